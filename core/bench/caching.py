@@ -1,0 +1,103 @@
+"""What caching costs beside its limit: the forward pass and the SAE alone.
+
+The limit runs the same tokens in the same batches with a plain forward hook that ends the pass at
+the hookpoint, and encodes without keeping anything dense. Caching is all of `core.cache.build`,
+from text to merged files. Both in one process, in turns, on process CPU time.
+"""
+
+import resource
+import tempfile
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from statistics import median
+from time import process_time
+
+import numpy as np
+import torch
+
+from core.bench.figures import Figure, at_most, context
+from core.cache import CacheSettings, build
+from core.demo import CORPUS, MODEL, SAE
+from core.sae import Sae, load_sae
+from core.subject import Subject
+from data.cachefiles import CacheFiles
+from data.corpus import documents
+
+HOOKPOINT = "gpt_neox.layers.2"
+DOCUMENTS = 1_000
+
+
+class _Reached(Exception):
+    """Ends a forward pass at the hook."""
+
+
+def figures(quick: bool = False) -> Iterator[Figure]:
+    """Measure the ratio of CPU times, memory a token and bytes an activation."""
+    subject, sae = Subject.load(str(MODEL)), load_sae(SAE, HOOKPOINT)
+    texts = list(islice(documents(CORPUS), DOCUMENTS))
+    few, rounds = CacheSettings(CORPUS, tokens=65_536), 3
+    many = CacheSettings(CORPUS, tokens=131_072 if quick else 393_216)
+    with tempfile.TemporaryDirectory(prefix="gloss-bench-") as name:
+        _build(Path(name, "warm"), subject, sae, texts, few)
+        before = _peak_memory()
+        files = _build(Path(name, "many"), subject, sae, texts, many)
+        grown = (_peak_memory() - before) / (files.meta.n_tokens - few.tokens)
+        ids = files.tokens.matrix()[: few.tokens // files.meta.sequence_length]
+        limits, whole = [], []
+        for number in range(rounds):
+            limits.append(_seconds(lambda: _limit(subject, sae, ids, few.batch_size)))
+            folder = Path(name, f"round{number}")
+            whole.append(_seconds(lambda at=folder: _build(at, subject, sae, texts, few)))
+        yield at_most("caching, CPU time", median(whole) / median(limits), "x the limit", 1.10)
+        yield context("the limit", ids.size / median(limits), "tokens/CPU-s")
+        yield at_most("caching, memory after warm-up", grown, "B/token", 50)
+        yield from _sizes(files)
+
+
+def _build(
+    folder: Path, subject: Subject, sae: Sae, texts: list[str], settings: CacheSettings
+) -> CacheFiles:
+    for _ in build(folder, subject, {1: (HOOKPOINT, sae)}, texts, settings):
+        pass
+    return CacheFiles.open(folder)
+
+
+def _limit(subject: Subject, sae: Sae, ids: np.ndarray, batch_size: int) -> None:
+    """Run up to the hookpoint and encode, keeping what is sparse."""
+
+    def reached(_module: object, _args: object, output: torch.Tensor) -> None:
+        raise _Reached(output)
+
+    handle = subject.model.get_submodule(HOOKPOINT).register_forward_hook(reached)
+    kept = []
+    with torch.inference_mode():
+        for first in range(0, len(ids), batch_size):
+            try:
+                subject.model(torch.from_numpy(ids[first : first + batch_size]).long())
+            except _Reached as end:
+                kept.append(sae.encode(end.args[0].flatten(0, 1)))
+    handle.remove()
+
+
+def _seconds(work) -> float:
+    start = process_time()
+    work()
+    return process_time() - start
+
+
+def _peak_memory() -> float:
+    """Peak resident memory of this process so far, bytes."""
+    return 1024.0 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+
+def _sizes(files: CacheFiles) -> Iterator[Figure]:
+    """Measure the finished files, per stored activation."""
+    folder = files.hookpoint_folder(1)
+    columns, topk = (
+        sum(path.stat().st_size for path in (folder / part).iterdir())
+        for part in ("columns", "topk")
+    )
+    n = int(files.columns(1).counts().sum())
+    yield at_most("on disk, merged", columns / n, "B/activation", 6.5)
+    yield at_most("on disk, with the token-major copy", (columns + topk) / n, "B/activation", 11)

@@ -1,0 +1,281 @@
+"""Tokens x subject x SAEs -> activations on disk: the stage `cache`.
+
+Documents are tokenised first; then the subject runs batch by batch up to the last hookpoint, the
+SAEs encode, and about 65,536 tokens at a time become a shard. Stored is what is stronger than
+1e-5 at positions that are not special. Killed at any moment, the same call goes on after the last
+finished shard, and since every shard begins with a fresh batch, the result is the same to the bit.
+"""
+
+import fcntl
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from time import monotonic
+from typing import Literal
+
+import numpy as np
+
+from core.encoding import Found, encode_batch, joined
+from core.packing import Layout, Packing
+from core.sae import Sae, TopK, require_fit
+from core.subject import Subject
+from data import durable, tensorfile
+from data.activations import merge, shard_path, write_shard
+from data.cachefiles import CacheFiles, CacheMeta, HookpointMeta, read_meta, write_meta
+from data.errors import BadInput, StoreBusy
+from data.records import Progress
+from data.strongest import topk_path, write_strongest
+from data.tokens import TokenFile, sha256, write_documents, write_tokens
+from data.vocabulary import Vocabulary
+
+DEFAULT_LENGTH = 256  # tokens a sequence, as in the paper
+
+
+@dataclass(frozen=True, slots=True)
+class CacheSettings:
+    """What a cache is made of, besides the subject and the SAEs."""
+
+    corpus: str = field(default="python-docs", metadata={"help": "text, as typed"})
+    tokens: int = field(default=1_000_000, metadata={"help": "tokens to run, at least"})
+    sequence_length: int | None = field(
+        default=None, metadata={"help": "tokens run at once; default 256 or what the subject takes"}
+    )
+    bos: Literal["first", "none"] = field(
+        default="first", metadata={"help": "begin sequences with BOS, if the subject has one"}
+    )
+    batch_size: int = field(default=16, metadata={"help": "sequences run at once"})
+    topk: int = field(default=32, metadata={"help": "strongest features kept for every token"})
+    seed: int = field(default=0, metadata={"help": "of splits and draws"})
+
+
+Saes = Mapping[int, tuple[str, Sae]]  # hookpoint_id -> hookpoint, SAE
+
+
+def plan(subject: Subject, saes: Saes, settings: CacheSettings) -> CacheMeta:
+    """Decide everything that identifies a cache, refusing what cannot work before any work."""
+    length = sequence_length(subject, settings)
+    if settings.tokens < 1 or settings.batch_size < 1 or settings.topk < 1:
+        raise BadInput("tokens, batch size and topk must be at least 1")
+    for hookpoint, sae in saes.values():
+        require_fit(subject, hookpoint, sae)
+    vocabulary = Vocabulary.from_tokenizer(subject.tokenizer)
+    return CacheMeta(
+        sequence_length=length,
+        special_ids=subject.special_ids,
+        seed=settings.seed,
+        subject=subject.name,
+        subject_sha256=subject.sha256,
+        architecture=subject.architecture,
+        dtype=subject.dtype,
+        corpus=settings.corpus,
+        tokenizer_sha256=vocabulary.sha256,
+        vocabulary_size=max(len(vocabulary), subject.vocabulary_size),
+        requested_tokens=settings.tokens,
+        bos_id=subject.bos_id if settings.bos == "first" else None,
+        eos_id=subject.eos_id,
+        batch_size=settings.batch_size,
+        hookpoints=tuple(
+            _describe(subject, number, *saes[number], settings.topk) for number in sorted(saes)
+        ),
+    )
+
+
+def _describe(subject: Subject, number: int, hookpoint: str, sae: Sae, topk: int) -> HookpointMeta:
+    return HookpointMeta(
+        hookpoint_id=number,
+        name=subject.resolve(hookpoint),
+        sae_source=sae.origin.source,
+        sae_kind=sae.kind,
+        sae_sha256=sae.sha256,
+        n_features=sae.n_features,
+        topk=min(topk, sae.k if isinstance(sae, TopK) else sae.n_features),
+    )
+
+
+def sequence_length(subject: Subject, settings: CacheSettings) -> int:
+    """Choose the sequence length, never above what the subject was trained on."""
+    longest = subject.max_length
+    length = settings.sequence_length or min(DEFAULT_LENGTH, longest or DEFAULT_LENGTH)
+    if length < 2:
+        raise BadInput(f"a sequence length of {length} leaves no room for text: give at least 2")
+    if longest is not None and length > longest:
+        raise BadInput(
+            f"the subject {subject.name} was trained on {longest} tokens at once, not {length}: "
+            f"give --sequence-length {longest} or less"
+        )
+    return length
+
+
+def build(
+    folder: Path,
+    subject: Subject,
+    saes: Saes,
+    documents: Iterable[str],
+    settings: CacheSettings,
+) -> Iterator[Progress]:
+    """Make a cache, or finish one that was begun with the same settings."""
+    meta = plan(subject, saes, settings)
+    with _alone(folder):
+        meta = _begin(folder, meta)
+        _clean(folder, meta)
+        if not _tokens_complete(folder, meta):
+            yield Progress("tokenising", 0, meta.requested_tokens, "tokens")
+            meta = _write_tokens(folder, meta, subject, documents)
+        yield from _encode(folder, meta, subject, saes)
+        yield from _merge(folder, meta)
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Keep a second process from making the same cache."""
+    with durable.reporting(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError as error:
+        raise StoreBusy(f"another process is making the cache {folder}: wait for it") from error
+    finally:
+        os.close(descriptor)
+
+
+def _begin(folder: Path, meta: CacheMeta) -> CacheMeta:
+    """Write cache.json, or compare it with what was begun."""
+    if not (folder / "cache.json").exists():
+        write_meta(folder, meta)
+        return meta
+    begun = read_meta(folder)
+    mine, theirs = meta.identity(), begun.identity()
+    differing = [name for name, value in mine.items() if value != theirs[name]]
+    if differing:
+        name = differing[0]
+        raise BadInput(
+            f"the cache {folder.name} was begun with {name} = {theirs[name]}, not {mine[name]}: "
+            "give another --name, or the same settings to go on"
+        )
+    return begun
+
+
+def _clean(folder: Path, meta: CacheMeta) -> None:
+    """Delete what a killed process left half-written."""
+    durable.discard_unfinished(folder)
+    for hookpoint in meta.hookpoints:
+        inside = folder / str(hookpoint.hookpoint_id)
+        for place in (inside, inside / "shards", inside / "topk"):
+            durable.discard_unfinished(place)
+
+
+def _tokens_complete(folder: Path, meta: CacheMeta) -> bool:
+    path = folder / f"tokens.{meta.token_dtype}"
+    return bool(meta.tokens_sha256) and path.exists() and sha256(path) == meta.tokens_sha256
+
+
+def _write_tokens(
+    folder: Path, meta: CacheMeta, subject: Subject, documents: Iterable[str]
+) -> CacheMeta:
+    """Tokenise the corpus; cache.json gets the counts last, which says that this is complete."""
+    Vocabulary.from_tokenizer(subject.tokenizer).save(folder / "vocabulary.json")
+    layout = Layout(
+        sequence_length=meta.sequence_length,
+        n_sequences=-(-meta.requested_tokens // meta.sequence_length),
+        bos_id=meta.bos_id,
+        eos_id=meta.eos_id,
+        special_ids=meta.special_ids,
+    )
+    packing = Packing(documents, subject.tokenizer, layout)
+    write_tokens(folder, packing, meta.token_dtype)
+    write_documents(folder, packing.starts)
+    meta = replace(
+        meta,
+        n_sequences=packing.n_sequences,
+        n_documents=len(packing.starts),
+        n_unmasked=packing.n_unmasked,
+        exhausted=packing.exhausted,
+        tokens_sha256=sha256(folder / f"tokens.{meta.token_dtype}"),
+    )
+    write_meta(folder, meta)
+    return meta
+
+
+def _encode(folder: Path, meta: CacheMeta, subject: Subject, saes: Saes) -> Iterator[Progress]:
+    """Run the subject over every shard that is not there yet."""
+    tokens = CacheFiles(folder, meta).tokens
+    waiting = [h for h in meta.hookpoints if not _merged(folder, h)]
+    chosen = {h.hookpoint_id: (h.name, saes[h.hookpoint_id][1]) for h in waiting}
+    missing = [n for n in range(meta.n_shards) if not _complete(folder, n, waiting)]
+    done = before = meta.n_tokens - sum(shard_tokens(meta, number)[1] for number in missing)
+    note = f"resumed, {meta.n_shards - len(missing)} of {meta.n_shards} shards kept" if done else ""
+    start = monotonic()
+    yield Progress("caching", done, meta.n_tokens, "tokens", None, note)
+    for number in missing:
+        found: dict[int, list[Found]] = {number: [] for number in chosen}
+        for first, ids in _batches(tokens, meta, number):
+            for hookpoint_id, part in encode_batch(
+                subject, chosen, ids, first, meta.special_ids
+            ).items():
+                found[hookpoint_id].append(part)
+            done += ids.size
+            rate = (done - before) / max(monotonic() - start, 1e-9)
+            yield Progress("caching", done, meta.n_tokens, "tokens", rate, note)
+        for hookpoint in waiting:
+            _write(folder, meta, number, hookpoint, joined(found[hookpoint.hookpoint_id]))
+
+
+def _merged(folder: Path, hookpoint: HookpointMeta) -> bool:
+    return (folder / str(hookpoint.hookpoint_id) / "columns").is_dir()
+
+
+def _complete(folder: Path, number: int, waiting: Sequence[HookpointMeta]) -> bool:
+    """Say whether a shard is on disk, undamaged, for every hookpoint that is not merged yet."""
+    paths = [
+        path(folder / str(hookpoint.hookpoint_id), number)
+        for hookpoint in waiting
+        for path in (topk_path, shard_path)
+    ]
+    return all(path.exists() and tensorfile.intact(path) for path in paths)
+
+
+def shard_tokens(meta: CacheMeta, number: int) -> tuple[int, int]:
+    """Say which tokens a shard holds: first flat index and count."""
+    size = meta.sequences_per_shard * meta.sequence_length
+    return number * size, min(size, meta.n_tokens - number * size)
+
+
+def _batches(tokens: TokenFile, meta: CacheMeta, number: int) -> Iterator[tuple[int, np.ndarray]]:
+    """Cut a shard into batches [sequences, sequence_length], the last one as short as it comes."""
+    first, count = shard_tokens(meta, number)
+    size = meta.batch_size * meta.sequence_length
+    for start in range(first, first + count, size):
+        ids = tokens.flat(start, min(size, first + count - start))
+        yield start, ids.reshape(-1, meta.sequence_length)
+
+
+def _write(
+    folder: Path, meta: CacheMeta, number: int, hookpoint: HookpointMeta, found: Found
+) -> None:
+    """Write a shard and its token-major copy."""
+    inside = folder / str(hookpoint.hookpoint_id)
+    first, count = shard_tokens(meta, number)
+    write_strongest(
+        inside,
+        number,
+        token=found.token - first,
+        feature=found.feature,
+        activation=found.activation,
+        n_tokens=count,
+        k=hookpoint.topk,
+        n_features=hookpoint.n_features,
+    )
+    write_shard(inside, number, n_features=hookpoint.n_features, **found._asdict())
+
+
+def _merge(folder: Path, meta: CacheMeta) -> Iterator[Progress]:
+    """Turn every hookpoint's shards into columns."""
+    total = len(meta.hookpoints)
+    for done, hookpoint in enumerate(meta.hookpoints):
+        yield Progress("merging", done, total, "hookpoints")
+        merge(folder / str(hookpoint.hookpoint_id))
+    yield Progress("merging", total, total, "hookpoints")

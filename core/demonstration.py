@@ -1,0 +1,89 @@
+"""`gloss demo`: the whole pipeline on the bundled subject; it only chooses the inputs.
+
+First the cache and a first few hundred features, then the dashboard, then everything else as runs
+that the dashboard shows. Done before = not done again.
+"""
+
+import sys
+from contextlib import nullcontext
+from pathlib import Path
+from time import monotonic
+
+from core import demo
+from core.grammar.settings import Settings
+from core.pipeline.caching import CacheRequest, cache_stage
+from core.pipeline.explaining import ExplainRequest, explain_stage
+from core.pipeline.scoring import ScoreRequest, score_stage
+from core.pipeline.workers import default_workers
+from core.progress import draw
+from core.serving import Server
+from data import caches
+from data.catalogue import Catalogue
+from data.records import CacheRecord, HookpointRecord
+
+NAME = "demo"
+FIRST = 204  # features a hookpoint that are explained and scored before the dashboard opens
+REQUEST = CacheRequest(
+    subject=str(demo.MODEL),
+    saes=(str(demo.SAE),),
+    corpus=demo.CORPUS,
+    name=NAME,
+    n_tokens=demo.N_TOKENS,
+    hookpoints=demo.HOOKPOINTS,
+    sequence_length=demo.SEQUENCE_LENGTH,
+)
+
+
+def run(store: Path, *, serve: bool, port: int, workers: int) -> None:
+    """Cache, explain and score; serve as soon as there is something to read."""
+    start = monotonic()
+    catalogue = Catalogue(store)
+    draw(cache_stage(catalogue, REQUEST))
+    record = caches.cache(catalogue, NAME)
+    for hookpoint in record.hookpoints:
+        _explain_and_score(catalogue, hookpoint, _first(catalogue, hookpoint), workers)
+    with Server(store, port) if serve else nullcontext() as server:
+        if server is not None:
+            _say(f"Gloss is at {server.address} after {monotonic() - start:.0f} s (Ctrl+C ends it)")
+            _say("the other features follow; the page shows how far they are")
+            workers = workers or max(1, default_workers() - 1)  # a core for the pages
+        _rest(catalogue, record, workers)
+        _say(f"all live features are explained and scored, {monotonic() - start:.0f} s")
+        if server is not None:
+            server.wait()
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+FULL = """
+select max(feature)
+from (
+    select feature from feature
+    where hookpoint_id = ? and reason is null
+    order by feature
+    limit ?
+)
+"""
+
+
+def _first(catalogue: Catalogue, hookpoint: HookpointRecord) -> str:
+    """Features up to the number that makes FIRST of them with enough contexts for full scores."""
+    with catalogue.reading() as con:
+        last = con.value(FULL, [hookpoint.hookpoint_id, FIRST])
+    return "all" if last is None else f"0-{last}"
+
+
+def _rest(catalogue: Catalogue, record: CacheRecord, workers: int) -> None:
+    for hookpoint in record.hookpoints:
+        _explain_and_score(catalogue, hookpoint, "all", workers)
+
+
+def _explain_and_score(
+    catalogue: Catalogue, hookpoint: HookpointRecord, features: str, workers: int
+) -> None:
+    explain = ExplainRequest(NAME, (hookpoint.name,), features, Settings(), 0, workers)
+    draw(explain_stage(catalogue, explain))
+    score = ScoreRequest(NAME, (hookpoint.name,), features, workers=workers)
+    draw(score_stage(catalogue, score))

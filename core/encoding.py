@@ -1,0 +1,66 @@
+"""One batch of sequences -> what is stored of it, for every SAE.
+
+In: token ids [batch, sequence]. Out: flat token index, feature and activation of everything
+stronger than 1e-5 at positions that are not special. Knows nothing of files.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from core.sae import Sae
+from core.subject import Subject
+from data.activations import LARGEST
+from data.errors import BadInput
+
+THRESHOLD = 1e-5  # weaker activations are not stored (methods: one definition everywhere)
+
+
+class Found(NamedTuple):
+    """Stored activations in the order of the corpus."""
+
+    token: np.ndarray  # int64 [n], flat index, ascending
+    feature: np.ndarray  # int32 [n]
+    activation: np.ndarray  # float16 [n]
+
+
+def encode_batch(
+    subject: Subject,
+    saes: Mapping[int, tuple[str, Sae]],
+    ids: np.ndarray,  # [batch, sequence]
+    first: int,
+    special_ids: Sequence[int],
+) -> dict[int, Found]:
+    """Run a batch whose first token has the flat index `first`, up to the last hookpoint."""
+    tokens = torch.from_numpy(ids.astype(np.int64))
+    names = list(dict.fromkeys(name for name, _ in saes.values()))
+    activations = subject.activations(tokens, names)
+    special = torch.isin(tokens, torch.tensor(list(special_ids), dtype=torch.int64)).reshape(-1)
+    return {
+        number: _found(activations[name].flatten(0, 1), sae, special, first, name)
+        for number, (name, sae) in saes.items()
+    }
+
+
+def _found(x: Tensor, sae: Sae, special: Tensor, first: int, name: str) -> Found:
+    """Encode vectors [tokens, width] and keep what is stored."""
+    special = special.to(x.device)
+    if not bool((torch.isfinite(x).all(dim=1) | special).all()):
+        raise BadInput(f"the subject gives infinite or undefined numbers at {name}: try float32")
+    with torch.inference_mode():
+        active = sae.encode(x)
+        keep = (active.value.abs() > THRESHOLD) & ~special[active.row]
+        value = active.value[keep].float().clamp(-LARGEST, LARGEST).half()
+        return Found(
+            token=(active.row[keep] + first).cpu().numpy(),
+            feature=active.feature[keep].int().cpu().numpy(),
+            activation=value.cpu().numpy(),
+        )
+
+
+def joined(parts: Sequence[Found]) -> Found:
+    """Put batches one after the other."""
+    return Found(*(np.concatenate(arrays) for arrays in zip(*parts, strict=True)))

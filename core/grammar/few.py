@@ -1,0 +1,334 @@
+"""Learn from a few contexts and a background of silent ones, as a language model would see them.
+
+With twenty contexts nothing can be counted exactly, so priors decide. Literals are added one at a
+time while the balanced accuracy that can be expected on new contexts rises: what a literal will
+newly find, shrunk, against how often it holds in the background (the false alarms of detection)
+and on the silent tokens of the own contexts (those of fuzzing). The priors hold for SAE features
+at large and were set on half of the published GPT-2 features (core/bench/blog.py):
+
+* a value seen once is half luck: a discount on the contexts newly found;
+* a form counts only if two different words show it;
+* a feature that fires on a word also fires on some of its relatives (the same stem, the same three
+  or four letters at either end) that the few contexts did not happen to show: `RELATIVES`.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from core.grammar.corpus import Corpus
+from core.grammar.induction import merge
+from core.grammar.language import BACK, Literal, Rule, Rules
+from core.grammar.settings import Settings
+from core.grammar.words import Words, spread
+
+WIDTH = 32  # tokens of a context drawn from a corpus
+BACKGROUND = 1000  # silent contexts drawn from a corpus
+LUCK = {"here": 0.2, "prev": 1.5, "prev2": 1.5}  # contexts taken off what a value newly finds
+LUCK_OF_FORM = 1.0
+LUCK_OF_PAIR = 1.5
+RELATIVES = {"stem": 0.05, "prefix": 0.05, "suffix": 0.05}  # share of the seen, yet unseen
+AFFIX = (3, 4)  # letters of an affix that makes relatives
+ALARMS = {"f1": 0.8, "mdl": 0.8, "f0.5": 1.6, "f2": 0.4}  # price of a background context found
+WRONG_MARKS = 0.25  # price of the silent tokens found, as a share of them all
+MOST = 40  # literals, before those of one shape are joined into sets
+PAIR_NEEDED = 0.03  # share of background contexts from which on a literal is worth narrowing
+FORMS = ("stem", "group", "cluster", "class", "suffix", "prefix", "length")
+LEFT_KINDS = ("word", "group", "class")
+
+
+class Contexts(NamedTuple):
+    """What a feature looks like in a few places, and what other text looks like.
+
+    Rows shorter than w are padded with a special id.
+    """
+
+    tokens: np.ndarray  # int32 [n, w]
+    activation: np.ndarray  # float32 [n, w], >= 0
+    background: np.ndarray  # int32 [m, v], contexts in which the feature is silent
+
+
+class Rows(NamedTuple):
+    """Tokens of some contexts without the padding."""
+
+    token: np.ndarray  # int32 [t]
+    column: np.ndarray  # int64 [t], place in the context
+    context: np.ndarray  # int64 [t], number of the context, ascending
+    n: int  # contexts
+
+
+class Columns(NamedTuple):
+    """Candidate rules and where they hold."""
+
+    rules: list[tuple[Literal, ...]]
+    own: np.ndarray  # bool [own tokens, candidates]
+    background: np.ndarray  # bool [background tokens, candidates]
+
+
+def induce_few(contexts: Contexts, words: Words, settings: Settings, seed: int) -> Rules:
+    """Learn rules from contexts alone; `seed` is unused, nothing is drawn."""
+    del seed
+    own, inside = _rows(words, contexts.tokens)
+    activation = contexts.activation[inside]
+    active = _active(own, activation, settings.threshold)
+    if not active.any():
+        return Rules()
+    background, _ = _rows(words, contexts.background)
+    columns = _columns(words, own, active, background, settings)
+    chosen = _greedy(words, own, active, background, columns, settings)
+    return _value(chosen, columns, own, activation, active, background)
+
+
+def _rows(words: Words, tokens: np.ndarray) -> tuple[Rows, np.ndarray]:
+    inside = ~words.special[tokens]
+    context, column = np.nonzero(inside)
+    return Rows(tokens[inside], column, context, len(tokens)), inside
+
+
+def _active(own: Rows, activation: np.ndarray, threshold: float) -> np.ndarray:
+    top = float(activation.max(initial=0))
+    return (activation > 0) & (activation > threshold * top)
+
+
+def _columns(
+    words: Words, own: Rows, active: np.ndarray, background: Rows, settings: Settings
+) -> Columns:
+    kinds = ("token", "word") + (FORMS if settings.families != "token" else ())
+    parts = [_attributes(words, own, active, background, "here", kinds)]
+    if settings.families == "context":
+        parts.append(_attributes(words, own, active, background, "prev", LEFT_KINDS))
+        parts.append(_attributes(words, own, active, background, "prev2", LEFT_KINDS))
+        if settings.max_literals > 1:
+            parts.append(_pairs(own, active, background, parts[0], parts[1:]))
+    return Columns(
+        [rule for part in parts for rule in part.rules],
+        np.concatenate([part.own for part in parts], 1),
+        np.concatenate([part.background for part in parts], 1),
+    )
+
+
+def _attributes(
+    words: Words,
+    own: Rows,
+    active: np.ndarray,
+    background: Rows,
+    place: str,
+    kinds: tuple[str, ...],
+) -> Columns:
+    """Collect what active tokens, or the tokens before them, are like."""
+    back = BACK[place]
+    at = np.flatnonzero(active & (own.column >= back))
+    tokens, count = np.unique(own.token[at - back], return_counts=True)
+    indptr, ids = words.of_token
+    lengths = indptr[tokens + 1] - indptr[tokens]
+    found = ids[spread(indptr[tokens], lengths)]
+    support = np.bincount(found, np.repeat(count, lengths), minlength=len(words.kind))
+    least = 3 if back else 1
+    attributes = [a for a in np.flatnonzero(support >= least) if words.kind[a] in kinds]
+    table = np.zeros((len(words), len(attributes)), bool)
+    for j, attribute in enumerate(attributes):
+        table[words.tokens_of(attribute), j] = True
+
+    def look(rows: Rows) -> np.ndarray:
+        return table[np.roll(rows.token, back)] & (rows.column >= back)[:, None]
+
+    pairs = [words.kind_value(a) for a in attributes]
+    rules = [(Literal(place, kind, (value,)),) for kind, value in pairs]
+    return Columns(rules, look(own), look(background))
+
+
+def _pairs(
+    own: Rows, active: np.ndarray, background: Rows, here: Columns, left: list[Columns]
+) -> Columns:
+    """Narrow frequent token tests by what stands before."""
+    weight = _weights(own, active)
+    seen, often = weight @ here.own, _by_context(background, here.background).mean(0)
+    rules, mine, others = [], [], []
+    for j in np.flatnonzero((seen >= 3) & (often > PAIR_NEEDED)):
+        for part in left:
+            both = here.own[:, [j]] & part.own
+            kept = weight @ both
+            for k in np.flatnonzero((kept >= 3) & (kept >= 0.3 * seen[j])):
+                rules.append((*here.rules[j], *part.rules[k]))
+                mine.append(both[:, k])
+                others.append(here.background[:, j] & part.background[:, k])
+    if not rules:
+        none = np.zeros((len(own.token), 0), bool), np.zeros((len(background.token), 0), bool)
+        return Columns([], *none)
+    return Columns(rules, np.stack(mine, 1), np.stack(others, 1))
+
+
+def _weights(own: Rows, active: np.ndarray) -> np.ndarray:
+    """Weigh active tokens so that every activating context counts one: float64 [t]."""
+    per = np.bincount(own.context, active, minlength=own.n)
+    return active / np.maximum(per[own.context], 1)
+
+
+def _by_context(rows: Rows, holds: np.ndarray) -> np.ndarray:
+    """Whether each candidate holds anywhere in each context that has tokens: bool."""
+    if not len(rows.token):
+        return np.zeros((1, holds.shape[1]), bool)
+    first = np.flatnonzero(np.diff(rows.context, prepend=-1))
+    return np.logical_or.reduceat(holds, first)
+
+
+def _greedy(
+    words: Words,
+    own: Rows,
+    active: np.ndarray,
+    background: Rows,
+    columns: Columns,
+    settings: Settings,
+) -> list[int]:
+    """Add the candidate with the largest expected gain until none has any."""
+    weight = _weights(own, active)
+    n = len(np.unique(own.context[active]))
+    alarms = _by_context(background, columns.background).astype(np.float32)
+    holds = columns.own.astype(np.float32)
+    luck, relatives = _priors(columns, own, active, words)
+    bonus = relatives * (weight @ holds) / n
+    open_own, open_context = np.ones(len(weight)), np.ones(len(alarms), np.float32)
+    silent = ~active / max(1, (~active).sum())
+    price = ALARMS[settings.objective]
+    bits = 0.01 if settings.objective == "mdl" else 0.0
+    used = np.zeros(len(columns.rules), bool)
+    shapes: set[tuple] = set()
+    chosen: list[int] = []
+    while len(chosen) < MOST:
+        gain = np.maximum((weight * open_own) @ holds - luck, 0) / n + bonus
+        gain = gain - price * (open_context @ alarms) / len(alarms) - bits
+        gain = gain - WRONG_MARKS * (silent * open_own) @ holds
+        gain[used] = -1
+        best = int(np.argmax(gain))
+        if gain[best] <= 1e-9:
+            break
+        used[best] = True
+        shape = shape_of(columns.rules[best])
+        if shape in shapes or len(shapes) < settings.max_rules:
+            shapes.add(shape)
+            chosen.append(best)
+            open_own *= ~columns.own[:, best]
+            open_context *= 1 - alarms[:, best]
+    return chosen
+
+
+def shape_of(rule: tuple[Literal, ...]) -> tuple:
+    """Say what `merge` needs to be equal: all but the values of the token test."""
+    first, *rest = rule
+    return (first.place, first.kind, *rest)
+
+
+def _priors(
+    columns: Columns, own: Rows, active: np.ndarray, words: Words
+) -> tuple[np.ndarray, np.ndarray]:
+    """Give each candidate its discount (contexts) and its share of unseen relatives."""
+    luck, relatives = [], []
+    for j, rule in enumerate(columns.rules):
+        literal = rule[0]
+        form = literal.kind not in ("token", "word")
+        held = np.unique(words.word[own.token[columns.own[:, j] & active]])
+        if len(rule) > 1:
+            luck.append(LUCK_OF_PAIR)
+        elif form and literal.place == "here":
+            luck.append(LUCK_OF_FORM if len(held) > 1 else np.inf)
+        else:
+            luck.append(LUCK[literal.place] if literal.place == "here" or len(held) > 1 else np.inf)
+        near = literal.place == "here" and len(rule) == 1
+        near &= literal.kind == "stem" or len(literal.values[0]) in AFFIX
+        relatives.append(RELATIVES.get(literal.kind, 0.0) if near else 0.0)
+    return np.array(luck), np.array(relatives)
+
+
+def _value(
+    chosen: list[int],
+    columns: Columns,
+    own: Rows,
+    activation: np.ndarray,
+    active: np.ndarray,
+    background: Rows,
+) -> Rules:
+    """Join literals into sets; attach values, and precision as if both kinds were equally many."""
+    merged: dict[tuple[Literal, ...], list[int]] = {}
+    for j in chosen:
+        before = list(merged)
+        after = merge([*before, columns.rules[j]])
+        if len(after) == len(before):  # joined to the rule that changed
+            at = next(i for i, (a, b) in enumerate(zip(before, after, strict=True)) if a != b)
+            merged = dict(zip(after, merged.values(), strict=True))
+            merged[after[at]].append(j)
+        else:
+            merged[columns.rules[j]] = [j]
+    weight = _weights(own, active)
+    ordered = sorted(
+        merged.items(), key=lambda item: -float(weight @ columns.own[:, item[1]].any(1))
+    )
+    free, free_there = np.ones(len(weight), bool), np.ones(len(background.token), bool)
+    ratio = own.n / max(1, background.n)
+    rules = []
+    for literals, members in ordered:
+        here = free & columns.own[:, members].any(1)
+        there = free_there & columns.background[:, members].any(1)
+        free &= ~here
+        free_there &= ~there
+        claimed = here.sum() + ratio * there.sum()
+        precision = (active[here].sum() + 0.5) / (claimed + 1)
+        mean = activation[here].sum() / claimed if claimed else 0.0
+        rules.append(Rule(literals, float(f"{mean:.4g}"), float(f"{precision:.4g}")))
+    return Rules(tuple(rules))
+
+
+def sample_contexts(
+    corpus: Corpus,
+    token: np.ndarray,
+    activation: np.ndarray,
+    settings: Settings,
+    seed: int,
+    chosen: np.ndarray | None = None,
+) -> Contexts:
+    """Draw train contexts of 32 tokens, activating and silent; `chosen` first tokens win."""
+    rng = np.random.default_rng(seed)
+    dense = np.zeros(corpus.n_tokens, np.float32)
+    dense[token] = activation
+    starts = _tile_starts(corpus)
+    peaks = np.maximum.reduceat(dense, starts) if len(starts) else np.zeros(0)
+    train = corpus.train[starts // corpus.length] if len(starts) else np.zeros(0, bool)
+    if chosen is None:
+        order = np.flatnonzero(train & (peaks > 0))
+        order = order[np.argsort(peaks[order], kind="stable")]
+        chosen = starts[_pick(order, settings.examples or len(order), settings.sampling, rng)]
+    silent = rng.permutation(starts[train & (peaks <= 0)])[:BACKGROUND]
+    first = np.asarray(chosen, np.int64)
+    own = _tiles(corpus, first)
+
+
+    return Contexts(corpus.text.tokens[own], dense[own], corpus.text.tokens[_tiles(corpus, silent)])
+
+
+def _tile_starts(corpus: Corpus) -> np.ndarray:
+    per = np.arange(0, corpus.length - corpus.length % WIDTH or corpus.length, WIDTH)
+    return (np.arange(corpus.n_sequences)[:, None] * corpus.length + per).ravel()
+
+
+def _tiles(corpus: Corpus, first: np.ndarray) -> np.ndarray:
+    """List the flat indices of contexts: int64 [n, width]."""
+    return first[:, None] + np.arange(min(WIDTH, corpus.length))
+
+
+def _pick(ascending: np.ndarray, n: int, sampling: str, rng: np.random.Generator) -> np.ndarray:
+    """Choose contexts out of those sorted by peak, weakest first."""
+    n = min(n, len(ascending))
+    if sampling == "top":
+        return ascending[len(ascending) - n :]
+    if sampling == "random":
+        return rng.permutation(ascending)[:n]
+    if sampling == "mix":
+        strong = rng.permutation(ascending[-200:])[: n // 2]
+        rest = np.setdiff1d(ascending, strong)
+        return np.concatenate([strong, rng.permutation(rest)[: n - len(strong)]])
+    tenth = np.arange(len(ascending)) * 10 // max(1, len(ascending))
+    shuffled = rng.permutation(len(ascending))
+    rank = np.empty(len(ascending), np.int64)
+    for decile in range(10):  # equally many of every decile, the rest by chance
+        members = shuffled[tenth[shuffled] == decile]
+        rank[members] = np.arange(len(members))
+    return ascending[shuffled[np.argsort(rank[shuffled], kind="stable")][:n]]

@@ -1,0 +1,207 @@
+"""Rules as English sentences a person reads (methods.md 4.6).
+
+Nothing is decided here: wording only. Coverage and precision come from the exact check.
+"""
+
+from core.grammar.language import NEAR, Literal, Rule, Rules
+from core.grammar.lexicon import NAME_OF
+
+MOST_WORDS = 45
+BUDGETS = ((8, 4, 4), (6, 3, 4), (6, 3, 3), (5, 2, 3), (5, 2, 2), (4, 1, 1))
+# values of the first rule, of later rules, and rules that are spelt out; the first that is short
+SUBJECT_ORDER = ("group", "class", "word", "token", "stem", "cluster", "suffix", "prefix", "length")
+WHERE_ORDER = ("here", "prev", "prev2", "bigram", "state", "position", "near4", "near8", "near16",
+               "near32")  # fmt: skip
+INVISIBLE = {
+    " ": "a space",
+    "\t": "a tab",
+    "\n": "a newline",
+    "\r": "a carriage return",
+    "\xa0": "a no-break space",
+    "\u200b": "a zero-width space",
+    "\ufeff": "a byte order mark",
+    "": "an empty token",
+}
+CLASS_NAMES = {
+    "digit": "numbers",
+    "has-digit": "words with a digit in them",
+    "punctuation": "punctuation",
+    "symbol": "symbols",
+    "newline": "newlines",
+    "whitespace": "white space",
+    "letters": "words",
+    "capitalised": "capitalised words",
+    "all-caps": "words in capitals",
+    "continuation": "lower-case word pieces without a space before them",
+    "non-latin": "text in a non-Latin script",
+}
+STATE_NAMES = {
+    "seen": "when the same token came earlier in the text",
+    "quoted": "inside quotation marks",
+    "bracketed": "inside brackets",
+    "line-start": "at the start of a line",
+    "sentence-start": "at the start of a sentence",
+    "document-start": "at the start of a document",
+}
+NOT_STATE_NAMES = {
+    "seen": "when the same token did not come earlier in the text",
+    "quoted": "outside quotation marks",
+    "bracketed": "outside brackets",
+    "line-start": "not at the start of a line",
+    "sentence-start": "not at the start of a sentence",
+    "document-start": "not at the start of a document",
+}
+
+
+def render(rules: Rules, coverage: float | None = None, precision: float | None = None) -> str:
+    """Write one sentence; coverage is the share of active tokens claimed, both 0..1.
+
+    >>> print(render(parse('here:word="pizza" & near16:word="crust" -> 3 @ 0.64'), 0.81, 0.64))
+    Fires on “pizza” when “crust” occurred in the 16 tokens before (81 % of activations, precision 64 %).
+    """
+    if not rules.rules:
+        return "No rule tells this feature's tokens from others."
+    for first, later, shown in BUDGETS:
+        sentence = _sentence(rules, first, later, shown)
+        if len(sentence.split()) <= MOST_WORDS:
+            break
+    figures = []
+    if coverage is not None:
+        figures.append(f"{_percent(coverage)} of activations")
+    if precision is not None:
+        figures.append(f"precision {_percent(precision)}")
+    return sentence + (f" ({', '.join(figures)})" if figures else "") + "."
+
+
+def _sentence(rules: Rules, first: int, later: int, shown: int) -> str:
+    parts = [describe(rule, later if i else first) for i, rule in enumerate(rules.rules[:shown])]
+    more = len(rules) - len(parts)
+    tail = f"; and {more} more rule{'s' * (more > 1)}" if more else ""
+    return "Fires on " + "; also on ".join(parts) + tail
+
+
+def describe(rule: Rule, values: int = 6) -> str:
+    """Describe one rule as a noun phrase: what the token is, then where it stands."""
+    subjects = [x for x in rule.literals if x.place == "here" and not x.negated]
+    others = [x for x in rule.literals if x not in subjects]
+    subjects.sort(key=lambda x: SUBJECT_ORDER.index(x.kind))
+    main = _subject(subjects[0], values) if subjects else "any token"
+    for literal in subjects[1:]:
+        main += " " + _also(literal, values)
+    if not others:
+        return main
+    others.sort(key=lambda x: WHERE_ORDER.index(x.place))
+    return main + " " + " and ".join(_where(literal, min(values, 4)) for literal in others)
+
+
+def _subject(literal: Literal, most: int) -> str:
+    kind, values = literal.kind, literal.values
+    if kind == "token":
+        return ("the token " if len(values) == 1 else "the tokens ") + _list(values, most)
+    if kind == "word":
+        return _list(values, most)
+    if kind == "stem":
+        return "forms of " + _list(values, most)
+    if kind == "suffix":
+        return "words ending in " + _list(values, most, head="-")
+    if kind == "prefix":
+        return "words beginning with " + _list(values, most, tail="-")
+    if kind == "length":
+        return "words of " + _either(values) + " letters"
+    if kind == "class":
+        return _either([CLASS_NAMES.get(v, v) for v in values])
+    if kind == "group":
+        return _either([NAME_OF.get(v, v) for v in values])
+    return "words like " + _list(values, most)
+
+
+def _also(literal: Literal, most: int) -> str:
+    """A second condition on the token itself."""
+    if literal.kind == "length":
+        return f"of {_either(literal.values)} letters"
+    if literal.kind == "suffix":
+        return "ending in " + _list(literal.values, most, head="-")
+    if literal.kind == "prefix":
+        return "beginning with " + _list(literal.values, most, tail="-")
+    return f"that are also {_subject(literal, most)}"
+
+
+def _where(literal: Literal, most: int) -> str:
+    place, no = literal.place, literal.negated
+    if place == "state":
+        return (NOT_STATE_NAMES if no else STATE_NAMES)[literal.kind]
+    if place == "position":
+        return _position(literal)
+    if place == "bigram":
+        pairs = _list([v.replace("\t", " ") for v in literal.values], most)
+        return f"{'not ' * no}right after {pairs}"
+    subject = _subject(literal, most)
+    if place == "here":
+        return f"other than {subject}"
+    if place == "prev":
+        return f"{'not ' * no}right after {subject}"
+    if place == "prev2":
+        return f"{'not ' * no}two tokens after {subject}"
+    if no:
+        return f"when {subject} did not occur in the {NEAR[place]} tokens before"
+    return f"when {subject} occurred in the {NEAR[place]} tokens before"
+
+
+def _position(literal: Literal) -> str:
+    low, high = (int(value) for value in literal.values)
+    no = "not " * literal.negated
+    if low == 0:
+        return f"{no}within the first {high} positions"
+    return f"{no}at positions {low} to {high - 1} of the sequence"
+
+
+def _list(values, most: int, head: str = "", tail: str = "") -> str:
+    most = most if len(values) > most + 1 else len(values)  # never "or 1 other"
+    shown = [show(value, head, tail) for value in values[:most]]
+    return _either(shown, len(values) - len(shown))
+
+
+def _either(names, more: int = 0) -> str:
+    """Join by commas and "or".
+
+    >>> _either(["a", "b", "c"]), _either(["a"], 2)
+    ('a, b or c', 'a or 2 others')
+    """
+    names = list(names) + ([f"{more} other{'s' * (more > 1)}"] if more else [])
+    return names[0] if len(names) == 1 else ", ".join(names[:-1]) + " or " + names[-1]
+
+
+def show(value: str, head: str = "", tail: str = "") -> str:
+    """Quote a value; what cannot be seen is named.
+
+    >>> show("the"), show("\\n"), show("  "), show("s", head="-")
+    ('“the”', 'a newline', '2 spaces', '“-s”')
+    """
+    if value in INVISIBLE:
+        return INVISIBLE[value]
+    if not value.strip():
+        if len(set(value)) == 1 and value[0] in INVISIBLE:
+            name = INVISIBLE[value[0]].split(" ", 1)[1]
+            return f"{len(value)} {name}s"
+        return "white space"
+    visible = "".join(_visible(c) for c in value)
+    return f"“{head}{visible}{tail}”"
+
+
+def _visible(character: str) -> str:
+    if character in "\n\r\t":
+        return {"\n": "⏎", "\r": "␍", "\t": "→"}[character]
+    return character if character.isprintable() else f"U+{ord(character):04X}"
+
+
+def _percent(share: float) -> str:
+    """Write a share so that neither nothing nor everything is claimed falsely.
+
+    >>> _percent(0.814), _percent(0.9996), _percent(0.0004)
+    ('81 %', '> 99 %', '< 1 %')
+    """
+    if 0 < share < 0.01:
+        return "< 1 %"
+    if 0.995 <= share < 1:
+        return "> 99 %"
+    return f"{100 * share:.0f} %"

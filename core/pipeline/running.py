@@ -1,0 +1,54 @@
+"""A stage as a run of the catalogue: begun or continued, and always closed with a reason."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from time import monotonic
+
+from data.catalogue import Catalogue
+from data.errors import GlossError
+from data.ledger import Cancelled
+from data.records import Progress
+from data.runs import Plan, end_run, start_run
+
+
+@contextmanager
+def running(catalogue: Catalogue, plan: Plan, total: int, done: int = 0) -> Iterator[int]:
+    """Give the run_id; whatever ends the block ends the run with the right status.
+
+    A killed process cannot close its run: the next look at the runs finds the process gone.
+    """
+    run_id = start_run(catalogue, plan, total, done)
+    try:
+        yield run_id
+    except Cancelled:
+        end_run(catalogue, run_id, "cancelled", "stopped by request; finished features are kept")
+        raise GlossError(
+            f"run {run_id} was cancelled; what was finished is kept, the same command goes on"
+        ) from None
+    except (KeyboardInterrupt, GeneratorExit):
+        end_run(catalogue, run_id, "interrupted")
+        raise
+    except Exception as error:
+        end_run(catalogue, run_id, "failed", str(error).splitlines()[0] if str(error) else None)
+        raise
+    end_run(catalogue, run_id, "done")
+
+
+class Meter:
+    """Counts units and says how fast they come."""
+
+    def __init__(self, stage: str, total: int, unit: str = "features", note: str = "") -> None:
+        self.stage, self.total, self.unit, self.note = stage, total, unit, note
+        self.done = 0
+        self._start = monotonic()
+
+    def advance(self, n: int) -> Progress:
+        """Count n more units."""
+        self.done += n
+        return self.now()
+
+    def now(self) -> Progress:
+        """The present state."""
+        spent = monotonic() - self._start
+        rate = self.done / spent if self.done and spent > 0 else None
+        return Progress(self.stage, self.done, self.total, self.unit, rate, self.note)

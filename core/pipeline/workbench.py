@@ -1,0 +1,82 @@
+"""One cache, opened for explaining and scoring: its files, contexts and grammar tables.
+
+Opened once per process and shared by all features; everything in it is read-only and made when it
+is first asked for. Loads no model.
+"""
+
+from functools import cached_property
+from pathlib import Path
+from threading import Lock
+
+import numpy as np
+
+from core.examples import PRESETS, Contexts, FeatureExamples, Preset, draw
+from core.grammar import Corpus
+from data.activations import Columns, FeatureActivations
+from data.cachefiles import CacheFiles
+from data.catalogue import Catalogue
+from data.errors import StoreTrouble
+from data.records import CacheRecord, HookpointRecord
+
+
+class Workbench:
+    """What explaining and scoring need of one cache."""
+
+    def __init__(self, record: CacheRecord, folder: Path, context_length: int = 32) -> None:
+        self.record = record
+        self.context_length = context_length  # tokens; presets differ
+        self.files = CacheFiles.open(folder)
+        self._columns: dict[int, Columns] = {}
+        self._lock = Lock()  # the dashboard's sessions share one workbench
+
+    @classmethod
+    def open(cls, catalogue: Catalogue, record: CacheRecord) -> "Workbench":
+        """Open a finished cache of a store."""
+        if record.status != "done":
+            raise StoreTrouble(
+                f"cache '{record.name}' is not finished; run its gloss cache command again, "
+                "it goes on where it stopped"
+            )
+        return cls(record, catalogue.store / record.folder)
+
+    @cached_property
+    def contexts(self) -> Contexts:
+        """All contexts of the cache, split into train and test."""
+        return Contexts.open(self.files, self.context_length)
+
+    @cached_property
+    def corpus(self) -> Corpus:
+        """The grammar's tables over the tokens of the cache."""
+        files, contexts = self.files, self.contexts
+        return Corpus(
+            files.tokens.matrix(),
+            files.vocabulary.strings,
+            files.meta.special_ids,
+            files.tokens.documents(),
+            contexts.train,
+            contexts.selection_sequences,
+        )
+
+    def columns(self, hookpoint: HookpointRecord) -> Columns:
+        """The activations of one hookpoint."""
+        with self._lock:
+            if hookpoint.hookpoint_id not in self._columns:
+                opened = self.files.columns(hookpoint.hookpoint_id)
+                self._columns[hookpoint.hookpoint_id] = opened
+            return self._columns[hookpoint.hookpoint_id]
+
+    def slice(self, hookpoint: HookpointRecord, feature: int) -> FeatureActivations:
+        """Every activation of one feature."""
+        return self.columns(hookpoint).slice(feature)
+
+    def draw(
+        self, hookpoint: HookpointRecord, feature: int, preset: Preset = PRESETS["gloss"]
+    ) -> FeatureExamples:
+        """The contexts of one feature under a preset."""
+        return draw(
+            self.contexts, self.columns(hookpoint), feature, preset, hookpoint=hookpoint.name
+        )
+
+    def live(self, hookpoint: HookpointRecord) -> np.ndarray:
+        """Numbers of the features that fired, ascending, int64."""
+        return np.flatnonzero(self.columns(hookpoint).counts())

@@ -1,0 +1,21 @@
+"""Sparse autoencoders: one file a kind, one loader a file format, one interface."""
+
+from core.sae.checks import require_fit
+from core.sae.coder import Origin, Sae, Sparse, Weights
+from core.sae.formats import list_hookpoints, load_sae
+from core.sae.jumprelu import JumpReLU
+from core.sae.relu import ReLU
+from core.sae.topk import TopK
+
+__all__ = [
+    "JumpReLU",
+    "Origin",
+    "ReLU",
+    "Sae",
+    "Sparse",
+    "TopK",
+    "Weights",
+    "list_hookpoints",
+    "load_sae",
+    "require_fit",
+]

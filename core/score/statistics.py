@@ -1,0 +1,247 @@
+"""Intervals, tests and rank measures; pure functions of counts and arrays (methods.md 6).
+
+Undefined is None: a share of nothing, the AUROC of one class, the correlation of a constant.
+"""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from core import seeds
+from data.records import Interval
+
+Z = 1.96  # of a 95 % interval
+RESAMPLES = 2000
+FEWEST_DISCORDANT = 15  # below it two explanations are called not distinguishable
+
+
+def wilson(correct: int, n: int) -> Interval | None:
+    """Wilson's 95 % interval of a share: 4 of 5 gives .38 to .96."""
+    if not n:
+        return None
+    share = correct / n
+    spread = Z * math.sqrt(share * (1 - share) / n + Z**2 / (4 * n**2))
+    middle, shrink = share + Z**2 / (2 * n), 1 + Z**2 / n
+    low, high = (middle - spread) / shrink, (middle + spread) / shrink
+    return Interval(share, min(max(0.0, low), share), max(min(1.0, high), share))
+
+
+def weighted_rate(correct: np.ndarray, n: np.ndarray, weight: np.ndarray) -> float | None:
+    """Sum of weight x share right over strata; None if a stratum with weight has no verdict.
+
+    Balanced accuracy is this with weight 1/2 for each class.
+    """
+    used = weight > 0
+    if not used.any() or (n[used] == 0).any():
+        return None
+    return float((weight[used] * correct[used] / n[used]).sum())
+
+
+def bootstrap_items(
+    correct: np.ndarray, n: np.ndarray, weight: np.ndarray, seed: int
+) -> tuple[float, float] | None:
+    """95 % percentile interval of weighted_rate, resampling items within each stratum.
+
+    Drawing n verdicts out of n with replacement gives a binomial number of right ones, so counts
+    are drawn instead of items. All three arrays are [strata].
+    """
+    used = weight > 0
+    if weighted_rate(correct, n, weight) is None:
+        return None
+    correct, n, weight = correct[used], n[used], weight[used]
+    drawn = seeds.generator(seed).binomial(n, correct / n, size=(RESAMPLES, len(n)))
+    return _middle((drawn / n) @ weight)
+
+
+def bootstrap_calls(
+    correct: np.ndarray, n: np.ndarray, weight: np.ndarray, seed: int
+) -> tuple[float, float] | None:
+    """95 % percentile interval of weighted_rate, resampling whole judge calls.
+
+    correct and n are [calls, strata]. Verdicts of one call depend on each other, so a call stays
+    together. Resamples without a stratum are left out.
+    """
+    used = weight > 0
+    if weighted_rate(correct.sum(axis=0), n.sum(axis=0), weight) is None:
+        return None
+    taken = _multiplicities(len(n), seed)
+    right, total = taken @ correct[:, used], taken @ n[:, used]
+    whole = (total > 0).all(axis=1)
+    return _middle((right[whole] / total[whole]) @ weight[used])
+
+
+def _multiplicities(count: int, seed: int) -> np.ndarray:
+    """How often each of `count` things is in each resample, int64 [resamples, count]."""
+    return seeds.generator(seed).multinomial(count, np.full(count, 1 / count), size=RESAMPLES)
+
+
+def _middle(values: np.ndarray) -> tuple[float, float]:
+    low, high = np.percentile(values, [2.5, 97.5])
+    return float(low), float(high)
+
+
+class Comparison(NamedTuple):
+    """Two explanations judged on the same items."""
+
+    n: int  # items with a usable verdict on both sides
+    excluded: int  # items without one on either side
+    only_first: int  # items that only the first got right
+    only_second: int
+    p: float  # exact McNemar test
+    difference: float | None  # balanced accuracy of the first minus that of the second
+    low: float | None  # 95 % interval of the difference
+    high: float | None
+
+    @property
+    def finding(self) -> str:
+        """Who is better, in words: first, second or not distinguishable."""
+        if self.only_first + self.only_second < FEWEST_DISCORDANT or self.p >= 0.05:
+            return "not distinguishable"
+        return "first" if self.only_first > self.only_second else "second"
+
+
+def compare(
+    first: np.ndarray,
+    second: np.ndarray,
+    stratum: np.ndarray,
+    weight: np.ndarray,
+    *,
+    seed: int,
+    call: np.ndarray | None = None,
+) -> Comparison:
+    """Compare two explanations: first and second say 1 right, 0 wrong, -1 no verdict, int8 [n].
+
+    stratum int [n] is the kind of an item, weight [strata] as in weighted_rate; call [n] is the
+    judge call, or None if every item was judged by itself.
+    """
+    both = (first >= 0) & (second >= 0)
+    gain, stratum = first[both].astype(np.int64) - second[both], stratum[both]
+    only_first, only_second = int((gain > 0).sum()), int((gain < 0).sum())
+    unit = np.arange(len(gain)) if call is None else np.unique(call[both], return_inverse=True)[1]
+    shape = (int(unit.max(initial=-1)) + 1, len(weight))
+    gains, sizes = np.zeros(shape), np.zeros(shape)
+    np.add.at(gains, (unit, stratum), gain)
+    np.add.at(sizes, (unit, stratum), 1)
+    difference = weighted_rate(gains.sum(axis=0), sizes.sum(axis=0), weight)
+    interval = None
+    if difference is not None and call is not None:
+        interval = bootstrap_calls(gains, sizes, weight, seed)
+    elif difference is not None:
+        interval = _bootstrap_gains(gain, stratum, weight, seed)
+    low, high = interval or (None, None)
+    return Comparison(
+        n=len(gain),
+        excluded=int((~both).sum()),
+        only_first=only_first,
+        only_second=only_second,
+        p=mcnemar(only_first, only_second),
+        difference=difference,
+        low=low,
+        high=high,
+    )
+
+
+def _bootstrap_gains(
+    gain: np.ndarray, stratum: np.ndarray, weight: np.ndarray, seed: int
+) -> tuple[float, float]:
+    """Resample items within strata; their gains are +1, 0, -1, hence counts of three kinds."""
+    rng = seeds.generator(seed)
+    total = np.zeros(RESAMPLES)
+    for index in np.flatnonzero(weight):
+        here = gain[stratum == index]
+        shares = np.array([(here > 0).mean(), (here < 0).mean(), (here == 0).mean()])
+        drawn = rng.multinomial(len(here), shares, size=RESAMPLES)
+        total += weight[index] * (drawn[:, 0] - drawn[:, 1]) / len(here)
+    return _middle(total)
+
+
+def mcnemar(b: int, c: int) -> float:
+    """Exact two-sided p of b against c discordant items: min(1, 2 P(X <= min)), X ~ Bin(b+c, ½).
+
+    >>> mcnemar(1, 7)  # 2 (1 + 8) / 256
+    0.0703125
+    """
+    n = b + c
+    whole = math.lgamma(n + 1) - n * math.log(2)
+    terms = (
+        math.exp(whole - math.lgamma(k + 1) - math.lgamma(n - k + 1)) for k in range(min(b, c) + 1)
+    )
+    return min(1.0, 2 * math.fsum(terms))
+
+
+def precision_at(tpr: float, fpr: float, base_rate: float) -> float | None:
+    """Precision at a base rate, 0..1: TPR .9 and FPR .01 at one in a thousand give .083."""
+    said = tpr * base_rate + fpr * (1 - base_rate)
+    return tpr * base_rate / said if said > 0 else None
+
+
+def f1(precision: float | None, recall: float | None) -> float | None:
+    """Harmonic mean of precision and recall, 0..1."""
+    if precision is None or recall is None:
+        return None
+    return 2 * precision * recall / (precision + recall) if precision + recall else 0.0
+
+
+def auroc(value: np.ndarray, positive: np.ndarray) -> float | None:
+    """Chance that a positive has a larger value than a negative, ties half, 0..1."""
+    n_positive, n_negative = int(positive.sum()), int((~positive).sum())
+    if not n_positive or not n_negative:
+        return None
+    _, place, count = np.unique(value, return_inverse=True, return_counts=True)
+    middle_rank = np.cumsum(count) - (count - 1) / 2
+    above = middle_rank[place][positive].sum() - n_positive * (n_positive + 1) / 2
+    return float(above / (n_positive * n_negative))
+
+
+def auprc(
+    value: np.ndarray, positive: np.ndarray, weight: np.ndarray | None = None
+) -> float | None:
+    """Average precision, sum of (R_k - R_{k-1}) P_k over distinct values from the top, 0..1.
+
+    weight [n] is how many contexts of the corpus an item stands for; chance is the weighted share
+    of positives, not one half.
+    """
+    weight = np.ones(len(value)) if weight is None else weight
+    if not weight[positive].sum() or positive.all():
+        return None
+    _, place = np.unique(-value, return_inverse=True)
+    right = np.cumsum(np.bincount(place, weight * positive))
+    said = np.cumsum(np.bincount(place, weight))
+    # Items of weight 0 at the top would make 0 / 0 of a threshold that says nothing.
+    precision = right / np.maximum(said, np.finfo(float).tiny)
+    return float((np.diff(right, prepend=0) / right[-1] * precision).sum())
+
+
+class Sums(NamedTuple):
+    """What a correlation needs of pairs (x, y); sums of parts of a corpus add up."""
+
+    n: float
+    x: float
+    y: float
+    xx: float
+    yy: float
+    xy: float
+
+
+def pearson(sums: Sums) -> float | None:
+    """Correlation from running sums, -1..1; None for a constant or fewer than two pairs."""
+    if sums.n < 2:
+        return None
+    n, x, y, xx, yy, xy = sums
+    spread_x, spread_y = xx - x * x / n, yy - y * y / n
+    # What rounding leaves of a constant is not a spread.
+    if spread_x <= 1e-12 * abs(xx) or spread_y <= 1e-12 * abs(yy):
+        return None
+    r = (xy - x * y / n) / math.sqrt(spread_x * spread_y)
+    return max(-1.0, min(1.0, r))
+
+
+def benjamini_hochberg(p: np.ndarray) -> np.ndarray:
+    """Adjusted p values, float64 [n]: flagging those below q keeps false flags at a share of q."""
+    n = len(p)
+    order = np.argsort(p, kind="stable")
+    scaled = p[order] * n / np.arange(1, n + 1)
+    adjusted = np.empty(n)
+    adjusted[order] = np.minimum(np.minimum.accumulate(scaled[::-1])[::-1], 1)
+    return adjusted

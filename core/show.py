@@ -1,0 +1,204 @@
+"""`gloss show`: what is known of a cache or a feature, for people and for scripts.
+
+The JSON is a contract: people script against it (README, "For scripts").
+"""
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+from core.examples.contexts import SPLITS, spread
+from core.examples.draw import KINDS
+from core.pipeline.workbench import Workbench
+from data import caches, results
+from data.catalogue import Catalogue, Row
+from data.records import CacheRecord, ExplanationRecord, HookpointRecord, Score
+
+PAGE = 512  # features read at once
+FEATURES = """
+select feature, n_active, density, max_activation, reason
+from feature
+where hookpoint_id = ? and feature between ? and ?
+order by feature
+"""
+
+
+def cache_lines(
+    catalogue: Catalogue, name: str, hookpoints: Sequence[str] | None, *, as_json: bool
+) -> Iterator[str]:
+    """One line a feature of a cache, all hookpoints unless some are named."""
+    record = caches.cache(catalogue, name)
+    chosen = [caches.hookpoint(record, h) for h in hookpoints or ()] or record.hookpoints
+    for hookpoint in chosen:
+        for first in range(0, hookpoint.n_features, PAGE):
+            for found in _features(catalogue, record, hookpoint, first, first + PAGE - 1):
+                yield json.dumps(found, ensure_ascii=False) if as_json else _sentence(found)
+
+
+def _features(
+    catalogue: Catalogue, record: CacheRecord, hookpoint: HookpointRecord, first: int, last: int
+) -> Iterator[dict[str, Any]]:
+    with catalogue.reading() as con:
+        rows = con.rows(FEATURES, [hookpoint.hookpoint_id, first, last])
+        explanations = results.explanations(con, hookpoint.hookpoint_id, first, last)
+    for row in rows:
+        yield _feature(record, hookpoint, row, explanations.get(row["feature"], []))
+
+
+def _feature(
+    record: CacheRecord,
+    hookpoint: HookpointRecord,
+    row: Row,
+    explanations: Sequence[ExplanationRecord],
+) -> dict[str, Any]:
+    return {
+        "cache": record.name,
+        "hookpoint": hookpoint.name,
+        "feature": row["feature"],
+        "n_active": row["n_active"],
+        "frequency": row["density"],
+        "max_activation": row["max_activation"],
+        "reason": row["reason"],
+        "explanations": [explanation(found) for found in explanations],
+    }
+
+
+def explanation(found: ExplanationRecord) -> dict[str, Any]:
+    """One explanation as the contract's object E."""
+    exact = next((score for score in found.scores if score.scorer == "exact"), None)
+    shown = {
+        "id": found.explanation_id,
+        "run": found.run_id,
+        "explainer": found.explainer,
+        "model": found.model,
+        "settings": found.settings,
+        "text": found.text,
+        "rule": found.rule,
+        "status": found.status,
+        "error": found.error,
+        "cost_usd": found.cost_usd,
+        "scores": {score.scorer: _score(score) for score in found.scores},
+    }
+    if exact is not None:
+        shown["exact"] = {span: exact.detail.get(span) for span in ("test", "corpus")}
+    return shown
+
+
+def _score(score: Score) -> dict[str, Any]:
+    """One score as the contract's object S; `n` holds usable verdicts only."""
+    shown: dict[str, Any] = {
+        "interval": [score.low, score.high],
+        "n": score.n,
+        "failed": score.failed,
+        "judge": score.judge,
+        "preset": score.preset,
+        "by_decile": [
+            {"decile": decile, **asdict(tally)} for decile, tally in score.by_decile.items()
+        ],
+        "non_activating": {kind: asdict(tally) for kind, tally in score.non_activating.items()},
+    }
+    if score.metric == "balanced_accuracy":
+        return {"balanced_accuracy": score.value, "tpr": score.tpr, "tnr": score.tnr} | shown
+    return {"metric": score.metric, "value": score.value} | shown
+
+
+def _sentence(found: dict[str, Any]) -> str:
+    head = f"{found['hookpoint']}/{found['feature']}"
+    if not found["explanations"]:
+        return f"{head}  {found['reason'] or 'not explained yet'}"
+    newest = found["explanations"][-1]
+    figures = [
+        f"{name} {score['balanced_accuracy']:.2f} "
+        f"[{score['interval'][0]:.2f}, {score['interval'][1]:.2f}] n {score['n']}"
+        for name, score in newest["scores"].items()
+        if score.get("balanced_accuracy") is not None
+    ]
+    return "  ".join([head, newest["text"] or newest["error"] or "no explanation", *figures])
+
+
+def feature_lines(catalogue: Catalogue, name: str, address: str, *, as_json: bool) -> Iterator[str]:
+    """One feature with its contexts and the verdicts on them."""
+    record = caches.cache(catalogue, name)
+    hookpoint, feature = caches.feature_address(record, address)
+    with catalogue.reading() as con:
+        row = con.row(FEATURES, [hookpoint.hookpoint_id, feature, feature])
+        explanations = results.explanations(con, hookpoint.hookpoint_id, feature)
+        verdicts = results.verdicts(con, hookpoint.hookpoint_id, feature)
+    if row is None:
+        raise caches.NotFound(
+            f"cache '{name}' is not finished, so nothing is known of {address} yet; "
+            "run its gloss cache command again"
+        )
+    found = _feature(record, hookpoint, row, explanations.get(feature, []))
+    bench = Workbench.open(catalogue, record)
+    found["examples"] = list(_examples(bench, hookpoint, feature, verdicts))
+    if as_json:
+        yield json.dumps(found, ensure_ascii=False)
+    else:
+        yield from _paragraphs(found)
+
+
+def _examples(
+    bench: Workbench, hookpoint: HookpointRecord, feature: int, verdicts: Sequence[Row]
+) -> Iterator[dict[str, Any]]:
+    """The feature's contexts in their drawn order; an id is stable for a cache and a preset."""
+    drawn = bench.draw(hookpoint, feature)
+    length = bench.contexts.length
+    tokens = bench.files.tokens.windows(drawn.first_token, length)
+    values = spread(bench.columns(hookpoint).slice(feature), drawn.first_token, length)
+    judged = _by_context(verdicts)
+    special = np.isin(tokens, bench.files.meta.special_ids)
+    for i, first in enumerate(drawn.first_token.tolist()):
+        kind = KINDS[drawn.kind[i]]
+        pieces = bench.files.vocabulary.pieces(tokens[i])
+        yield {
+            "id": i,
+            "split": SPLITS[drawn.split[i]],
+            "kind": kind,
+            "decile": int(drawn.decile[i]) or None,
+            "tokens": ["" if hide else p for p, hide in zip(pieces, special[i], strict=True)],
+            "activations": [round(float(value), 4) for value in values[i]],
+            "sequence": first // bench.contexts.sequence_length,
+            "start": first % bench.contexts.sequence_length,
+            "verdicts": judged.get((kind, first), {}),
+        }
+
+
+def _by_context(verdicts: Sequence[Row]) -> dict[tuple[str, int], dict[int, dict[str, Any]]]:
+    """Verdicts by (kind of context, first token), then by explanation and scorer.
+
+    A verdict is whether the judge was right; null where it gave no usable answer. Wrongly marked
+    items stand under "fuzzing:wrong-mark" beside the right marking of the same context.
+    """
+    found: dict[tuple[str, int], dict[int, dict[str, Any]]] = {}
+    for row in verdicts:
+        wrong = row["kind"] == "wrong-mark"
+        scorer = f"{row['scorer']}:wrong-mark" if wrong else row["scorer"]
+        right = None if row["predicted"] is None else row["predicted"] == row["expected"]
+        by_explanation = found.setdefault((row["context_kind"], row["first_token"]), {})
+        by_explanation.setdefault(row["explanation_id"], {})[scorer] = right
+    return found
+
+
+def _paragraphs(found: dict[str, Any]) -> Iterator[str]:
+    yield (
+        f"{found['cache']}  {found['hookpoint']}/{found['feature']}: active on "
+        f"{found['n_active']:,} tokens ({found['frequency'] or 0:.3%}), "
+        f"max {found['max_activation'] or 0:.2f}"
+        + (f"; {found['reason']}" if found["reason"] else "")
+    )
+    for shown in found["explanations"]:
+        yield f"  {shown['text'] or shown['error']}"
+        for name, score in shown["scores"].items():
+            value = score.get("balanced_accuracy", score.get("value"))
+            low, high = score["interval"]
+            span = f" [{low:.2f}, {high:.2f}]" if low is not None else ""
+            figure = "undefined" if value is None else f"{value:.2f}{span}"
+            yield f"    {name} {figure}, n {score['n']}, failed {score['failed']}"
+    for example in found["examples"][:20]:
+        peak = max(example["activations"])
+        text = "".join(example["tokens"]).replace("\n", "↵")
+        yield f"  {example['decile'] or '-':>2}  {peak:7.2f}  {text}"

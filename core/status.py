@@ -1,0 +1,77 @@
+"""`gloss status`: caches, runs, and what is half done, for people and for scripts."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from data import caches, runs
+from data.catalogue import Catalogue, Row
+from data.records import CacheRecord
+
+
+def as_object(catalogue: Catalogue) -> dict[str, Any]:
+    """The store as one JSON-ready object (DESIGN: status --json)."""
+    return {
+        "store": str(catalogue.store),
+        "caches": [_cache(catalogue, record) for record in caches.caches(catalogue)],
+        "runs": [_run(row) for row in runs.runs(catalogue)],
+    }
+
+
+def _cache(catalogue: Catalogue, record: CacheRecord) -> dict[str, Any]:
+    return {
+        "name": record.name,
+        "subject": record.subject,
+        "hookpoints": [found.name for found in record.hookpoints],
+        "tokens": record.n_tokens,
+        "features": sum(found.n_features for found in record.hookpoints),
+        "alive": sum(found.n_alive for found in record.hookpoints),
+        "state": record.status,
+        "bytes": _size(catalogue.store / record.folder),
+    }
+
+
+def _size(folder: Path) -> int:
+    """Bytes on disk below a folder."""
+    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+
+
+def _run(row: Row) -> dict[str, Any]:
+    return {
+        "id": row["run_id"],
+        "kind": row["stage"],
+        "cache": row["cache"],
+        "hookpoint": row["hookpoint"],
+        "settings": json.loads(row["settings"]),
+        "features": row["total"],
+        "done": row["done"],
+        "failed": row["failed"],
+        "cost_usd": row["cost_usd"],
+        "state": row["status"],
+        "error": row["error"],
+    }
+
+
+def lines(catalogue: Catalogue, *, as_json: bool) -> Iterator[str]:
+    """The status as text: one JSON object, or a few lines for a person."""
+    found = as_object(catalogue)
+    if as_json:
+        yield json.dumps(found, ensure_ascii=False)
+        return
+    yield f"store {found['store']}"
+    if not found["caches"]:
+        yield "  no caches yet; gloss demo makes one"
+    for cache in found["caches"]:
+        yield (
+            f"  cache {cache['name']}: {cache['tokens']:,} tokens of {cache['subject']} at "
+            f"{', '.join(cache['hookpoints'])}; {cache['alive']:,} of {cache['features']:,} "
+            f"features fired; {cache['bytes'] / 1e6:,.1f} MB; {cache['state']}"
+        )
+    for run in found["runs"]:
+        where = f" at {run['hookpoint']}" if run["hookpoint"] else ""
+        tail = f"; {run['error']}" if run["error"] else ""
+        yield (
+            f"  run {run['id']}: {run['kind']} {run['cache']}{where}: {run['done']:,} of "
+            f"{run['features']:,}, {run['failed']:,} failed; {run['state']}{tail}"
+        )

@@ -1,0 +1,228 @@
+"""Numbers to one Plotly figure; knows nothing of Streamlit.
+
+One figure holds both panels of the right column: Plotly is the slowest part of the page, and every
+further figure costs as much again. Colours are left to the theme, which hands them out in trace
+order (detection, fuzzing, activation), so that one figure is right in light and in dark.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import plotly.graph_objects as go
+
+from core.score.statistics import wilson
+from data.records import Interval, Score, Tally
+
+INK, GREY = "light-dark(#1B2230,#E4E8EE)", "light-dark(#5B6675,#98A3B3)"  # spans only
+NEUTRAL = "#8A94A3"  # marks take no light-dark(): one grey that reads on both backgrounds
+HEIGHT = 470  # pixels
+SYMBOL = {"detection": "circle", "fuzzing": "square"}
+DODGE = {"detection": -0.11, "fuzzing": 0.11}  # so that two scores do not hide each other
+FEW = 100  # test contexts below which deciles are shown two by two
+SILENT_PLACES = {"random": (11.6, "none"), "wrong-mark": (12.6, "wrong<br>marks")}
+
+
+@dataclass(frozen=True, slots=True)
+class Histogram:
+    """Activating contexts by peak; bin k covers [k, k + 1) * bin_width."""
+
+    bin_width: float  # activation
+    counts: Sequence[int]
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """The share of right verdicts at one place of the axis."""
+
+    x: float
+    label: str  # "decile 3", "deciles 3–4", "non-activating"
+    share: Interval
+    tally: Tally
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """One scorer's points for one explanation."""
+
+    scorer: str
+    points: Sequence[Point]
+    is_second: bool = False  # of the explanation compared against: open marks
+
+
+def curve(score: Score, *, is_second: bool = False) -> Curve:
+    """The points of a score: deciles (two by two when few), then the silent kinds apart."""
+    asked = sum(t.n + t.failed for t in score.by_decile.values())
+    step = 1 if asked >= FEW else 2
+    points = [
+        point
+        for first in range(1, 11, step)
+        if (point := _point(score, range(first, first + step)))
+    ]
+    for kind, (x, _) in SILENT_PLACES.items():
+        tally = score.non_activating.get(kind)
+        if tally and (share := wilson(tally.correct, tally.n)):
+            label = "wrong marks" if kind == "wrong-mark" else "non-activating"
+            points.append(Point(x, label, share, tally))
+    return Curve(score.scorer, points, is_second)
+
+
+def _point(score: Score, deciles: range) -> Point | None:
+    tallies = [score.by_decile[d] for d in deciles if d in score.by_decile]
+    pooled = Tally(
+        n=sum(t.n for t in tallies),
+        correct=sum(t.correct for t in tallies),
+        failed=sum(t.failed for t in tallies),
+    )
+    share = wilson(pooled.correct, pooled.n)
+    if share is None:
+        return None
+    first, last = deciles[0], deciles[-1]
+    label = f"decile {first}" if first == last else f"deciles {first}–{last}"
+    return Point((first + last) / 2, label, share, pooled)
+
+
+def feature_figure(histogram: Histogram, curves: Sequence[Curve]) -> go.Figure:
+    """Histogram of peaks above, share of right verdicts by decile below."""
+    dots = [_dots(name, [c for c in curves if c.scorer == name]) for name in SYMBOL]
+    return go.Figure([*dots, _bars(histogram)], _layout(histogram, curves))
+
+
+def _dots(scorer: str, curves: Sequence[Curve]) -> dict:
+    """One score's points with whiskers; a second explanation shares the trace, with open marks.
+
+    One trace, because the theme colours traces by their order.
+    """
+    spread = 2.0 if any(c.is_second for c in curves) else 1.0
+    points = [(c, p) for c in curves for p in c.points]
+    symbol, dodge = SYMBOL[scorer], DODGE[scorer]
+    return {
+        "type": "scatter",
+        "mode": "markers",
+        "name": scorer.capitalize(),
+        "xaxis": "x2",
+        "yaxis": "y2",
+        "showlegend": bool(points),
+        "marker": {"symbol": [symbol + "-open" * c.is_second for c, _ in points], "size": 7.5},
+        "x": [p.x + dodge * (spread - 1.2 * c.is_second) for c, p in points],
+        "y": [round(p.share.value, 3) for _, p in points],
+        "error_y": {
+            "type": "data", "symmetric": False, "thickness": 1.6, "width": 0,
+            "array": [round(p.share.high - p.share.value, 3) for _, p in points],
+            "arrayminus": [round(p.share.value - p.share.low, 3) for _, p in points],
+        },
+        "customdata": [_hover(p) for _, p in points],
+        "hovertemplate": "%{customdata[0]}: %{y:.2f} [%{customdata[1]}], n %{customdata[2]}",
+    }  # fmt: skip
+
+
+def _hover(point: Point) -> list[str]:
+    failed = f", {point.tally.failed} failed" if point.tally.failed else ""
+    span = f"{point.share.low:.2f}, {point.share.high:.2f}"
+    return [point.label, span, f"{point.tally.n}{failed}"]
+
+
+def _bars(histogram: Histogram) -> dict:
+    width = histogram.bin_width
+    return {
+        "type": "bar",
+        "x": [round((k + 0.5) * width, 6) for k in range(len(histogram.counts))],
+        "y": [n or None for n in histogram.counts],  # log axis: an empty bin is no bar
+        "opacity": 0.85,
+        "showlegend": False,
+        "hovertemplate": f"peak %{{x:.3g}} ± {width / 2:.2g}: %{{y:,}} contexts<extra></extra>",
+    }
+
+
+def _layout(histogram: Histogram, curves: Sequence[Curve]) -> dict:
+    """Axes and titles; the panels are axis domains, which cost nothing, not subplots."""
+    lows = [p.share.low for c in curves for p in c.points]
+    floor = 0.4 if min(lows, default=1) >= 0.4 else 0.0
+    places = [k for k in SILENT_PLACES if any(p.x == SILENT_PLACES[k][0] for c in curves
+                                              for p in c.points)]  # fmt: skip
+    last = max((SILENT_PLACES[k][0] for k in places), default=10)
+    quintiles = any(p.x % 1 == 0.5 for c in curves for p in c.points)
+    return {
+        "height": HEIGHT,
+        "margin": {"l": 46, "r": 4, "t": 28, "b": 38},
+        "bargap": 0.06,
+        "xaxis": _axis("peak activation in the context", showgrid=False, rangemode="tozero"),
+        "yaxis": _axis("contexts", type="log", domain=[0.74, 1], **_log_ticks(histogram.counts)),
+        "xaxis2": _axis("activation decile (1 weakest … 10 strongest)", showgrid=False,
+                        anchor="y2", range=[0.4, last + 0.6], **_decile_ticks(places, quintiles)),
+        "yaxis2": _axis("share of right verdicts", anchor="x2", domain=[0, 0.47],
+                        range=[floor - 0.01, 1.02], dtick=0.1 if floor else 0.2, tickformat=".1f"),
+        "legend": {"orientation": "h", "x": 0, "y": 0.47, "yanchor": "bottom",
+                   "font": {"size": 11.5}, "traceorder": "normal"},
+        "annotations": [
+            _heading("Activation distribution", _histogram_note(histogram.counts), 1.01),
+            _heading("Accuracy by decile", _accuracy_note(curves), 0.54),
+        ],
+        "shapes": [_line(x0=0, x1=1, y0=0.5, y1=0.5, xref="x2 domain", yref="y2", dash="dash"),
+                   *[_line(x0=10.8, x1=10.8, y0=0, y1=1, xref="x2", yref="y2 domain",
+                           dash="dot")] * bool(places)],
+        "hoverlabel": {"font": {"size": 12}},
+    }  # fmt: skip
+
+
+def _histogram_note(counts: Sequence[int]) -> str:
+    return f"{sum(counts):,} contexts, log counts"
+
+
+def _accuracy_note(curves: Sequence[Curve]) -> str:
+    """What a whisker is and how many verdicts stand behind a point."""
+    if not curves:
+        return "not scored yet"
+    sizes = {p.tally.n for c in curves for p in c.points if p.x <= 10}
+    low, high = min(sizes, default=0), max(sizes, default=0)
+    n = f"n = {high} each" if low == high else f"n = {low} to {high}"
+    second = "; filled shown, open compared" if any(c.is_second for c in curves) else ""
+    return f"95 % interval, {n}; dashed = chance{second}"
+
+
+def _log_ticks(counts: Sequence[int]) -> dict:
+    """Ticks at the powers of ten that the counts reach."""
+    top = max(counts, default=0) or 1
+    powers = [10**k for k in range(max(1, math.ceil(math.log10(top) + 0.1)) + 1)]
+    lowest = min((n for n in counts if n), default=1)
+    low = 0.7 if lowest >= 10 else -0.15
+    shown = [p for p in powers if math.log10(p) >= low]
+    high = max(math.log10(top) + 0.08, low + 0.6)
+    return {"range": [low, high], "tickvals": shown, "ticktext": [f"{p:,}" for p in shown]}
+
+
+def _decile_ticks(places: Sequence[str], quintiles: bool) -> dict:
+    deciles = range(1, 11, 2) if quintiles else range(1, 11)
+    values = [d + 0.5 * quintiles for d in deciles]
+    names = [f"{d}–{d + 1}" if quintiles else str(d) for d in deciles]
+    extra = [SILENT_PLACES[k] for k in places]
+    return {
+        "tickvals": [*values, *(x for x, _ in extra)],
+        "ticktext": [*names, *(name for _, name in extra)],
+    }
+
+
+def _heading(text: str, note: str, y: float) -> dict:
+    """A panel's title with a muted note, at the left edge of the figure."""
+    return {
+        "text": f'<b style="color:{INK}">{text}</b>'
+        f'<span style="color:{GREY};font-size:12px">  {note}</span>',
+        "font": {"size": 13}, "showarrow": False,
+        "x": 0, "xref": "paper", "xanchor": "left", "xshift": -49,
+        "y": y, "yref": "paper", "yanchor": "bottom",
+    }  # fmt: skip
+
+
+def _line(*, dash: str, **place: float | str) -> dict:
+    return {"type": "line", "line": {"dash": dash, "width": 1, "color": NEUTRAL}, **place}
+
+
+def _axis(title: str, **settings: object) -> dict:
+    """An axis in small type."""
+    small = {"size": 11}
+    return {
+        "title": {"text": title, "font": small, "standoff": 4},
+        "tickfont": small,
+        "zeroline": False,
+        "automargin": False,
+    } | settings

@@ -1,0 +1,123 @@
+"""Runs as a person reads and repeats them: settings as short labels, the command that resumes.
+
+Knows the flags of `gloss`, nothing of Streamlit or the store.
+"""
+
+import json
+import shlex
+from typing import Any
+
+from data.catalogue import Row
+
+DEMO = "demo"  # the cache that `gloss demo` makes and continues
+EXPLAIN_FLAGS = {
+    "families": ("--families", "context"),
+    "max_rules": ("--rules", 8),
+    "max_literals": ("--literals", 3),
+    "objective": ("--objective", "f1"),
+    "examples": ("--examples", None),
+    "sampling": ("--sampling", "quantiles"),
+    "threshold": ("--threshold", 0.0),
+    "seed": ("--seed", 0),
+}  # name in a run's settings: flag, default
+CACHE_LABELS = ("corpus", "n_tokens", "requested_tokens", "sequence_length")
+SCORE_FLAGS = {"preset": ("--preset", "gloss")}
+
+
+def settings_of(run: Row) -> dict[str, Any]:
+    """The settings stored with a run."""
+    return json.loads(run["settings"]) if isinstance(run["settings"], str) else {}
+
+
+def labels(run: Row) -> str:
+    """Settings that differ from the defaults, e.g. "features 0-99 · mdl · 40 examples, top"."""
+    settings = settings_of(run)
+    words = [f"features {settings['features']}"] if settings.get("features") else []
+    if run["stage"] == "explain":
+        words += explain_words(settings)
+    elif run["stage"] == "score":
+        words += [_joined(settings[name]) for name in ("scorers", "preset", "kinds")
+                  if settings.get(name)]  # fmt: skip
+    else:
+        words += [
+            f"{name} {_joined(settings[name])}" for name in CACHE_LABELS if settings.get(name)
+        ]
+    return " · ".join(words)
+
+
+def explain_words(settings: dict[str, Any]) -> list[str]:
+    """What a grammar explanation was learnt from and how, in a few words."""
+    examples = settings.get("examples")
+    data = f"{examples} examples, {settings.get('sampling')}" if examples else "all train tokens"
+    words = [data, str(settings.get("objective", "f1"))]
+    if settings.get("families", "context") != "context":
+        words.append(f"{settings['families']} rules")
+    if settings.get("max_rules", 8) != 8:
+        words.append(f"≤ {settings['max_rules']} rules")
+    if settings.get("max_literals", 3) != 3:
+        words.append(f"≤ {settings['max_literals']} conditions")
+    if settings.get("threshold"):
+        words.append(f"above {settings['threshold']:g} of max")
+    return words
+
+
+def resume(run: Row) -> str:
+    """The command that goes on with a run that stopped."""
+    if run["cache"] == DEMO:
+        return "gloss demo"
+    settings, cache = settings_of(run), run["cache"] or "CACHE"
+    if run["stage"] == "cache":
+        return "gloss cache …  # the same command as before"
+    words = ["gloss", run["stage"], cache]
+    if run["hookpoint"]:
+        words += ["--hookpoint", run["hookpoint"]]
+    if settings.get("features", "all") != "all":
+        words += ["--features", str(settings["features"])]
+    flags = EXPLAIN_FLAGS if run["stage"] == "explain" else SCORE_FLAGS
+    for name, (flag, default) in flags.items():
+        if name in settings and settings[name] != default:
+            words += [flag, str(settings[name])]
+    for name in ("scorers", "kinds") if run["stage"] == "score" else ():
+        if settings.get(name):
+            words += [f"--{name}", _joined(settings[name]).replace(", ", ",")]
+    return shlex.join(words)
+
+
+def _joined(value: Any) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
+
+
+def duration(seconds: float | None) -> str:
+    """A stretch of time in words, e.g. 42 -> "42 s", 200 -> "3 min", 9_000 -> "2.5 h"."""
+    if seconds is None:
+        return ""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5_400 else f"{seconds / 3600:.1f} h"
+
+
+def rate_of(run: Row, seen: tuple[float, int] | None, now: float) -> float | None:
+    """Units a second: since this page first saw the run, else since the run began.
+
+    seen: (clock in seconds, done) of the first look; a resumed run did part of its work before.
+    """
+    if seen and now - seen[0] >= 2 and run["done"] > seen[1]:
+        return (run["done"] - seen[1]) / (now - seen[0])
+    if not run["started_at"] or not run["done"]:
+        return None
+    spent = (run["heartbeat_at"] - run["started_at"]).total_seconds()
+    return run["done"] / spent if spent > 0 else None
+
+
+def progress_words(run: Row, rate: float | None) -> list[str]:
+    """How far a running run is, e.g. ["1,204 of 4,096 features", "12/s", "4 min left"]."""
+    unit = "tokens" if run["stage"] == "cache" else "features"
+    total = f" of {run['total']:,}" if run["total"] else ""
+    words = [f"{run['done']:,}{total} {unit}"]
+    if rate:
+        words.append(f"{rate:,.0f}/s" if rate >= 10 else f"{rate:.2g}/s")
+        if run["total"]:
+            words.append(f"{duration((run['total'] - run['done']) / rate)} left")
+    if run["failed"]:
+        words.append(f"{run['failed']:,} failed")
+    return words

@@ -1,0 +1,1 @@
+"""Parts of the Feature page, one file each: what is drawn in a fragment or a drawer of its own."""

@@ -1,0 +1,58 @@
+"""The slim line on top of the pages that says what is running, as long as something is."""
+
+from time import monotonic
+
+import streamlit as st
+
+from dashboard import session
+from dashboard.commands import progress_words, rate_of
+from dashboard.spans import block, escape
+from data.catalogue import Row
+
+EVERY = 1.0  # seconds between looks, only while something runs
+
+
+def show() -> None:
+    """Draw the line if any run is at work; never poll when none is."""
+    if active(session.all_runs()):
+        # Reading marks the runs whose process is gone, so a dead run stops the polling.
+        st.fragment(_lines, run_every=EVERY)()
+
+
+def active(runs: list[Row]) -> list[Row]:
+    """Runs that are at work."""
+    return [run for run in runs if run["status"] == "running"]
+
+
+def _lines() -> None:
+    running = active(session.live_runs())
+    ids = [run["run_id"] for run in running]
+    before = st.session_state.get("strip.ids")
+    st.session_state["strip.ids"] = ids
+    if before is not None and before != ids:
+        st.session_state["strip.ids"] = None
+        st.rerun(scope="app")  # something ended or began: the page shows what is new
+    if running:
+        with st.container(key="strip"):
+            st.html(block("".join(map(line, running))))
+
+
+def line(run: Row) -> str:
+    """One run: what, bar, done of total, rate, time left."""
+    where = f" · {run['hookpoint']}" if run["hookpoint"] else ""
+    verb = {"cache": "caching", "explain": "explaining", "score": "scoring"}[run["stage"]]
+    words = " · ".join(progress_words(run, speed(run)))
+    share = run["done"] / run["total"] if run["total"] else 0
+    return (
+        f'<div class="job"><span><b>{verb} {escape(run["cache"] or "")}</b>{escape(where)}</span>'
+        f'<span class="track"><i style="width:{min(share, 1):.0%}"></i></span>'
+        f"<span>{words}</span></div>"
+    )
+
+
+def speed(run: Row) -> float | None:
+    """Units a second as this session has seen it."""
+    seen = st.session_state.setdefault("strip.seen", {})
+    now = monotonic()
+    first = seen.setdefault(run["run_id"], (now, run["done"]))
+    return rate_of(run, first, now)

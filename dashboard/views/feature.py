@@ -1,0 +1,166 @@
+"""The page of one feature: its explanations, their scores, its contexts and its figures."""
+
+import random
+
+import streamlit as st
+
+from dashboard import session, strip
+from dashboard.address import feature_named
+from dashboard.cards import fact_strip, logit_table, sentence
+from dashboard.charts import Histogram, curve, feature_figure
+from dashboard.facts import facts, subject_line, why_little, why_silent
+from dashboard.panels import examples, explanations, more, reexplain
+from dashboard.session import FeatureRecord, Place
+from dashboard.spans import block, escape, heading
+from data import queries
+from data.errors import NotFound
+from data.records import ExplanationRecord
+
+FIGURE = {
+    "displaylogo": False,
+    "displayModeBar": True,
+    "modeBarButtons": [["toImage"]],
+    "toImageButtonOptions": {"format": "png", "scale": 2},
+}
+
+
+def page() -> None:
+    """Explanations and facts over the full width, then contexts left and figures right."""
+    place = session.place()
+    session.require_finished(place)
+    strip.show()
+    feature = chosen_feature(place)
+    record = session.feature_record(place.hookpoint.hookpoint_id, feature)
+    shown, against = explanations.chosen(record.explanations)
+    header(place, feature, record, shown)
+    if silent := why_silent(record.facts, place.cache):
+        st.html(sentence(silent))
+    else:
+        body(place, feature, record, shown, against)
+    st.html(f"<p id=mark hidden>{feature}</p>")
+
+
+def chosen_feature(place: Place) -> int:
+    """The feature in the address, else the one looked at last, else the first that fired."""
+    asked = st.query_params.get("feature", "")
+    if asked:
+        named = feature_named(asked, place.cache, place.hookpoint)
+        if named is None:
+            raise NotFound(
+                f"there is no feature “{asked}” in cache “{place.cache.name}”: "
+                f"{place.hookpoint.name} has features 0 to {place.hookpoint.n_features - 1:,}"
+            )
+        feature = int(named.rpartition("/")[2])
+    else:
+        last = st.session_state.get(f"feature.last.{place.hookpoint.hookpoint_id}")
+        feature = first_live(place) if last is None else last
+    st.session_state[f"feature.last.{place.hookpoint.hookpoint_id}"] = feature
+    return feature
+
+
+def first_live(place: Place) -> int:
+    """The first feature that ever fired; 0 when none did."""
+    return next(iter(session.ask(queries.live_features, place.hookpoint.hookpoint_id)), 0)
+
+
+def go_to(place: Place, feature: int) -> None:
+    """Put a feature in the address; unlike a bound widget this makes a step that Back undoes."""
+    n = place.hookpoint.n_features
+    st.query_params.from_dict(
+        {k: v for k, v in st.query_params.items() if k not in ("explanation", "against")}
+        | {"cache": place.cache.name, "feature": f"{place.hookpoint.name}/{feature % n}"}
+    )
+
+
+def header(
+    place: Place, feature: int, record: FeatureRecord, shown: ExplanationRecord | None
+) -> None:
+    """Previous, number, next, random, what is being explained, re-explain."""
+    bar = st.container(horizontal=True, vertical_alignment="center", gap="small")
+    bar.button("Previous", icon=":material/chevron_left:", shortcut="Left",
+               on_click=go_to, args=(place, feature - 1))  # fmt: skip
+    st.session_state["feature.number"] = feature
+    bar.number_input("Feature", 0, place.hookpoint.n_features - 1, key="feature.number", width=120,
+                     label_visibility="collapsed",
+                     on_change=go_to_typed, args=(place,))  # fmt: skip
+    bar.button("Next", icon=":material/chevron_right:", icon_position="right", shortcut="Right",
+               on_click=go_to, args=(place, feature + 1))  # fmt: skip
+    bar.button("Random", icon=":material/shuffle:", shortcut="N",
+               on_click=go_random, args=(place,))  # fmt: skip
+    line = escape(subject_line(place.cache, place.hookpoint))
+    bar.html(block(f'<div class="who">{line}</div>'), width="content")
+    bar.space("stretch")
+    if bar.button("Re-explain", icon=":material/auto_awesome:", type="primary", shortcut="E"):
+        reexplain.drawer(place, feature, record, shown)
+
+
+def go_to_typed(place: Place) -> None:
+    """Go to the number in the field."""
+    go_to(place, st.session_state["feature.number"])
+
+
+def go_random(place: Place) -> None:
+    """Go to one of the features that fired."""
+    live = session.ask(queries.live_features, place.hookpoint.hookpoint_id)
+    go_to(place, random.choice(live) if live else 0)
+
+
+def body(
+    place: Place,
+    feature: int,
+    record: FeatureRecord,
+    shown: ExplanationRecord | None,
+    against: ExplanationRecord | None,
+) -> None:
+    """Everything below the header of a feature that fires."""
+    assert record.facts is not None  # or there was nothing to show
+    explanations.show(place, feature, record, shown, against)
+    near = session.ask(queries.neighbours, place.hookpoint.hookpoint_id, feature)
+    nearest = next((row for row in near if row["measure"] == "cosine"), None)
+    n_contexts = session.workbench(place.cache).contexts.n_distinct
+    strip_of_facts = facts(record.facts, place.cache, shown, nearest, n_contexts=n_contexts)
+    st.html(fact_strip(strip_of_facts))
+    if little := why_little(record.facts):
+        st.html(block(f'<p class="mut">{escape(little)}</p>'))
+    left, right = st.columns([1.62, 1], gap="large")
+    with left:
+        examples.show(place, feature, shown and shown.explanation_id)
+    with right, st.container(key="side"):
+        figure(record, shown, against)
+        effects(place, record)
+        more.show(place, feature, shown and shown.explanation_id)
+
+
+def figure(
+    record: FeatureRecord, shown: ExplanationRecord | None, against: ExplanationRecord | None
+) -> None:
+    """Activation histogram over accuracy by decile."""
+    assert record.facts is not None
+    curves = [
+        curve(score, is_second=explanation is against)
+        for explanation in (shown, against)
+        if explanation
+        for score in explanation.scores
+        if score.scorer in ("detection", "fuzzing")
+    ]
+    bins = Histogram(record.facts["bin_width"] or 1.0, record.facts["counts"] or [])
+    st.plotly_chart(feature_figure(bins, curves), key="figure", config=FIGURE)
+
+
+def effects(place: Place, record: FeatureRecord) -> None:
+    """Tokens that the feature's decoder direction promotes and suppresses."""
+    assert record.facts is not None
+    strings = session.workbench(place.cache).files.vocabulary.strings
+    lists = [
+        [(strings[e["token"]], e["value"]) for e in record.facts[name] or []]
+        for name in ("promoted", "suppressed")
+    ]
+    if any(lists):
+        st.html(heading("Logit effects", "decoder direction on the unembedding")
+                + logit_table(*lists))  # fmt: skip
+    else:
+        st.html(heading("Logit effects", "not computed for this cache"))
+
+
+if __name__ == "__main__":
+    session.guarded(page)

@@ -1,0 +1,164 @@
+"""The page of features: filter, sort and page in SQL; a click on a row opens the feature."""
+
+import pandas as pd
+import streamlit as st
+
+from dashboard import session, strip
+from dashboard.address import feature_named
+from dashboard.cards import sentence
+from dashboard.session import KEPT, Place
+from dashboard.spans import block, plain
+from data import queries
+from data.queries import PAGE, Filter, Preset, Sort
+
+FEATURE = "views/feature.py"
+ROW = 35  # pixels of a table row
+
+
+def page() -> None:
+    """Filters, table, count and pages."""
+    place = session.place()
+    strip.show()
+    place = pick_place(place)
+    session.require_finished(place)
+    wanted = filters(place)
+    found = session.ask(queries.features, place.hookpoint.hookpoint_id, wanted)
+    if found.total:
+        table(place, found)
+    else:
+        st.html(sentence("No feature passes this filter; choose All and clear the search to see "
+                         f"all {place.hookpoint.n_features:,}."))  # fmt: skip
+    below(found)
+
+
+def pick_place(place: Place) -> Place:
+    """Choose the cache and the hookpoint where there is a choice."""
+    known = [record for record in session.all_caches() if record.hookpoints]
+    if len(known) == 1 and len(place.cache.hookpoints) == 1:
+        return place
+    bar = st.container(horizontal=True, gap="small")
+    choices = {
+        "cache": ("Cache", [record.name for record in known], place.cache.name),
+        "hookpoint": ("Hookpoint", [h.name for h in place.cache.hookpoints], place.hookpoint.name),
+    }
+    for name, (label, options, chosen) in choices.items():
+        st.session_state[f"features.{name}"] = chosen
+        bar.selectbox(label, options, key=f"features.{name}", width=260,
+                      on_change=_go_to_place, args=(name,))  # fmt: skip
+    return place
+
+
+def _go_to_place(name: str) -> None:
+    """Put another cache or hookpoint in the address; a new cache has its own hookpoints."""
+    st.query_params[name] = st.session_state[f"features.{name}"]
+    st.session_state["page"] = 1
+    if name == "cache":
+        st.query_params.pop("hookpoint", None)
+        st.session_state.pop("place.hookpoint", None)
+
+
+def filters(place: Place) -> Filter:
+    """Search, presets and order; all of it in the address."""
+    bar = st.container(horizontal=True, vertical_alignment="bottom", gap="small")
+    words = bar.text_input(
+        "Search", key="q", icon=":material/search:", width=340, max_chars=300, type="search",
+        placeholder="words of an explanation, or a feature", label_visibility="collapsed",
+        on_change=_first_page, **KEPT,
+    )  # fmt: skip
+    if address := feature_named(words or "", place.cache, place.hookpoint):
+        open_feature(place, address)
+    preset = bar.segmented_control(
+        "Preset", list(Preset), default=Preset.ALL, required=True, key="preset",
+        label_visibility="collapsed", on_change=_first_page, **KEPT,
+    )  # fmt: skip
+    bar.space("stretch")
+    sort = bar.selectbox("Sort by", list(Sort), key="sort", width=210, on_change=_first_page,
+                         label_visibility="collapsed", **KEPT)  # fmt: skip
+    number = st.session_state.get("page") or _page_in_address()
+    return Filter(words or "", Preset(preset), Sort(sort), int(number))
+
+
+def _page_in_address() -> int:
+    asked = st.query_params.get("page", "1")
+    return int(asked) if asked.isdecimal() else 1
+
+
+def _first_page() -> None:
+    st.session_state["page"] = 1
+
+
+def table(place: Place, found: queries.Page) -> None:
+    """A hundred rows; scores as bars with their numbers."""
+    bar = st.column_config.ProgressColumn
+    number = st.column_config.NumberColumn
+    shown = readable(found.rows)
+    picked = st.dataframe(
+        shown, key="table", hide_index=True, on_select="rerun", selection_mode="single-cell",
+        height=ROW * (min(len(shown), 18) + 1) + 3, row_height=ROW,
+        column_config={
+            "Feature": number(width=70, format="%d"),
+            "Explanation": st.column_config.TextColumn(width=430),
+            "Detection": bar(min_value=0, max_value=1, format="%.2f", width=110),
+            "Fuzzing": bar(min_value=0, max_value=1, format="%.2f", width=110),
+            "Exact F1": bar(min_value=0, max_value=1, format="%.2f", width=110),
+            "Judged": number(width=70, help="usable verdicts of detection and fuzzing"),
+            "Failed": number(width=65, help="verdicts asked for that are not usable"),
+            "Density, %": number(width=85, format="%.3f", help="share of tokens it fires on"),
+            "Max": number(width=70, format="%.2f", help="largest activation"),
+            "Expl.": number(width=60, help="number of explanations"),
+        },
+    )  # fmt: skip
+    cells = picked["selection"]["cells"]
+    rows = [row for row, _ in cells] or picked["selection"]["rows"]
+    if rows and rows[0] < len(found.rows):
+        index = int(found.rows["feature"].iloc[rows[0]])
+        open_feature(place, f"{place.hookpoint.name}/{index}")
+
+
+def readable(rows: pd.DataFrame) -> pd.DataFrame:
+    """The table's columns in words; what is missing says why."""
+    given = zip(rows["text"], rows["reason"], rows["n_active"], strict=True)
+    texts = [
+        plain(text) if isinstance(text, str) else f"— {_why(reason, n_active)}"
+        for text, reason, n_active in given
+    ]
+    return pd.DataFrame(
+        {
+            "Feature": rows["feature"],
+            "Explanation": texts,
+            "Detection": rows["detection"],
+            "Fuzzing": rows["fuzzing"],
+            "Exact F1": rows["exact"],
+            "Judged": rows["n_judged"].astype(int),
+            "Failed": rows["n_failed"].astype(int),
+            "Density, %": 100 * rows["density"],
+            "Max": rows["max_activation"],
+            "Expl.": rows["n_explanations"],
+        }
+    )
+
+
+def _why(reason: object, n_active: int) -> str:
+    if not n_active:
+        return "dead: never fired"
+    return f"{reason}: too few contexts" if reason in ("rare", "scarce") else "not explained yet"
+
+
+def open_feature(place: Place, address: str) -> None:
+    """Go to a feature's page."""
+    st.switch_page(FEATURE, query_params={"cache": place.cache.name, "feature": address})
+
+
+def below(found: queries.Page) -> None:
+    """Which rows these are, and the other pages."""
+    first, last = (found.number - 1) * PAGE + 1, min(found.number * PAGE, found.total)
+    bar = st.container(horizontal=True, vertical_alignment="center")
+    count = f"{first:,}–{last:,} of {found.total:,}" if found.total else "0 features"
+    bar.html(block(f'<span class="mut">{count}</span>'), width="content")
+    bar.space("stretch")
+    if found.total > PAGE:
+        bar.pagination(-(-found.total // PAGE), key="page", **KEPT)
+
+
+if __name__ == "__main__":
+    session.guarded(page)

@@ -1,0 +1,226 @@
+"""The one door to DuckDB: opening, waiting for the lock, reading, and one transaction at a time.
+
+DuckDB admits one writing process or many readers, and the lock is on the file. So nobody holds a
+connection: open, read a page or write one transaction, close. A locked file is retried for a
+bounded time and then reported as StoreBusy with the file and the process id. All openings use the
+same settings, because one process cannot open one file twice with different ones.
+
+What the rows mean stands in schema.sql; who writes them in records of work (`data/ledger.py`); what
+pages ask for in `data/queries.py`.
+"""
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from random import uniform
+from threading import RLock
+from time import monotonic, sleep
+from typing import Any
+
+import duckdb
+import pandas as pd
+import pyarrow as pa
+
+from data.errors import StoreBusy, StoreTrouble, StoreVersion
+
+VERSION = 1
+FILE = "catalogue.duckdb"
+SCHEMA = Path(__file__).with_name("schema.sql")
+SETTINGS = {
+    "autoinstall_known_extensions": "false",  # nothing is fetched behind the user's back
+    "autoload_known_extensions": "false",
+    "preserve_insertion_order": "true",
+}
+HOLDER = re.compile(r"\(PID (\d+)\)")
+
+Row = dict[str, Any]
+
+
+class Connection:
+    """One open connection, for the length of a page or a transaction."""
+
+    def __init__(self, raw: duckdb.DuckDBPyConnection) -> None:
+        """Wrap a raw connection; `Catalogue.reading` and `Catalogue.writing` make these."""
+        self._raw = raw
+
+    def run(self, sql: str, parameters: Sequence[Any] = ()) -> None:
+        """Execute a statement for its effect."""
+        self._raw.execute(sql, list(parameters))
+
+    def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[Row]:
+        """All result rows, each as a dictionary by column name."""
+        result = self._raw.execute(sql, list(parameters))
+        names = [column[0] for column in result.description or ()]
+        return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
+
+    def row(self, sql: str, parameters: Sequence[Any] = ()) -> Row | None:
+        """The first result row, or None."""
+        found = self.rows(sql, parameters)
+        return found[0] if found else None
+
+    def value(self, sql: str, parameters: Sequence[Any] = ()) -> Any:
+        """The first column of the first row, or None."""
+        # All rows are fetched: an unfinished result would block the connection's next statement.
+        found = self._raw.execute(sql, list(parameters)).fetchall()
+        return found[0][0] if found else None
+
+    def frame(self, sql: str, parameters: Sequence[Any] = ()) -> pd.DataFrame:
+        """The result as a DataFrame."""
+        return self._raw.execute(sql, list(parameters)).df()
+
+    def ids(self, sequence: str, n: int) -> list[int]:
+        """Take n consecutive numbers from a sequence, e.g. ids("item_ids", 3) -> [7, 8, 9]."""
+        taken = self._raw.execute(f"select nextval('{sequence}') from range({n})").fetchall()
+        return [number for (number,) in taken]
+
+    def append(self, table: str, rows: pa.Table) -> None:
+        """Add rows, matched by column name; bulk loads through Arrow, which is the fast way."""
+        if rows.num_rows:
+            self._raw.register("incoming", rows)
+            columns = ", ".join(rows.column_names)
+            self._raw.execute(f"insert into {table} ({columns}) select {columns} from incoming")
+            self._raw.unregister("incoming")
+
+    @contextmanager
+    def table(self, name: str, rows: pa.Table) -> Iterator[None]:
+        """Make an Arrow table visible to SQL under a name, for joins."""
+        self._raw.register(name, rows)
+        try:
+            yield
+        finally:
+            self._raw.unregister(name)
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """Changes whenever something is committed: the key of every cached read."""
+
+    modified: tuple[int, int]  # nanoseconds, of the file and of its log
+    size: tuple[int, int]  # bytes
+
+
+class Catalogue:
+    """The catalogue of one store; safe to share between the threads of one process."""
+
+    def __init__(self, store: Path, patience: float = 30.0) -> None:
+        """Open the store's catalogue, creating it when the store is new.
+
+        patience: seconds to wait for another process to let go of the file.
+        """
+        self.store = Path(store)
+        self.path = self.store / FILE
+        self._patience = patience
+        self._lock = RLock()
+        if not self.path.exists():
+            self._create()
+        self._check_version()
+
+    @classmethod
+    def exists(cls, store: Path) -> bool:
+        """Whether a folder holds a catalogue."""
+        return (Path(store) / FILE).exists()
+
+    def revision(self) -> Revision:
+        """What a cached read depends on; a read leaves it alone, a commit changes it."""
+        files = self.path, self.path.with_name(FILE + ".wal")
+        stats = [file.stat() if file.exists() else None for file in files]
+        modified = tuple(stat.st_mtime_ns if stat else 0 for stat in stats)
+        size = tuple(stat.st_size if stat else 0 for stat in stats)
+        return Revision((modified[0], modified[1]), (size[0], size[1]))
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """A connection for the reads of one page."""
+        with self._translated():
+            raw = self._open()
+            try:
+                yield Connection(raw)
+            finally:
+                raw.close()
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """One transaction: everything inside is kept, or nothing."""
+        with self._lock, self._translated():
+            raw = self._open()
+            try:
+                raw.execute("begin")
+                yield Connection(raw)
+                raw.execute("commit")
+            finally:
+                raw.close()  # an open transaction is rolled back
+
+    def _create(self) -> None:
+        """Make a new catalogue beside its final name, then rename: a killed start leaves none."""
+        self.store.mkdir(parents=True, exist_ok=True)
+        draft = self.store / f"{FILE}.{id(self):x}.tmp"
+        with self._translated():
+            raw = duckdb.connect(draft, config=dict(SETTINGS))
+            try:
+                raw.execute(SCHEMA.read_text(encoding="utf-8"))
+                raw.execute("insert into schema_version values (?, now()::timestamp)", [VERSION])
+                raw.execute("checkpoint")
+            finally:
+                raw.close()
+        if self.path.exists():  # another process was faster
+            draft.unlink(missing_ok=True)
+        else:
+            draft.rename(self.path)
+
+    def _check_version(self) -> None:
+        with self.reading() as con:
+            try:
+                found = con.value("select max(version) from schema_version")
+            except duckdb.CatalogException as error:
+                raise StoreVersion(f"{self.path} is a DuckDB file, but not a Gloss catalogue; "
+                                   "name another store with --store") from error  # fmt: skip
+        if found != VERSION:
+            raise StoreVersion(
+                f"{self.path} has schema version {found}, this Gloss reads version {VERSION}; "
+                "use the Gloss that wrote it, or start a new store with --store"
+            )
+
+    def _open(self) -> duckdb.DuckDBPyConnection:
+        """Connect, waiting for another process to let go; the pause grows to 80 ms."""
+        give_up, pause = monotonic() + self._patience, 0.004
+        while True:
+            try:
+                return duckdb.connect(self.path, config=dict(SETTINGS))
+            except duckdb.IOException as error:
+                if "Could not set lock" not in str(error):
+                    raise
+                if monotonic() > give_up:
+                    raise StoreBusy(self._busy(str(error))) from error
+                sleep(pause * uniform(0.5, 1.5))
+                pause = min(1.5 * pause, 0.08)
+
+    def _busy(self, message: str) -> str:
+        holder = HOLDER.search(message)
+        who = f"process {holder.group(1)}" if holder else "another process"
+        return (
+            f"{self.path} is held by {who} for more than {self._patience:.0f} s; "
+            "wait for it to finish, or stop it, and try again"
+        )
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        """Turn the driver's errors about files into one clear line; the rest are our mistakes."""
+        try:
+            yield
+        except duckdb.IOException as error:
+            first = str(error).splitlines()[0]
+            raise StoreTrouble(f"{self.path} cannot be used: {first}") from error
+        except (OSError, duckdb.FatalException, duckdb.OutOfMemoryException) as error:
+            first = str(error).splitlines()[0]
+            raise StoreTrouble(
+                f"{self.path} could not be written: {first}; what was stored before is kept, "
+                "free some space and run the same command again"
+            ) from error
+
+
+def as_json(value: Any) -> str:
+    """Compact JSON with sorted keys, so that equal settings have equal text."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)

@@ -1,0 +1,128 @@
+"""Contexts and items in the catalogue: added once a feature and preset, shared by all explanations.
+
+An *example* is a context of a feature that may be shown or judged; an *item* is one question about
+a context (for fuzzing with its marks). Two explanations of a feature are judged on the same items.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from data.catalogue import Connection
+
+Key = tuple[int, str, str]  # feature, scorer, preset
+
+
+@dataclass(frozen=True, slots=True)
+class ItemTable:
+    """The items of one feature under one scorer and preset, one entry a row."""
+
+    kind: Sequence[str]  # activating, random, token, neighbour, similar, wrong-mark
+    decile: np.ndarray  # uint8 [n], of the context; 0 = silent
+    first_token: np.ndarray  # uint64 [n], flat index of the context's first token
+    peak: np.ndarray  # float32 [n], largest activation in the context
+    marks: Sequence[Sequence[int] | None]  # marked offsets in the context; None for detection
+
+
+def item_ids(
+    con: Connection, hookpoint_id: int, tables: Mapping[Key, ItemTable]
+) -> dict[Key, np.ndarray]:
+    """The ids of each table's items, in its order; items and contexts that are new are added."""
+    found = _stored(con, hookpoint_id, list(tables))
+    fresh = {key: table for key, table in tables.items() if key not in found}
+    sizes = [len(table.kind) for table in fresh.values()]
+    if sum(sizes):
+        ids = np.array(con.ids("item_ids", sum(sizes)), np.uint64)
+        with con.table("fresh", _rows(fresh, ids)):
+            con.run(ADD_EXAMPLES, [hookpoint_id] * 3)
+            con.run(ADD_ITEMS, [hookpoint_id] * 2)
+        found |= dict(zip(fresh, np.split(ids, np.cumsum(sizes)[:-1]), strict=True))
+    return {key: found.get(key, np.empty(0, np.uint64)) for key in tables}
+
+
+STORED = """
+select feature, scorer, preset, list(item_id order by item_id) as items
+from item
+semi join wanted using (feature, scorer, preset)
+where hookpoint_id = ?
+group by feature, scorer, preset
+"""
+
+
+def _stored(con: Connection, hookpoint_id: int, keys: Sequence[Key]) -> dict[Key, np.ndarray]:
+    wanted = pa.table(
+        {
+            "feature": pa.array([key[0] for key in keys], pa.uint32()),
+            "scorer": pa.array([key[1] for key in keys], pa.string()),
+            "preset": pa.array([key[2] for key in keys], pa.string()),
+        }
+    )
+    with con.table("wanted", wanted):
+        rows = con.rows(STORED, [hookpoint_id])
+    return {
+        (row["feature"], row["scorer"], row["preset"]): np.array(row["items"], np.uint64)
+        for row in rows
+    }
+
+
+# Only test contexts are judged, hence the split. A context that is already there keeps its slot.
+ADD_EXAMPLES = """
+insert into example (hookpoint_id, feature, slot, kind, split, decile, first_token, peak)
+select ?, feature,
+       coalesce(last_slot, -1) + row_number() over (partition by feature order by place),
+       context_kind, 'test', decile, first_token, peak
+from (
+    select f.feature, f.context_kind, f.first_token, min(f.item_id) as place,
+           any_value(f.decile) as decile, any_value(f.peak) as peak
+    from fresh f
+    anti join (select * from example where hookpoint_id = ?) x
+        on x.feature = f.feature and x.kind = f.context_kind and x.first_token = f.first_token
+    group by f.feature, f.context_kind, f.first_token
+)
+left join (
+    select feature, max(slot) as last_slot
+    from example
+    semi join fresh using (feature)
+    where hookpoint_id = ?
+    group by feature
+) using (feature)
+order by feature, place
+"""
+ADD_ITEMS = """
+insert into item (item_id, hookpoint_id, feature, scorer, preset, slot, kind, decile, marks)
+select f.item_id, x.hookpoint_id, f.feature, f.scorer, f.preset, x.slot, f.kind,
+       case when f.kind = 'activating' then f.decile end, f.marks
+from fresh f
+join (select * from example where hookpoint_id = ? and feature in (select feature from fresh)) x
+    on x.hookpoint_id = ? and x.feature = f.feature and x.kind = f.context_kind
+    and x.first_token = f.first_token
+order by f.item_id
+"""
+
+
+def _rows(tables: Mapping[Key, ItemTable], ids: np.ndarray) -> pa.Table:
+    """All items of several tables as one Arrow table, in the order of their ids."""
+    kinds = [kind for table in tables.values() for kind in table.kind]
+    keys = [key for key, table in tables.items() for _ in table.kind]
+    decile = np.concatenate([table.decile for table in tables.values()]).astype(np.uint8)
+    first = np.concatenate([table.first_token for table in tables.values()]).astype(np.uint64)
+    peak = np.concatenate([table.peak for table in tables.values()]).astype(np.float32)
+    marks = [marked for table in tables.values() for marked in table.marks]
+    return pa.table(
+        {
+            "item_id": pa.array(ids),
+            "feature": pa.array([key[0] for key in keys], pa.uint32()),
+            "scorer": pa.array([key[1] for key in keys], pa.string()),
+            "preset": pa.array([key[2] for key in keys], pa.string()),
+            "kind": pa.array(kinds, pa.string()),
+            "context_kind": pa.array(
+                ["activating" if kind == "wrong-mark" else kind for kind in kinds], pa.string()
+            ),
+            "decile": pa.array(decile, mask=decile == 0),
+            "first_token": pa.array(first),
+            "peak": pa.array(peak),
+            "marks": pa.array(marks, pa.list_(pa.uint16())),
+        }
+    )

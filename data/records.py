@@ -1,0 +1,125 @@
+"""The nouns that travel between rooms: frozen records, a unit in every field.
+
+Bulk data (activations, contexts of a whole block of features) travels as numpy arrays in named
+tuples beside the code that makes it; what is here is what a person would name.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+Kind = Literal["activating", "random", "token", "neighbour", "similar", "wrong-mark"]
+Split = Literal["train", "test"]
+Stage = Literal["cache", "explain", "score"]
+State = Literal["queued", "running", "interrupted", "done", "failed", "cancelled"]
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a stage has come; a stage is a generator of these."""
+
+    stage: str  # what is being done, in words a person reads ("caching", "explaining")
+    done: int  # units finished
+    total: int  # units in all; 0 = not known yet
+    unit: str = "features"
+    rate: float | None = None  # units per second, None until measured
+    note: str = ""  # one short sentence ("resumed at shard 3 of 9")
+
+    @property
+    def seconds_left(self) -> float | None:
+        """Time to go at the present rate, in seconds; None when it cannot be said."""
+        if not self.rate or not self.total:
+            return None
+        return (self.total - self.done) / self.rate
+
+
+@dataclass(frozen=True, slots=True)
+class HookpointRecord:
+    """One SAE at one module of the subject, within one cache."""
+
+    hookpoint_id: int
+    cache_id: int
+    name: str  # dotted module path; output side unless it ends in ":in"
+    sae_source: str  # the path or repository that the SAE was loaded from
+    sae_kind: str  # "topk", "relu", "jumprelu"
+    n_features: int
+    n_alive: int  # features that fired at least once
+    n_activations: int  # stored values
+    status: str  # "running" or "done"
+
+
+@dataclass(frozen=True, slots=True)
+class CacheRecord:
+    """One subject x one corpus x any number of SAEs."""
+
+    cache_id: int
+    name: str
+    subject: str  # path or hub id
+    d_model: int
+    corpus: str  # the corpus specification as typed
+    status: str  # "running" or "done"
+    folder: str  # relative to the store
+    n_tokens: int  # all positions, special ones too
+    n_unmasked: int  # positions that may activate (special positions left out)
+    sequence_length: int  # tokens
+    n_sequences: int
+    seed: int
+    hookpoints: tuple[HookpointRecord, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """A share with its 95 % interval, all in 0..1."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """Verdicts of one class of contexts."""
+
+    n: int  # usable verdicts
+    correct: int
+    failed: int = 0  # asked for but unusable; never inside n
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """One scorer's figures for one explanation."""
+
+    scorer: str  # "detection", "fuzzing", "exact", ...
+    metric: str  # "balanced_accuracy", "f1", ...
+    value: float | None  # None = undefined (a class without usable verdicts)
+    low: float | None  # 95 % interval
+    high: float | None
+    tpr: float | None  # share of activating contexts judged right
+    tnr: float | None  # share of non-activating contexts judged right
+    n: int  # usable verdicts
+    failed: int  # verdicts asked for that are not usable
+    judge: str  # "grammar" or the model's name
+    preset: str
+    by_decile: dict[int, Tally]  # 1 weakest .. 10 strongest
+    non_activating: dict[str, Tally]  # by Kind
+    detail: dict  # what only this scorer has (exact: figures, misses, false alarms)
+
+
+@dataclass(frozen=True, slots=True)
+class ExplanationRecord:
+    """One explanation of one feature: what was written, by whom, from what."""
+
+    explanation_id: int
+    hookpoint_id: int
+    feature: int
+    run_id: int
+    explainer: str  # "grammar", "plain", ...
+    model: str | None  # None for the grammar
+    settings: dict
+    text: str | None  # None = no usable explanation; the reason is in error
+    rule: str | None  # canonical text of the rules, grammar only
+    status: str  # "done", "failed", "skipped"
+    error: str | None
+    cost_usd: float | None
+    seconds: float
+    created_at: str  # UTC, ISO 8601
+    scores: tuple[Score, ...]

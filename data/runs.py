@@ -1,0 +1,151 @@
+"""Runs: one execution of a stage with its settings, progress and heartbeat.
+
+A run whose process is gone, or whose heartbeat is old, becomes "interrupted". Starting the same
+work again continues an interrupted run instead of adding another.
+"""
+
+import os
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from data.caches import digest
+from data.catalogue import Catalogue, Connection, Row, as_json
+from data.records import Stage, State
+
+SILENT = 60  # seconds without a heartbeat after which a run of another host counts as gone
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a run is to do."""
+
+    stage: Stage
+    cache_id: int
+    hookpoint_id: int | None  # None = all hookpoints of the cache
+    method_id: int | None  # explainer_id or scorer_id
+    settings: Mapping[str, Any]  # as a person would compare them, JSON-ready
+
+
+def start_run(catalogue: Catalogue, plan: Plan, total: int, done: int = 0) -> int:
+    """Begin or continue a run; gives its run_id. `done` of `total` units were there before."""
+    settings_hash = digest(plan.stage, plan.cache_id, plan.hookpoint_id, plan.method_id,
+                           dict(plan.settings))  # fmt: skip
+    with catalogue.writing() as con:
+        _mark_interrupted(con)
+        run_id = con.value(
+            "select max(run_id) from run where settings_hash = ? "
+            "and status in ('interrupted', 'failed', 'queued')",
+            [settings_hash],
+        )
+        if run_id is None:
+            run_id = con.value("select nextval('run_ids')")
+            con.run(
+                "insert into run (run_id, stage, cache_id, hookpoint_id, method_id, settings, "
+                "settings_hash, started_at, failed) "
+                "values (?, ?, ?, ?, ?, ?, ?, now()::timestamp, 0)",
+                [run_id, plan.stage, plan.cache_id, plan.hookpoint_id, plan.method_id,
+                 as_json(plan.settings), settings_hash],
+            )  # fmt: skip
+        con.run(
+            "update run set status = 'running', total = ?, done = ?, pid = ?, host = ?, "
+            "heartbeat_at = now()::timestamp, error = null, finished_at = null where run_id = ?",
+            [total, done, os.getpid(), socket.gethostname(), run_id],
+        )
+    return run_id
+
+
+def beat(con: Connection, run_id: int, *, done: int, failed: int = 0) -> None:
+    """Note progress inside the transaction that stores the work itself."""
+    con.run(
+        "update run set done = done + ?, failed = failed + ?, heartbeat_at = now()::timestamp "
+        "where run_id = ?",
+        [done, failed, run_id],
+    )
+
+
+def set_done(catalogue: Catalogue, run_id: int, done: int) -> None:
+    """Note progress where the work itself is not in the catalogue (caching)."""
+    with catalogue.writing() as con:
+        con.run(
+            "update run set done = ?, heartbeat_at = now()::timestamp where run_id = ?",
+            [done, run_id],
+        )
+
+
+def end_run(catalogue: Catalogue, run_id: int, status: State, error: str | None = None) -> None:
+    """Close a run as done, failed, cancelled or interrupted, with the reason."""
+    with catalogue.writing() as con:
+        con.run(
+            "update run set status = ?, error = ?, finished_at = now()::timestamp, "
+            "heartbeat_at = now()::timestamp where run_id = ?",
+            [status, error, run_id],
+        )
+
+
+def is_cancelled(con: Connection, run_id: int) -> bool:
+    """Whether somebody asked this run to stop (a page sets the status, the worker looks)."""
+    return con.value("select status from run where run_id = ?", [run_id]) == "cancelled"
+
+
+def cancel(catalogue: Catalogue, run_id: int) -> None:
+    """Ask a running run to stop; it does so at its next transaction."""
+    with catalogue.writing() as con:
+        con.run(
+            "update run set status = 'cancelled' where run_id = ? and status in "
+            "('running', 'queued')",
+            [run_id],
+        )
+
+
+def mark_interrupted(catalogue: Catalogue) -> None:
+    """Turn "running" into "interrupted" where the process is gone."""
+    with catalogue.reading() as con:
+        stale = _stale(con)
+    if stale:
+        with catalogue.writing() as con:
+            _mark_interrupted(con)
+
+
+def _mark_interrupted(con: Connection) -> None:
+    for run_id in _stale(con):
+        con.run("update run set status = 'interrupted' where run_id = ?", [run_id])
+
+
+def _stale(con: Connection) -> list[int]:
+    running = con.rows(
+        "select run_id, pid, host, epoch(now()::timestamp) - epoch(heartbeat_at) as silent "
+        "from run where status = 'running'"
+    )
+    return [row["run_id"] for row in running if _is_gone(row)]
+
+
+def _is_gone(row: Row) -> bool:
+    if row["host"] != socket.gethostname():
+        return row["silent"] > SILENT
+    try:
+        os.kill(row["pid"], 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        return False
+    return False
+
+
+RUNS = """
+select r.run_id, r.stage, c.name as cache, h.name as hookpoint, r.settings, r.status, r.total,
+       r.done, r.failed, r.pid, r.cost_usd, r.started_at, r.heartbeat_at, r.finished_at, r.error,
+       epoch(now()::timestamp) - epoch(r.heartbeat_at) as silent
+from run r
+left join cache c using (cache_id)
+left join hookpoint h on h.hookpoint_id = r.hookpoint_id
+order by r.run_id
+"""
+
+
+def runs(catalogue: Catalogue) -> list[Row]:
+    """All runs, oldest first; those whose process is gone are marked interrupted before."""
+    mark_interrupted(catalogue)
+    with catalogue.reading() as con:
+        return con.rows(RUNS)

@@ -1,0 +1,253 @@
+-- The catalogue: everything but raw activations. Rows are added, never overwritten; only run, cache and hookpoint change.
+-- Ids come from sequences, so that verdicts lie in the order of explanations and blocks can be skipped. Times are UTC.
+-- A feature is keyed by (hookpoint_id, feature); hookpoint_id is unique in the store and leads to its cache.
+
+create sequence subject_ids;
+create sequence sae_ids;
+create sequence corpus_ids;
+create sequence cache_ids;
+create sequence hookpoint_ids;
+create sequence explainer_ids;
+create sequence scorer_ids;
+create sequence run_ids;
+create sequence explanation_ids;
+create sequence item_ids;
+create sequence note_ids;
+
+create table schema_version (
+    version integer,                 -- this file's version
+    applied_at timestamp
+);
+
+create table subject (
+    subject_id uinteger primary key default nextval('subject_ids'),
+    natural_key varchar unique,      -- name, revision and dtype
+    name varchar,                    -- path or hub id as typed
+    revision varchar,                -- hub revision; null for a folder
+    architecture varchar,            -- class of the model
+    dtype varchar,                   -- of the weights as run
+    n_layers usmallint,
+    d_model uinteger,                -- width of the residual stream
+    vocabulary_size uinteger
+);
+
+create table sae (
+    sae_id uinteger primary key default nextval('sae_ids'),
+    natural_key varchar unique,      -- source, hookpoint and weights hash
+    source varchar,                  -- path or repository
+    hookpoint varchar,               -- module path in the subject
+    kind varchar,                    -- topk, relu, jumprelu, ...
+    weights_sha256 varchar,          -- of the weights file
+    n_features uinteger,
+    settings json                    -- k, threshold summary, switches, dtype
+);
+
+create table corpus (
+    corpus_id uinteger primary key default nextval('corpus_ids'),
+    natural_key varchar unique,      -- token hash and sequence length
+    spec varchar,                    -- as typed: a file, a folder, python-docs, hf:...
+    tokens_sha256 varchar,           -- of the token file
+    tokenizer_sha256 varchar,        -- of the vocabulary
+    token_dtype varchar,             -- u16 or u32
+    sequence_length usmallint,       -- tokens
+    n_sequences ubigint,
+    n_documents ubigint,
+    settings json                    -- BOS policy, separator, documents left out
+);
+
+create table cache (
+    cache_id uinteger primary key default nextval('cache_ids'),
+    name varchar unique,
+    subject_id uinteger,
+    corpus_id uinteger,
+    status varchar,                  -- running, done
+    folder varchar,                  -- relative to the store
+    n_tokens ubigint,                -- all positions
+    n_unmasked ubigint,              -- positions that may activate
+    seed bigint,                     -- of splits and draws
+    settings json,
+    settings_hash varchar,
+    created_at timestamp
+);
+
+create table hookpoint (
+    hookpoint_id uinteger primary key default nextval('hookpoint_ids'),
+    cache_id uinteger,
+    name varchar,                    -- module path; ends in ":in" for the input side
+    sae_id uinteger,
+    status varchar,                  -- running, done
+    n_features uinteger,
+    n_alive uinteger,                -- fired at least once
+    n_activations ubigint,           -- stored values
+    unique (cache_id, name)
+);
+
+create table feature (
+    hookpoint_id uinteger,
+    feature uinteger,
+    n_active ubigint,                -- tokens with a stored activation
+    n_contexts uinteger,             -- distinct activating contexts
+    density float,                   -- n_active / unmasked tokens, 0..1
+    max_activation float,
+    mean_activation float,           -- over active tokens
+    top_token uinteger,              -- id of the token it fires on most
+    top_token_share float,           -- of its firings, 0..1
+    decoder_norm float,              -- null when the SAE has no decoder
+    reason varchar                   -- why it is not explained or not scored in full: dead, rare, scarce, reduced; null = full protocol
+);
+
+create table feature_chart (
+    hookpoint_id uinteger,
+    feature uinteger,
+    bin_width float,                 -- activation units; bin k covers [k, k + 1) * bin_width
+    counts uinteger[],               -- activating contexts by peak, 40 bins
+    position_counts uinteger[],      -- firings by position in the sequence
+    decile_edges float[],            -- 11 peaks that bound the deciles; null when too few contexts
+    top_tokens struct(token uinteger, n uinteger, mean float)[],  -- most frequent first, at most 20
+    promoted struct(token uinteger, value float)[],    -- logits, strongest first, 10
+    suppressed struct(token uinteger, value float)[]   -- logits, most negative first, 10
+);
+
+create table example (
+    hookpoint_id uinteger,
+    feature uinteger,
+    slot usmallint,                  -- number within the feature
+    kind varchar,                    -- activating, random, token, neighbour, similar
+    split varchar,                   -- train, test
+    decile utinyint,                 -- 1 weakest .. 10 strongest; null: non-activating
+    first_token ubigint,             -- index of the context's first token in the token file
+    peak float,                      -- largest activation in the context
+    source uinteger                  -- neighbour feature that the context was taken from; null otherwise
+);
+
+create table neighbour (
+    hookpoint_id uinteger,
+    feature uinteger,
+    measure varchar,                 -- cosine, co-firing
+    rank usmallint,                  -- 1 = nearest
+    other uinteger,                  -- the other feature
+    value float
+);
+
+create table explainer (
+    explainer_id uinteger primary key default nextval('explainer_ids'),
+    name varchar,                    -- grammar, plain, ...
+    model varchar,                   -- null for the grammar
+    settings json,
+    settings_hash varchar unique     -- of name, model and settings
+);
+
+create table scorer (
+    scorer_id uinteger primary key default nextval('scorer_ids'),
+    name varchar,                    -- exact, detection, fuzzing, ...
+    judge varchar,                   -- grammar or a model's name
+    preset varchar,
+    settings json,
+    settings_hash varchar unique
+);
+
+create table run (
+    run_id ubigint primary key default nextval('run_ids'),
+    stage varchar,                   -- cache, explain, score
+    cache_id uinteger,
+    hookpoint_id uinteger,           -- null: all of the cache
+    method_id uinteger,              -- explainer_id or scorer_id of the (first) method; null for cache
+    settings json,
+    settings_hash varchar,
+    status varchar,                  -- queued, running, interrupted, done, failed, cancelled
+    total ubigint,                   -- units to do (features; tokens for cache)
+    done ubigint,
+    failed ubigint,
+    pid uinteger,
+    host varchar,
+    heartbeat_at timestamp,
+    cost_usd double,                 -- null = unknown
+    started_at timestamp,
+    finished_at timestamp,
+    error varchar
+);
+
+create table explanation (
+    explanation_id ubigint primary key default nextval('explanation_ids'),
+    natural_key varchar unique,      -- hash of feature, explainer, seed and run attempt
+    hookpoint_id uinteger,
+    feature uinteger,
+    explainer_id uinteger,
+    run_id ubigint,
+    seed bigint,
+    text varchar,                    -- null: no usable explanation
+    rule varchar,                    -- grammar: canonical text of the rules
+    status varchar,                  -- done, failed, skipped
+    error varchar,                   -- why there is no text
+    prompt varchar,                  -- as sent; null for the grammar
+    reply varchar,                   -- as received
+    example_slots usmallint[],       -- contexts that the explainer saw; null: all train tokens
+    input_tokens uinteger,
+    output_tokens uinteger,
+    cost_usd double,                 -- null = unknown; 0 for the grammar
+    seconds float,
+    created_at timestamp
+);
+
+create table item (
+    item_id ubigint primary key default nextval('item_ids'),
+    hookpoint_id uinteger,
+    feature uinteger,
+    scorer varchar,                  -- detection or fuzzing: what is asked
+    preset varchar,                  -- sizes and kinds it was drawn for
+    slot usmallint,                  -- its context in example
+    kind varchar,                    -- activating, random, token, neighbour, similar, wrong-mark
+    decile utinyint,                 -- of an activating (rightly marked) context; null otherwise
+    marks usmallint[]                -- marked token offsets, 0 .. context length - 1; null for detection
+);
+
+create table score (
+    explanation_id ubigint,
+    scorer_id uinteger,
+    run_id ubigint,
+    metric varchar,                  -- balanced_accuracy, f1, ...
+    value float,                     -- null: undefined
+    low float,                       -- 95 % interval
+    high float,
+    tpr float,
+    tnr float,
+    n_judged uinteger,               -- usable verdicts
+    n_failed uinteger,
+    detail json,                     -- counts by decile and kind; for exact its figures and listings
+    created_at timestamp,
+    primary key (explanation_id, scorer_id)
+);
+
+create table verdict (
+    explanation_id ubigint,
+    scorer_id uinteger,
+    item_id ubigint,
+    expected boolean,
+    predicted boolean,               -- null: no usable reply
+    probability float,               -- of "yes"; null where the judge gives none
+    call_id ubigint                  -- judge call it came from; null for the grammar
+);
+
+create table decile_summary (
+    run_id ubigint,
+    hookpoint_id uinteger,
+    explainer_id uinteger,
+    scorer_id uinteger,
+    decile utinyint,                 -- null: non-activating
+    n ubigint,
+    n_right ubigint,
+    n_failed ubigint
+);
+
+create table note (
+    note_id ubigint primary key default nextval('note_ids'),
+    hookpoint_id uinteger,
+    feature uinteger,
+    tag varchar,                     -- bookmark, label, remark
+    text varchar,
+    created_at timestamp
+);
+
+create index feature_key on feature (hookpoint_id, feature);
+create index chart_key on feature_chart (hookpoint_id, feature);
+create index explanation_key on explanation (hookpoint_id, feature);
