@@ -22,7 +22,7 @@ from data.catalogue import Catalogue
 from data.records import CacheRecord, HookpointRecord
 
 NAME = "demo"
-FIRST = 204  # features a hookpoint that are explained and scored before the dashboard opens
+FIRST = 204  # features a hookpoint, with contexts for every verdict, before the dashboard opens
 REQUEST = CacheRequest(
     subject=str(demo.MODEL),
     saes=(str(demo.SAE),),
@@ -61,7 +61,7 @@ FULL = """
 select max(feature)
 from (
     select feature from feature
-    where hookpoint_id = ? and reason is null
+    where hookpoint_id = ? and n_contexts >= 400
     order by feature
     limit ?
 )

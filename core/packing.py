@@ -14,8 +14,8 @@ import numpy as np
 
 from data.errors import BadInput
 
-CHUNK = 1_000_000  # characters tokenised at once
-PIECE = 250_000  # characters; longer documents are tokenised in pieces, cut at line ends
+CHUNK = 200_000  # characters tokenised at once
+PIECE = 100_000  # characters; longer documents are tokenised in pieces, cut at line ends
 
 
 @dataclass(frozen=True, slots=True)

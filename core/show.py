@@ -15,7 +15,7 @@ from core.examples.draw import KINDS
 from core.pipeline.workbench import Workbench
 from data import caches, results
 from data.catalogue import Catalogue, Row
-from data.records import CacheRecord, ExplanationRecord, HookpointRecord, Score
+from data.records import CacheRecord, ExplanationRecord, HookpointRecord, Score, Tally
 
 PAGE = 512  # features read at once
 FEATURES = """
@@ -96,7 +96,8 @@ def _score(score: Score) -> dict[str, Any]:
         "judge": score.judge,
         "preset": score.preset,
         "by_decile": [
-            {"decile": decile, **asdict(tally)} for decile, tally in score.by_decile.items()
+            {"decile": decile, **asdict(score.by_decile.get(decile, Tally(0, 0)))}
+            for decile in range(1, 11)
         ],
         "non_activating": {kind: asdict(tally) for kind, tally in score.non_activating.items()},
     }

@@ -20,7 +20,7 @@ HEIGHT = 470  # pixels
 SYMBOL = {"detection": "circle", "fuzzing": "square"}
 DODGE = {"detection": -0.11, "fuzzing": 0.11}  # so that two scores do not hide each other
 FEW = 100  # test contexts below which deciles are shown two by two
-SILENT_PLACES = {"random": (11.6, "none"), "wrong-mark": (12.6, "wrong<br>marks")}
+SILENT_PLACES = {"random": (11.7, "none"), "wrong-mark": (13.1, "wrong<br>marks")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +149,7 @@ def _layout(histogram: Histogram, curves: Sequence[Curve]) -> dict:
         "xaxis": _axis("peak activation in the context", showgrid=False, rangemode="tozero"),
         "yaxis": _axis("contexts", type="log", domain=[0.74, 1], **_log_ticks(histogram.counts)),
         "xaxis2": _axis("activation decile (1 weakest … 10 strongest)", showgrid=False,
-                        anchor="y2", range=[0.4, last + 0.6], **_decile_ticks(places, quintiles)),
+                        anchor="y2", tickangle=0, range=[0.4, last + 0.6], **_decile_ticks(places, quintiles)),
         "yaxis2": _axis("share of right verdicts", anchor="x2", domain=[0, 0.47],
                         range=[floor - 0.01, 1.02], dtick=0.1 if floor else 0.2, tickformat=".1f"),
         "legend": {"orientation": "h", "x": 0, "y": 0.47, "yanchor": "bottom",

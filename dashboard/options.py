@@ -5,6 +5,7 @@ stand in `.streamlit/config.toml` for people who type `streamlit run dashboard/a
 the two equal and reads the hidden one back.
 """
 
+import json
 import sys
 from pathlib import Path
 
@@ -61,15 +62,14 @@ OPTIONS: dict[str, Value] = {**SERVER, **THEME, **LIGHT, **DARK}
 
 
 def flags(options: dict[str, Value]) -> list[str]:
-    """Options as Streamlit's command line takes them; a list is its flag repeated.
+    """Options as Streamlit's command line takes them; lists as JSON.
 
     >>> flags({"server.port": 8501, "runner.magicEnabled": False})
     ['--server.port=8501', '--runner.magicEnabled=false']
     """
     return [
-        f"--{name}={str(value).lower() if isinstance(value, bool) else value}"
-        for name, values in options.items()
-        for value in (values if isinstance(values, list) else [values])
+        f"--{name}={value if isinstance(value, str) else json.dumps(value)}"
+        for name, value in options.items()
     ]
 
 

@@ -12,12 +12,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from itertools import groupby
 
-C0 = {chr(c): f"<i>{chr(0x2400 + c)}</i>" for c in range(0x20)} | {"\x7f": "<i>␡</i>"}
-NAMED = [*range(0x80, 0xA0), 0x061C, *range(0x200B, 0x2010), *range(0x2028, 0x202F),
+NAMED = [*range(0x20), *range(0x7F, 0xA0), 0x061C, *range(0x200B, 0x2010), *range(0x2028, 0x202F),
          *range(0x2060, 0x206A), 0xAD, 0x180E, 0xFEFF, *range(0xFFF9, 0xFFFC)]  # fmt: skip
 GLYPHS = str.maketrans(
     {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#x27;"}
-    | C0
     | {chr(c): f"<i>[{c:04X}]</i>" for c in NAMED}  # zero width and direction: named, not obeyed
     | {"\n": "<i>↵</i>\n", "\t": "<i>⇥</i>\t", "\r": "<i>␍</i>"}
 )

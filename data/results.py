@@ -59,7 +59,7 @@ def _score(row: Row) -> Score:
         failed=row["n_failed"],
         judge=row["judge"],
         preset=row["preset"],
-        by_decile={int(d): Tally(**tally) for d, tally in detail["by_decile"].items()},
+        by_decile=dict(sorted((int(d), Tally(**t)) for d, t in detail["by_decile"].items())),
         non_activating={k: Tally(**tally) for k, tally in detail["non_activating"].items()},
         detail=detail["detail"],
     )

@@ -206,11 +206,11 @@ create table score (
     scorer_id uinteger,
     run_id ubigint,
     metric varchar,                  -- balanced_accuracy, f1, ...
-    value float,                     -- null: undefined
-    low float,                       -- 95 % interval
-    high float,
-    tpr float,
-    tnr float,
+    value double,                     -- null: undefined
+    low double,                       -- 95 % interval
+    high double,
+    tpr double,
+    tnr double,
     n_judged uinteger,               -- usable verdicts
     n_failed uinteger,
     detail json,                     -- counts by decile and kind; for exact its figures and listings

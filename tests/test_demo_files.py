@@ -21,9 +21,9 @@ def subject() -> GPTNeoXForCausalLM:
 
 @pytest.fixture(scope="module")
 def ids() -> torch.Tensor:
-    """Sequences of the first eight held-out documents [sequence, position]."""
+    """Sequences of the first ten held-out documents [sequence, position]."""
     tokenizer = AutoTokenizer.from_pretrained(demo.MODEL)
-    held_out = text.split(islice(documents(demo.CORPUS), 376)).held_out
+    held_out = text.split(islice(documents(demo.CORPUS), 476)).held_out
     return text.sequences(text.encode(tokenizer, held_out), demo.SEQUENCE_LENGTH)
 
 

@@ -25,7 +25,6 @@ from core.grammar import (
     fuzzing_verdicts,
     induce_few,
 )
-from core.grammar.words import fold
 from data.errors import NotFound
 
 PAD = "<pad>"
@@ -46,7 +45,7 @@ class Published(NamedTuple):
     """One feature."""
 
     name: str
-    train: np.ndarray  # int32 [20, w], padded
+    train: np.ndarray  # int32 [20, w], padded, one w for all features
     activation: np.ndarray  # float32 [20, w], 0..10
     detection: Items
     fuzz: Items
@@ -84,7 +83,16 @@ def read(folder: Path) -> Run:
         return out
 
     features = [_feature(path, folder, encode) for path in paths]
+    width = max(feature.train.shape[1] for feature in features)
+    features = [
+        f._replace(train=_widen(f.train, width), activation=_widen(f.activation, width))
+        for f in features
+    ]
     return Run(Words(list(vocabulary), (0,)), features)
+
+
+def _widen(rows: np.ndarray, width: int) -> np.ndarray:
+    return np.pad(rows, ((0, 0), (0, width - rows.shape[1])))
 
 
 def _feature(path: Path, folder: Path, encode) -> Published:
@@ -107,9 +115,7 @@ def _feature(path: Path, folder: Path, encode) -> Published:
 
 def background_of(run: Run, index: int) -> np.ndarray:
     """Stack the contexts of all other features: int32 [m, w]."""
-    others = [f.train for i, f in enumerate(run.features) if i != index]
-    width = max(t.shape[1] for t in others)
-    return np.concatenate([np.pad(t, ((0, 0), (0, width - t.shape[1]))) for t in others])
+    return np.concatenate([f.train for i, f in enumerate(run.features) if i != index])
 
 
 def learn(run: Run, index: int, settings: Settings) -> Rules:
@@ -121,11 +127,11 @@ def learn(run: Run, index: int, settings: Settings) -> Rules:
 
 def token_set_answers(run: Run, feature: Published, items: Items) -> np.ndarray:
     """Answer with a plain set of folded words: those active in at least KEPT of their uses."""
-    words = np.array([fold(s) for s in run.words.strings])
+    word = run.words.word  # folded forms as numbers
     used = feature.train > 0
-    seen, where = np.unique(words[feature.train[used]], return_inverse=True)
+    seen, where = np.unique(word[feature.train[used]], return_inverse=True)
     share = np.bincount(where, feature.activation[used] > 0) / np.bincount(where)
-    table = np.isin(words, seen[share >= KEPT])
+    table = np.isin(word, seen[share >= KEPT])
     table[0] = False
     return _answers(table[items.tokens], items.marks)
 
@@ -174,7 +180,9 @@ def _figure(scores: np.ndarray) -> Figure:
     rng = np.random.default_rng(0)
     draws = scores[rng.integers(0, len(scores), (RESAMPLES, len(scores))), 0].mean(1)
     low, high = np.quantile(draws, [0.025, 0.975])
-    return Figure(*(float(x) for x in (scores[:, 0].mean(), low, high, *scores[:, 1:].mean(0))), len(scores))
+    return Figure(
+        *(float(x) for x in (scores[:, 0].mean(), low, high, *scores[:, 1:].mean(0))), len(scores)
+    )
 
 
 def blog(folder: Path, settings: Settings | None = None) -> dict[tuple[str, str], Figure]:

@@ -54,13 +54,15 @@ SAE_HEAD = """\
 ## SAEs: `sae/<hookpoint>/`
 TopK, k = {k}, {n_features:,} features, rows of `W_dec` of length 1, float16, in the layout of
 EleutherAI's sparsify. {sae_seconds:.0f} seconds of training each on two CPU cores, on the
-activations of {n_tokens:,} training tokens. `<|endoftext|>` was neither trained on nor measured.
+activations of up to {n_tokens:,} training tokens. `<|endoftext|>` was neither trained on nor
+measured.
 
 | hookpoint | FVU | L0 | dead | spliced loss | recovered (zero) | recovered (mean) |
 |---|---|---|---|---|---|---|"""
 
 SAE_FOOT = """\
-FVU: share of the variance that stays unexplained. Dead: never on in those training tokens.
+FVU: share of the variance that stays unexplained. L0: features on at a token, mean. Dead: never
+on in {dead_on:,} training tokens.
 Spliced loss: held-out loss in nats with the reconstruction in place of the residual stream, where
 the intact model has {loss:.3f}. Recovered: the share of the damage done by an ablation that the
 reconstruction avoids. Zeros (losses {zero}) take away everything that later layers
@@ -111,9 +113,10 @@ def _saes(figures: Figures, facts: Facts, recipe: Recipe) -> str:
         k=recipe.sae.k,
         n_features=recipe.sae.n_features,
         sae_seconds=60 * facts.minutes * (1 - recipe.model_share) / len(saes),
-        n_tokens=saes[0].dead_on,
+        n_tokens=recipe.sae_tokens,
     )
     foot = SAE_FOOT.format(
+        dead_on=saes[0].dead_on,
         loss=figures.loss,
         zero=" and ".join(f"{sae.loss_zero:.2f}" for sae in saes),
         mean=" and ".join(f"{sae.loss_mean:.2f}" for sae in saes),

@@ -16,4 +16,5 @@ class Recipe:
     hookpoints: tuple[str, ...] = HOOKPOINTS
     model_share: float = 0.9  # of the training time; the SAEs divide the rest equally
     sae_tokens: int = 2_000_000  # training tokens whose activations the SAEs learn from
+    measured_tokens: int = 500_000  # training tokens that dead features are counted on
     seed: int = 0

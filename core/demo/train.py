@@ -91,7 +91,7 @@ def train_saes(
 ) -> Iterator[Progress]:
     """Train one SAE per hookpoint, in equal parts of the time, into `out/sae/HOOKPOINT`."""
     yield Progress("reading activations", 0, recipe.sae_tokens, unit="tokens")
-    ids = _sample(tokens, recipe)
+    ids = _sample(tokens, recipe.sae_tokens, recipe)
     data = activations(model.eval(), ids, recipe.hookpoints)
     share = seconds / len(recipe.hookpoints)
     for name in recipe.hookpoints:
@@ -108,7 +108,8 @@ def finish(
     """Measure the files as they lie in `out` and write the model card beside them."""
     yield Progress("measuring", 0, 1, unit="folders")
     held_out = text.sequences(material.held_out, recipe.model.sequence_length)
-    figures = measure(out, held_out, _sample(material.train, recipe))
+    train = _sample(material.train, recipe.measured_tokens, recipe)
+    figures = measure(out, held_out, train)
     facts = card.Facts(
         corpus=corpus,
         versions=versions(corpus),
@@ -121,11 +122,11 @@ def finish(
     yield Progress("measuring", 1, 1, unit="folders")
 
 
-def _sample(tokens: np.ndarray, recipe: Recipe) -> Tensor:
-    """Draw the sequences that SAEs are trained on and dead features are counted on."""
+def _sample(tokens: np.ndarray, n_tokens: int, recipe: Recipe) -> Tensor:
+    """Choose sequences with about `n_tokens` in all, or all there are; [sequence, position]."""
     ids = text.sequences(tokens, recipe.model.sequence_length)
-    n = min(len(ids), recipe.sae_tokens // recipe.model.sequence_length)
-    return ids[torch.randperm(len(ids), generator=torch.Generator().manual_seed(recipe.seed))[:n]]
+    order = torch.randperm(len(ids), generator=torch.Generator().manual_seed(recipe.seed))
+    return ids[order[: n_tokens // recipe.model.sequence_length]]
 
 
 def _progress(stage: str, seconds: float, total: float, note: str) -> Progress:

@@ -15,6 +15,7 @@ from typing import Literal, NamedTuple, Protocol
 import numpy as np
 
 from core import seeds
+from data.cachefiles import CacheFiles
 from data.errors import BadInput
 
 TRAIN, TEST, NO_POOL = 0, 1, 2
@@ -33,28 +34,6 @@ class Tokens(Protocol):
     def windows(self, first: np.ndarray, width: int) -> np.ndarray:
         """Read windows of tokens, int32 [n, width]."""
         ...
-
-
-class Meta(Protocol):
-    """The facts of a cache, as far as contexts need them."""
-
-    @property
-    def sequence_length(self) -> int: ...
-    @property
-    def special_ids(self) -> tuple[int, ...]: ...
-    @property
-    def seed(self) -> int: ...
-    @property
-    def context_length(self) -> int: ...
-
-
-class Files(Protocol):
-    """A cache's files, as far as contexts need them."""
-
-    @property
-    def meta(self) -> Meta: ...
-    @property
-    def tokens(self) -> Tokens: ...
 
 
 class Activations(Protocol):
@@ -95,7 +74,7 @@ class Contexts:
     ]  # context: too few sequences, sides are not independent
 
     @classmethod
-    def open(cls, files: Files, length: int | None = None) -> "Contexts":
+    def open(cls, files: CacheFiles, length: int | None = None) -> "Contexts":
         """Cut, fold and split the contexts of a cache; `length` in tokens, the cache's if None."""
         meta, matrix = files.meta, files.tokens.matrix()
         length = length or meta.context_length

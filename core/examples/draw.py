@@ -140,7 +140,8 @@ def draw_from(contexts: Contexts, block: Block, stream: Stream, preset: Preset) 
     """Draw the contexts of a block that is in memory."""
     check_length(contexts, preset)
     found = activating(contexts, block, stream)
-    size = {TRAIN: preset.train_random, TEST: preset.test_random}
+    left = negatives.silent_in_pools(contexts, found)
+    sizes = {TRAIN: preset.train_random, TEST: preset.test_random}
     train = quantiles(found, stream.seeds("train"), TRAIN, size=preset.train)
     test = quantiles(found, stream.seeds("test"), TEST, size=preset.test)
     return _assembled(
@@ -149,8 +150,10 @@ def draw_from(contexts: Contexts, block: Block, stream: Stream, preset: Preset) 
         stream,
         [train, test],
         [
-            negatives.random_contexts(contexts, found, stream, side, size=size[side])
-            for side in (TRAIN, TEST)
+            negatives.random_contexts(
+                contexts, found, stream, side, size=size, silent=left[:, side]
+            )
+            for side, size in sizes.items()
         ],
     )
 

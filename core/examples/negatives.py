@@ -30,12 +30,19 @@ class Drawn(NamedTuple):
 
 
 def random_contexts(
-    contexts: Contexts, found: Activating, stream: Stream, side: int, *, size: int
+    contexts: Contexts,
+    found: Activating,
+    stream: Stream,
+    side: int,
+    *,
+    size: int,
+    silent: np.ndarray,
 ) -> Drawn:
     """Draw up to `size` silent contexts for each feature that is not dead, in random order.
 
     Where most of a pool is silent, tiles are drawn and active ones rejected; where it is not,
-    the silent ones are listed and ordered. Which way depends on the feature alone.
+    the silent ones are listed and ordered. Which way depends on the feature alone. `silent` is how
+    many silent contexts each feature has in the pool of this side, int64 [features].
     """
     n_features, pool = len(found.n_contexts), contexts.pool[side]
     if not size or not len(pool):
@@ -43,7 +50,6 @@ def random_contexts(
     seed = stream.seeds(f"neg-random-{SPLITS[side]}")
     starts = np.searchsorted(found.busy_row, np.arange(n_features + 1))
     alive = np.diff(starts) > 0
-    silent = len(pool) - busy_in_pool(contexts, found)[:, side]
     step = max(1, CELLS // contexts.n_tiles)
     parts = []
     for low in range(0, n_features, step):
@@ -58,8 +64,8 @@ def random_contexts(
     return _joined(parts)
 
 
-def busy_in_pool(contexts: Contexts, found: Activating) -> np.ndarray:
-    """Count the distinct contexts of each pool that are active, int64 [features, 2]."""
+def silent_in_pools(contexts: Contexts, found: Activating) -> np.ndarray:
+    """Count the distinct silent contexts of train and of test, int64 [features, 2]."""
     row, group = found.busy_row, found.busy_group
     repeated = np.flatnonzero(contexts.copied[group])
     single = np.ones(len(row), dtype=bool)
@@ -67,7 +73,8 @@ def busy_in_pool(contexts: Contexts, found: Activating) -> np.ndarray:
     single[repeated[_once(row[repeated], group[repeated])]] = True
     key = row[single] * 3 + contexts.pool_of[group[single]]
     n_features = len(found.n_contexts)
-    return np.bincount(key, minlength=3 * n_features).reshape(n_features, 3)[:, :NO_POOL]
+    busy = np.bincount(key, minlength=3 * n_features).reshape(n_features, 3)[:, :NO_POOL]
+    return np.array([len(pool) for pool in contexts.pool]) - busy
 
 
 def token_contexts(

@@ -48,10 +48,19 @@ def explain(
 
 
 def explain_activations(
-    corpus: Corpus, token: np.ndarray, activation: np.ndarray, settings: Settings, seed: int
+    corpus: Corpus,
+    token: np.ndarray,
+    activation: np.ndarray,
+    settings: Settings,
+    seed: int,
+    contexts: np.ndarray | None = None,
 ) -> Explained:
-    """Explain from activations: token uint32 [n] ascending flat indices, activation float32 [n]."""
-    rules = induce(corpus, token, activation, settings, seed)
+    """Explain from activations: token uint32 [n] ascending flat indices, activation float32 [n].
+
+    contexts: first flat index of each train context to learn from, int64 [m]; None = every train
+    token, or what settings.examples draws.
+    """
+    rules = induce(corpus, token, activation, settings, seed, contexts)
     if not rules.rules:
         return Explained(None, None, why_not(corpus, token), rules, None, None)
     result = check(corpus, rules, token, activation)

@@ -12,8 +12,9 @@ active. Specification: reference methods.md section 4.
 import numpy as np
 
 from core.grammar.check import ExactCheck, Figures, Part, check
+from core.grammar.contexts import Contexts, sample_contexts
 from core.grammar.corpus import Corpus
-from core.grammar.few import Contexts, induce_few, sample_contexts
+from core.grammar.few import induce_few
 from core.grammar.induction import learn
 from core.grammar.language import Literal, Rule, Rules, parse
 from core.grammar.render import render

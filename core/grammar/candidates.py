@@ -18,6 +18,7 @@ KINDS_BY_FAMILY = {"token": ("token", "word")}
 PREFERENCE = ("word", "token", "stem", "group", "cluster", "class", "suffix", "prefix", "length")
 SET_KINDS = ("word", "token", "stem")
 MOST_VALUES = 12  # in a set; longer lists are no explanation
+ENOUGH = 0.97  # of the gain in F that a set could make: the last few values only lengthen it
 HERE, LEFT, AROUND = 50, 30, 36  # candidates kept at t, at t-1 (half as many at t-2), before t
 WINDOWS = 300  # positives whose left context is searched for words
 KINDS_OF_LITERAL = 16  # for the description length
@@ -163,8 +164,12 @@ def best_set(
     active, total = np.cumsum(counted.active[index]), np.cumsum(counted.total[index])
     f = f_measure(before[0] + active, before[1] + total - active, n_positive, beta)
     index = index[: int(np.argmax(f)) + 1]
-    index = index[np.argsort(-counted.active[index], kind="stable")][:MOST_VALUES]
-    return tuple(words.value[a] for a in counted.attribute[index])
+    index = index[np.argsort(-counted.active[index], kind="stable")]
+    active, total = np.cumsum(counted.active[index]), np.cumsum(counted.total[index])
+    f = f_measure(before[0] + active, before[1] + total - active, n_positive, beta)
+    nothing = float(f_measure(*before, n_positive, beta))
+    enough = int(np.argmax(f - nothing >= ENOUGH * (f[-1] - nothing))) + 1
+    return tuple(words.value[a] for a in counted.attribute[index[: min(enough, MOST_VALUES)]])
 
 
 def f_measure(tp, fp, n_positive: float, beta: float):
@@ -182,14 +187,18 @@ def _left(
         inside = sample.position % corpus.length >= back
         tokens = corpus.text.tokens[np.maximum(sample.position - back, 0)]
         active = inside & sample.positive
-        by_id = np.bincount(
-            tokens[active], sample.weight[active], minlength=len(corpus.words)
-        )
+        by_id = np.bincount(tokens[active], sample.weight[active], minlength=len(corpus.words))
         ids = np.flatnonzero(by_id)
         attribute, counts = corpus.words.count(ids, by_id[ids])
         total = np.maximum(corpus.attribute_counts[attribute], counts)
         out += _tokens(
-            corpus, place, Counted(attribute, counts, total), n_positive, least, settings, LEFT // back
+            corpus,
+            place,
+            Counted(attribute, counts, total),
+            n_positive,
+            least,
+            settings,
+            LEFT // back,
         )
     return out
 

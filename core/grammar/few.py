@@ -16,14 +16,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from core.grammar.corpus import Corpus
+from core.grammar.candidates import PREFERENCE
+from core.grammar.contexts import Contexts, Rows, rows_of
 from core.grammar.induction import merge
 from core.grammar.language import BACK, Literal, Rule, Rules
 from core.grammar.settings import Settings
 from core.grammar.words import Words, spread
 
-WIDTH = 32  # tokens of a context drawn from a corpus
-BACKGROUND = 1000  # silent contexts drawn from a corpus
 LUCK = {"here": 0.2, "prev": 1.5, "prev2": 1.5}  # contexts taken off what a value newly finds
 LUCK_OF_FORM = 1.0
 LUCK_OF_PAIR = 1.5
@@ -37,26 +36,6 @@ FORMS = ("stem", "group", "cluster", "class", "suffix", "prefix", "length")
 LEFT_KINDS = ("word", "group", "class")
 
 
-class Contexts(NamedTuple):
-    """What a feature looks like in a few places, and what other text looks like.
-
-    Rows shorter than w are padded with a special id.
-    """
-
-    tokens: np.ndarray  # int32 [n, w]
-    activation: np.ndarray  # float32 [n, w], >= 0
-    background: np.ndarray  # int32 [m, v], contexts in which the feature is silent
-
-
-class Rows(NamedTuple):
-    """Tokens of some contexts without the padding."""
-
-    token: np.ndarray  # int32 [t]
-    column: np.ndarray  # int64 [t], place in the context
-    context: np.ndarray  # int64 [t], number of the context, ascending
-    n: int  # contexts
-
-
 class Columns(NamedTuple):
     """Candidate rules and where they hold."""
 
@@ -68,21 +47,15 @@ class Columns(NamedTuple):
 def induce_few(contexts: Contexts, words: Words, settings: Settings, seed: int) -> Rules:
     """Learn rules from contexts alone; `seed` is unused, nothing is drawn."""
     del seed
-    own, inside = _rows(words, contexts.tokens)
+    own, inside = rows_of(words, contexts.tokens)
     activation = contexts.activation[inside]
     active = _active(own, activation, settings.threshold)
     if not active.any():
         return Rules()
-    background, _ = _rows(words, contexts.background)
+    background, _ = rows_of(words, contexts.background)
     columns = _columns(words, own, active, background, settings)
     chosen = _greedy(words, own, active, background, columns, settings)
     return _value(chosen, columns, own, activation, active, background)
-
-
-def _rows(words: Words, tokens: np.ndarray) -> tuple[Rows, np.ndarray]:
-    inside = ~words.special[tokens]
-    context, column = np.nonzero(inside)
-    return Rows(tokens[inside], column, context, len(tokens)), inside
 
 
 def _active(own: Rows, activation: np.ndarray, threshold: float) -> np.ndarray:
@@ -125,6 +98,7 @@ def _attributes(
     support = np.bincount(found, np.repeat(count, lengths), minlength=len(words.kind))
     least = 3 if back else 1
     attributes = [a for a in np.flatnonzero(support >= least) if words.kind[a] in kinds]
+    attributes.sort(key=lambda a: PREFERENCE.index(words.kind[a]))  # wins ties
     table = np.zeros((len(words), len(attributes)), bool)
     for j, attribute in enumerate(attributes):
         table[words.tokens_of(attribute), j] = True
@@ -169,7 +143,8 @@ def _by_context(rows: Rows, holds: np.ndarray) -> np.ndarray:
     if not len(rows.token):
         return np.zeros((1, holds.shape[1]), bool)
     first = np.flatnonzero(np.diff(rows.context, prepend=-1))
-    return np.logical_or.reduceat(holds, first)
+    bits = np.bitwise_or.reduceat(np.packbits(holds, axis=1), first)  # eight candidates at a time
+    return np.unpackbits(bits, axis=1, count=holds.shape[1]).astype(bool)
 
 
 def _greedy(
@@ -275,60 +250,3 @@ def _value(
         mean = activation[here].sum() / claimed if claimed else 0.0
         rules.append(Rule(literals, float(f"{mean:.4g}"), float(f"{precision:.4g}")))
     return Rules(tuple(rules))
-
-
-def sample_contexts(
-    corpus: Corpus,
-    token: np.ndarray,
-    activation: np.ndarray,
-    settings: Settings,
-    seed: int,
-    chosen: np.ndarray | None = None,
-) -> Contexts:
-    """Draw train contexts of 32 tokens, activating and silent; `chosen` first tokens win."""
-    rng = np.random.default_rng(seed)
-    dense = np.zeros(corpus.n_tokens, np.float32)
-    dense[token] = activation
-    starts = _tile_starts(corpus)
-    peaks = np.maximum.reduceat(dense, starts) if len(starts) else np.zeros(0)
-    train = corpus.train[starts // corpus.length] if len(starts) else np.zeros(0, bool)
-    if chosen is None:
-        order = np.flatnonzero(train & (peaks > 0))
-        order = order[np.argsort(peaks[order], kind="stable")]
-        chosen = starts[_pick(order, settings.examples or len(order), settings.sampling, rng)]
-    silent = rng.permutation(starts[train & (peaks <= 0)])[:BACKGROUND]
-    first = np.asarray(chosen, np.int64)
-    own = _tiles(corpus, first)
-
-
-    return Contexts(corpus.text.tokens[own], dense[own], corpus.text.tokens[_tiles(corpus, silent)])
-
-
-def _tile_starts(corpus: Corpus) -> np.ndarray:
-    per = np.arange(0, corpus.length - corpus.length % WIDTH or corpus.length, WIDTH)
-    return (np.arange(corpus.n_sequences)[:, None] * corpus.length + per).ravel()
-
-
-def _tiles(corpus: Corpus, first: np.ndarray) -> np.ndarray:
-    """List the flat indices of contexts: int64 [n, width]."""
-    return first[:, None] + np.arange(min(WIDTH, corpus.length))
-
-
-def _pick(ascending: np.ndarray, n: int, sampling: str, rng: np.random.Generator) -> np.ndarray:
-    """Choose contexts out of those sorted by peak, weakest first."""
-    n = min(n, len(ascending))
-    if sampling == "top":
-        return ascending[len(ascending) - n :]
-    if sampling == "random":
-        return rng.permutation(ascending)[:n]
-    if sampling == "mix":
-        strong = rng.permutation(ascending[-200:])[: n // 2]
-        rest = np.setdiff1d(ascending, strong)
-        return np.concatenate([strong, rng.permutation(rest)[: n - len(strong)]])
-    tenth = np.arange(len(ascending)) * 10 // max(1, len(ascending))
-    shuffled = rng.permutation(len(ascending))
-    rank = np.empty(len(ascending), np.int64)
-    for decile in range(10):  # equally many of every decile, the rest by chance
-        members = shuffled[tenth[shuffled] == decile]
-        rank[members] = np.arange(len(members))
-    return ascending[shuffled[np.argsort(rank[shuffled], kind="stable")][:n]]

@@ -50,6 +50,8 @@ def learn(
     cover = Cover(corpus, sample, candidates(corpus, sample, settings), settings)
     while len(cover.rules) < settings.max_rules and cover.grow():
         pass
+    if not cover.rules:
+        cover.settle()
     learnt = merge([rule.literals for rule in cover.rules])
     learnt = prune(corpus, learnt, aim, settings)
     return value(corpus, learnt, aim)

@@ -96,7 +96,7 @@ def parse(text: str) -> Rules:
 
 
 _PIECE = re.compile(
-    r"""\s*(?:(?P<string>"(?:[^"\\]|\\.)*")|(?P<arrow>->)|(?P<mark>[;&|=:@])|(?P<name>[a-z0-9-]*[a-z][a-z0-9-]*(?![\w.+-]))"""
+    r"""\s*(?:(?P<string>"(?:[^"\\]|\\.)*")|(?P<arrow>->)|(?P<mark>[;&|=:@])|(?P<name>[a-z][a-z0-9-]*)"""
     r"""|(?P<number>-?\d+(?:\.\d+)?(?:e[+-]?\d+)?)|(?P<end>$)|(?P<bad>\S))"""
 )
 

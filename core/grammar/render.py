@@ -96,9 +96,9 @@ def describe(rule: Rule, values: int = 6) -> str:
 
 def _subject(literal: Literal, most: int) -> str:
     kind, values = literal.kind, literal.values
-    if kind == "token":
+    if kind == "token" and all(value.strip() for value in values):
         return ("the token " if len(values) == 1 else "the tokens ") + _list(values, most)
-    if kind == "word":
+    if kind in ("token", "word"):
         return _list(values, most)
     if kind == "stem":
         return "forms of " + _list(values, most)
@@ -107,18 +107,18 @@ def _subject(literal: Literal, most: int) -> str:
     if kind == "prefix":
         return "words beginning with " + _list(values, most, tail="-")
     if kind == "length":
-        return "words of " + _either(values) + " letters"
+        return "words of " + _either([_visible_all(v) for v in values]) + " letters"
     if kind == "class":
-        return _either([CLASS_NAMES.get(v, v) for v in values])
+        return _either([CLASS_NAMES.get(v) or show(v) for v in values])
     if kind == "group":
-        return _either([NAME_OF.get(v, v) for v in values])
+        return _either([NAME_OF.get(v) or show(v) for v in values])
     return "words like " + _list(values, most)
 
 
 def _also(literal: Literal, most: int) -> str:
     """A second condition on the token itself."""
     if literal.kind == "length":
-        return f"of {_either(literal.values)} letters"
+        return f"of {_either([_visible_all(v) for v in literal.values])} letters"
     if literal.kind == "suffix":
         return "ending in " + _list(literal.values, most, head="-")
     if literal.kind == "prefix":
@@ -184,8 +184,11 @@ def show(value: str, head: str = "", tail: str = "") -> str:
             name = INVISIBLE[value[0]].split(" ", 1)[1]
             return f"{len(value)} {name}s"
         return "white space"
-    visible = "".join(_visible(c) for c in value)
-    return f"“{head}{visible}{tail}”"
+    return f"“{head}{_visible_all(value)}{tail}”"
+
+
+def _visible_all(text: str) -> str:
+    return "".join(_visible(c) for c in text)
 
 
 def _visible(character: str) -> str:

@@ -70,11 +70,9 @@ class Cover:
     def grow(self) -> bool:
         """Add the best next rule; False if none shortens the description."""
         best = self._best_rule()
-        if best is None:
+        if best is None or not self._enough(best):
             return False
         fresh = best.holds & self.open
-        if (fresh & self.positive).sum() < LEAST_CLAIMED:
-            return False
         tp, fp = self.tp + self.plus[fresh].sum(), self.fp + self.minus[fresh].sum()
         bits = self.bits + best.bits
         now = f_measure(self.tp, self.fp, self.n_positive, self.settings.beta)
@@ -87,6 +85,19 @@ class Cover:
         self.open &= ~fresh
         self.rules.append(best)
         return True
+
+    def settle(self) -> None:
+        """Take the best rule though it shortens nothing: a weak answer, shown with its figures."""
+        best = self._best_rule()
+        if best is not None and self._enough(best):
+            self.rules.append(best)
+
+    def _enough(self, rule: Found) -> bool:
+        """Whether a rule newly claims enough positives not to be chance; conjunctions need more."""
+        claimed = int((rule.holds & self.open & self.positive).sum())
+        several = len(rule.literals) > 1
+        return claimed >= max(LEAST_CLAIMED + 1 if several else LEAST_CLAIMED,
+                              (0.02 if several else 0.01) * self.positive.sum())  # fmt: skip
 
     def length(self, tp: float, fp: float, bits: float) -> float:
         """Bits for rules and errors; misses weigh beta² as much, as in the measure maximised."""

@@ -15,7 +15,11 @@ def stem(word: str) -> str:
     """
     word = _plural(word)
     for ending in ("ing", "ed"):
-        if word.endswith(ending) and _has_vowel(word[: -len(ending)]) and len(word) - len(ending) > 2:
+        if (
+            word.endswith(ending)
+            and _has_vowel(word[: -len(ending)])
+            and len(word) - len(ending) > 2
+        ):
             return _undouble(word[: -len(ending)])
     return word[:-1] if word.endswith("e") and len(word) > 4 else word
 

@@ -146,7 +146,10 @@ class Words:
     def brackets(self) -> np.ndarray:
         """Opened less closed brackets of each token: int8 [V]."""
         return np.array(
-            [sum(s.count(c) for c in OPENING) - sum(s.count(c) for c in CLOSING) for s in self.strings],
+            [
+                sum(s.count(c) for c in OPENING) - sum(s.count(c) for c in CLOSING)
+                for s in self.strings
+            ],
             np.int8,
         )
 

@@ -52,6 +52,17 @@ class ScoreRequest:
     workers: int = 0
 
     @property
+    def settings(self) -> dict[str, object]:
+        """The settings as a person compares runs."""
+        return {
+            "features": self.features,
+            "scorers": list(self.scorers),
+            "preset": self.preset,
+            "kinds": list(self.kinds),
+            "judge": JUDGE,
+        }
+
+    @property
     def label(self) -> str:
         """The preset with what was asked for beyond it, e.g. "gloss+token"."""
         return "+".join((self.preset, *self.kinds))
@@ -203,12 +214,11 @@ def _score_hookpoint(
         seed=record.seed, name=hookpoint.name,
     )  # fmt: skip
     scorer_ids = grammar_scorers(catalogue, request)
-    asked = _asked(catalogue, request, hookpoint, scorer_ids, set(chosen.tolist()))
+    asked = unscored_features(catalogue, request, hookpoint, scorer_ids, set(chosen.tolist()))
     if not asked:
         return
     meter = Meter(f"scoring {hookpoint.name}", len(asked))
-    plan = Plan("score", record.cache_id, hookpoint.hookpoint_id, scorer_ids[0],
-                _settings(request))  # fmt: skip
+    plan = Plan("score", record.cache_id, hookpoint.hookpoint_id, scorer_ids[0], request.settings)
     work = JudgeWork(record, bench.files.folder, hookpoint, request, scorer_ids)
     yield meter.now()
     with running(catalogue, plan, len(asked)) as run_id:
@@ -220,17 +230,6 @@ def _score_hookpoint(
             )
             yield meter.advance(len(made))
         ledger.summarise_deciles(catalogue, run_id)
-
-
-def _settings(request: ScoreRequest) -> dict[str, object]:
-    """The run's settings as a person compares them."""
-    return {
-        "features": request.features,
-        "scorers": list(request.scorers),
-        "preset": request.preset,
-        "kinds": list(request.kinds),
-        "judge": JUDGE,
-    }
 
 
 def grammar_scorers(catalogue: Catalogue, request: ScoreRequest) -> tuple[int, ...]:
@@ -245,7 +244,8 @@ RULES = """
 select e.explanation_id, e.feature, e.rule
 from explanation e
 join feature f using (hookpoint_id, feature)
-where e.hookpoint_id = ? and e.rule is not null and (? is null or e.run_id = ?)
+where e.hookpoint_id = ? and e.feature between ? and ? and e.rule is not null
+    and (? is null or e.run_id = ?)
     and (f.reason is null or f.reason = 'reduced')
 order by e.feature, e.explanation_id
 """
@@ -257,7 +257,7 @@ order by feature, rank
 """
 
 
-def _asked(
+def unscored_features(
     catalogue: Catalogue,
     request: ScoreRequest,
     hookpoint: HookpointRecord,
@@ -265,8 +265,11 @@ def _asked(
     chosen: set[int],
 ) -> list[Asked]:
     """The chosen features with explanations that lack a score; those with too few contexts go."""
+    if not chosen:
+        return []
+    span = [min(chosen), max(chosen)]
     with catalogue.reading() as con:
-        rows = con.rows(RULES, [hookpoint.hookpoint_id, request.run_id, request.run_id])
+        rows = con.rows(RULES, [hookpoint.hookpoint_id, *span, request.run_id, request.run_id])
     rows = [row for row in rows if row["feature"] in chosen]
     missing = ledger.unscored(
         catalogue, hookpoint.hookpoint_id, scorer_ids, [row["explanation_id"] for row in rows]

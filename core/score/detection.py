@@ -21,7 +21,7 @@ from data.records import Score
 def score_detection(
     items: Items, answers: Answers, setting: Setting, base_rate: float | None = None
 ) -> Score:
-    """Score detection verdicts; base_rate is the activating share of the distinct contexts."""
+    """Score detection verdicts; base_rate: share of distinct contexts with the feature, 0..1."""
     score = metrics.score(items, answers, setting)
     if base_rate is None:
         return score

@@ -6,6 +6,7 @@ from typing import get_args
 import streamlit as st
 
 from core.grammar.settings import Families, Objective, Sampling, Settings
+from core.pipeline.again import reexplain
 from dashboard import cards, session
 from dashboard.commands import duration
 from dashboard.jobs import Job
@@ -84,7 +85,7 @@ def asked_before(record: FeatureRecord, settings: Settings) -> ExplanationRecord
 
 def start(place: Place, feature: int, settings: Settings, key: tuple) -> Job:
     """Begin the job; a second press joins it."""
-    from core.pipeline.scoring import reexplain
+    from core.pipeline.again import reexplain
 
     store = session.catalogue()
     bench = session.workbench(place.cache)

@@ -1,0 +1,88 @@
+"""One feature explained again with other settings, checked, and judged on the same items as before.
+
+What the dashboard's drawer does: about a second, in one of its threads, no worker processes.
+"""
+
+from dataclasses import asdict
+
+from core.grammar.settings import Settings
+from core.pipeline.explaining import GrammarWork, grammar_methods
+from core.pipeline.running import running
+from core.pipeline.scoring import JudgeWork, ScoreRequest, grammar_scorers, unscored_features
+from core.pipeline.workbench import Workbench
+from data import ledger
+from data.catalogue import Catalogue
+from data.records import HookpointRecord
+from data.runs import Plan
+
+
+def reexplain(
+    catalogue: Catalogue, bench: Workbench, hookpoint: HookpointRecord, feature: int,
+    settings: Settings, *, seed: int = 0,
+) -> int:  # fmt: skip
+    """Explain one feature, check and score the explanation, and give its explanation_id.
+
+    The same settings again give the explanation that is there.
+    """
+    explanation_id = explain_one(catalogue, bench, hookpoint, feature, settings, seed=seed)
+    score_one(catalogue, bench, hookpoint, feature)
+    return explanation_id
+
+
+def explain_one(
+    catalogue: Catalogue, bench: Workbench, hookpoint: HookpointRecord, feature: int,
+    settings: Settings, *, seed: int = 0,
+) -> int:  # fmt: skip
+    """Explain and check one feature."""
+    known = asked_before(catalogue, hookpoint, feature, settings, seed)
+    if known is not None:
+        return known
+    explainer_id, exact_id = grammar_methods(catalogue, settings)
+    asked = asdict(settings) | {"features": str(feature), "seed": seed}
+    plan = Plan("explain", bench.record.cache_id, hookpoint.hookpoint_id, explainer_id, asked)
+    work = GrammarWork(bench.record, bench.files.folder, hookpoint, settings, seed)
+    with running(catalogue, plan, 1) as run_id:
+        made = work.one(bench, feature)
+        ledger.write_explanations(
+            catalogue, hookpoint.hookpoint_id, explainer_id, exact_id, run_id, [made]
+        )
+    again = asked_before(catalogue, hookpoint, feature, settings, seed)
+    assert again is not None  # we wrote it, or somebody was faster
+    return again
+
+
+def score_one(
+    catalogue: Catalogue, bench: Workbench, hookpoint: HookpointRecord, feature: int
+) -> None:
+    """Judge those explanations of one feature that have no score yet."""
+    request = ScoreRequest(bench.record.name, (hookpoint.name,), str(feature))
+    scorer_ids = grammar_scorers(catalogue, request)
+    asked = unscored_features(catalogue, request, hookpoint, scorer_ids, {feature})
+    if not asked:
+        return
+    plan = Plan("score", bench.record.cache_id, hookpoint.hookpoint_id, scorer_ids[0],
+                request.settings)  # fmt: skip
+    work = JudgeWork(bench.record, bench.files.folder, hookpoint, request, scorer_ids)
+    with running(catalogue, plan, 1) as run_id:
+        fresh = work.one(bench, asked[0])
+        ledger.write_judgements(catalogue, hookpoint.hookpoint_id, run_id, fresh, features_done=1)
+
+
+KNOWN = """
+select max(explanation_id)
+from explanation
+where hookpoint_id = ? and feature = ? and explainer_id = ? and seed = ?
+"""
+
+
+def asked_before(
+    catalogue: Catalogue,
+    hookpoint: HookpointRecord,
+    feature: int,
+    settings: Settings,
+    seed: int = 0,
+) -> int | None:
+    """The explanation_id of an earlier answer to the same question, or None."""
+    explainer_id, _ = grammar_methods(catalogue, settings)
+    with catalogue.reading() as con:
+        return con.value(KNOWN, [hookpoint.hookpoint_id, feature, explainer_id, seed])

@@ -1,0 +1,65 @@
+"""What many tests share: one small run of the real pipeline, and the browser's rule."""
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from core import demo
+from core.environment import prepare
+from core.grammar.settings import Settings
+from core.pipeline.caching import CacheRequest, cache_stage
+from core.pipeline.explaining import ExplainRequest, explain_stage
+from core.pipeline.scoring import ScoreRequest, score_stage
+from data.catalogue import Catalogue
+
+prepare()
+
+SMALL = CacheRequest(
+    subject=str(demo.MODEL),
+    saes=(str(demo.SAE),),
+    corpus=demo.CORPUS,
+    name="small",
+    n_tokens=40_000,
+    hookpoints=demo.HOOKPOINTS[-1:],
+    sequence_length=demo.SEQUENCE_LENGTH,
+)
+FEATURES = "0-39"
+
+
+@pytest.fixture(scope="session")
+def cached_store(tmp_path_factory) -> Path:
+    """The bundled subject's SAE, cached over 40,000 tokens at one hookpoint; only to be read."""
+    store = tmp_path_factory.mktemp("cached") / "store"
+    list(cache_stage(Catalogue(store), SMALL))
+    return store
+
+
+@pytest.fixture(scope="session")
+def scored_store(cached_store, tmp_path_factory) -> Path:
+    """The same with 40 features explained and scored; only to be read."""
+    store = tmp_path_factory.mktemp("scored") / "store"
+    shutil.copytree(cached_store, store)
+    catalogue = Catalogue(store)
+    list(explain_stage(catalogue, ExplainRequest("small", (), FEATURES, Settings(), workers=1)))
+    list(score_stage(catalogue, ScoreRequest("small", (), FEATURES, workers=1)))
+    return store
+
+
+@pytest.fixture
+def fresh_store(cached_store, tmp_path) -> Path:
+    """A private copy of the cached store."""
+    shutil.copytree(cached_store, tmp_path / "store")
+    return tmp_path / "store"
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """Debian's Chromium; skipped where there is none, except where that would hide a failure."""
+    found = shutil.which("chromium") or shutil.which("chromium-browser")
+    if found is None and os.environ.get("GLOSS_REQUIRE_BROWSER"):
+        pytest.fail("no chromium on this machine, and the browser tests must not be skipped")
+    if found is None:
+        pytest.skip("no chromium on this machine (apt-get install chromium)")
+    return found

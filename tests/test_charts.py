@@ -1,0 +1,76 @@
+"""The figure's data: places, intervals, merging, ranges and titles."""
+
+from dashboard.charts import Histogram, curve, feature_figure
+from data.records import Score, Tally
+
+BINS = Histogram(0.5, [120, 30, 0, 4])
+
+
+def score(n=10, correct=8, scorer="detection", **silent):
+    tallies = {d: Tally(n, correct, failed=1) for d in range(1, 11)}
+    return Score(scorer, "balanced_accuracy", 0.8, 0.7, 0.9, 0.8, 0.8, 10 * n, 10, "grammar",
+                 "gloss", tallies, dict(silent), {})  # fmt: skip
+
+
+def test_a_decile_is_one_point_with_its_wilson_interval():
+    first = curve(score()).points[0]
+    assert (first.x, first.label, first.tally.n) == (1, "decile 1", 10)
+    assert (round(first.share.low, 2), first.share.value, round(first.share.high, 2)) == (
+        0.49, 0.8, 0.94,
+    )  # fmt: skip
+
+
+def test_below_a_hundred_contexts_deciles_are_shown_two_by_two():
+    points = curve(score(n=4, correct=3)).points
+    assert [p.x for p in points] == [1.5, 3.5, 5.5, 7.5, 9.5]
+    assert points[0].label == "deciles 1–2"
+    assert (points[0].tally.n, points[0].tally.failed) == (8, 2)
+
+
+def test_silent_kinds_stand_apart_behind_the_deciles():
+    points = curve(score(scorer="fuzzing", random=Tally(50, 45), **{"wrong-mark": Tally(50, 20)}))
+    assert [p.label for p in points.points[10:]] == ["non-activating", "wrong marks"]
+    assert min(p.x for p in points.points[10:]) > 11
+
+
+def test_a_decile_without_usable_verdicts_has_no_point():
+    tallies = {d: Tally(10, 9) for d in range(1, 10)} | {10: Tally(0, 0, failed=10)}
+    found = Score("detection", "balanced_accuracy", None, None, None, 0.9, None, 90, 10, "grammar",
+                  "gloss", tallies, {}, {})  # fmt: skip
+    assert [p.x for p in curve(found).points] == list(range(1, 10))
+
+
+def test_the_traces_come_in_the_order_of_the_theme_colours():
+    figure = feature_figure(BINS, [curve(score()), curve(score(scorer="fuzzing"))]).to_dict()
+    assert [t.get("name") for t in figure["data"]] == ["Detection", "Fuzzing", None]
+    assert all("color" not in t["marker"] for t in figure["data"][:2])
+    assert figure["data"][0]["marker"]["symbol"][0] == "circle"
+
+
+def test_a_second_explanation_shares_the_colour_and_has_open_marks():
+    curves = [curve(score()), curve(score(correct=5), is_second=True)]
+    detection = feature_figure(BINS, curves).to_dict()["data"][0]
+    assert detection["marker"]["symbol"] == ["circle"] * 10 + ["circle-open"] * 10
+    assert len(set(detection["x"])) == 20
+
+
+def test_the_axis_reaches_down_when_a_share_is_low():
+    def floor(correct):
+        figure = feature_figure(BINS, [curve(score(n=50, correct=correct))])
+        return figure.layout.yaxis2.range[0]
+
+    assert round(floor(45), 2) == 0.39
+    assert round(floor(5), 2) == -0.01
+
+
+def test_titles_state_the_n_and_empty_bins_are_no_bars():
+    figure = feature_figure(BINS, [curve(score())]).to_dict()
+    titles = [a["text"] for a in figure["layout"]["annotations"]]
+    assert "154 contexts" in titles[0]
+    assert "n = 10 each" in titles[1]
+    assert figure["data"][2]["y"] == [120, 30, None, 4]
+
+
+def test_without_scores_or_contexts_the_figure_says_so():
+    figure = feature_figure(Histogram(1.0, []), [])
+    assert "not scored yet" in figure.layout.annotations[1].text

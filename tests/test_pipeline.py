@@ -1,0 +1,193 @@
+"""Explaining and scoring as stages: resumable, the same whoever does it, never overwriting."""
+
+import random
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from core.grammar.settings import Settings
+from core.pipeline.again import asked_before, explain_one, reexplain
+from core.pipeline.explaining import ExplainRequest, explain_stage
+from core.pipeline.scoring import ScoreRequest, score_stage
+from core.pipeline.workbench import Workbench
+from data import caches, results, runs
+from data.catalogue import Catalogue
+from data.errors import BadInput
+
+EXPLANATIONS = """
+select hookpoint_id, feature, text, rule, status, error
+from explanation order by hookpoint_id, feature, explanation_id
+"""
+SCORES = """
+select e.feature, m.name, m.preset, s.value, s.low, s.high, s.tpr, s.tnr, s.n_judged, s.n_failed,
+       s.detail
+from score s join explanation e using (explanation_id) join scorer m using (scorer_id)
+order by e.feature, e.explanation_id, m.name, m.preset
+"""
+VERDICTS = """
+select e.feature, m.name, i.kind, i.decile, i.marks, x.first_token, v.expected, v.predicted,
+       v.probability
+from verdict v join explanation e using (explanation_id) join scorer m using (scorer_id)
+join item i using (item_id)
+join example x on x.hookpoint_id = i.hookpoint_id and x.feature = i.feature and x.slot = i.slot
+order by e.feature, m.name, v.item_id
+"""
+
+
+def content(store: Path) -> list[list[dict]]:
+    """Everything the stages wrote, without ids and times."""
+    with Catalogue(store).reading() as con:
+        return [con.rows(sql) for sql in (EXPLANATIONS, SCORES, VERDICTS)]
+
+
+def explain_and_score(store: Path, features: str = "0-11", workers: int = 1) -> None:
+    catalogue = Catalogue(store)
+    list(explain_stage(catalogue, ExplainRequest("small", (), features, Settings(),
+                                                 workers=workers)))  # fmt: skip
+    list(score_stage(catalogue, ScoreRequest("small", (), features, workers=workers)))
+
+
+def test_a_stage_run_twice_adds_nothing(fresh_store):
+    explain_and_score(fresh_store)
+    before = content(fresh_store)
+    explain_and_score(fresh_store)
+    assert content(fresh_store) == before
+    assert len(runs.runs(Catalogue(fresh_store))) == 3  # cache, explain, score: none was added
+
+
+def test_two_workers_write_what_one_writes(fresh_store, scored_store):
+    explain_and_score(fresh_store, "0-39", workers=2)
+    assert content(fresh_store) == content(scored_store)
+
+
+def test_a_wider_selection_only_adds(fresh_store, scored_store):
+    explain_and_score(fresh_store, "20-39")
+    explain_and_score(fresh_store, "0-39")
+    assert content(fresh_store) == content(scored_store)
+
+
+def test_every_scored_feature_has_full_tables(scored_store):
+    with Catalogue(scored_store).reading() as con:
+        found = results.explanations(con, 1, 0, 39)
+        full = {r["feature"] for r in con.rows("select feature from feature where reason is null")}
+    scored = [e for es in found.values() for e in es if e.feature in full and e.rule]
+    assert len(scored) >= 15
+    for explanation in scored:
+        detection, fuzzing = (
+            next(s for s in explanation.scores if s.scorer == name)
+            for name in ("detection", "fuzzing")
+        )
+        assert set(detection.by_decile) == set(range(1, 11))
+        assert 180 <= detection.n <= 200  # a decile with fewer than ten test contexts has fewer
+        assert detection.failed == 0
+        assert detection.low <= detection.value <= detection.high
+        assert fuzzing.non_activating["random"].n == 50
+        assert fuzzing.non_activating["wrong-mark"].n > 0
+
+
+def test_a_feature_with_too_few_contexts_says_why_it_has_no_score(scored_store):
+    with Catalogue(scored_store).reading() as con:
+        scarce = con.rows(
+            "select f.feature, count(s.scorer_id) as n from feature f "
+            "join explanation e using (hookpoint_id, feature) "
+            "left join (select s.* from score s join scorer m using (scorer_id) "
+            "where m.name <> 'exact') s using (explanation_id) "
+            "where f.reason in ('dead', 'rare', 'scarce') group by all"
+        )
+    assert scarce
+    assert all(row["n"] == 0 for row in scarce)
+
+
+def test_explanations_are_compared_on_the_same_items(fresh_store):
+    catalogue = Catalogue(fresh_store)
+    record = caches.cache(catalogue, "small")
+    feature = first_full(catalogue)
+    bench, hookpoint = Workbench.open(catalogue, record), record.hookpoints[0]
+    first = explain_one(catalogue, bench, hookpoint, feature, Settings())
+    list(score_stage(catalogue, ScoreRequest("small", (), str(feature), workers=1)))
+    second = reexplain(catalogue, bench, hookpoint, feature, Settings(families="token"))
+    with catalogue.reading() as con:
+        items = [
+            con.rows("select item_id, expected from verdict where explanation_id = ?", [e])
+            for e in (first, second)
+        ]
+    assert items[0] == items[1]
+    assert len(items[0]) == 400
+
+
+def first_full(catalogue: Catalogue) -> int:
+    with catalogue.reading() as con:
+        return con.value("select min(feature) from feature where reason is null")
+
+
+def test_the_same_question_is_answered_once(fresh_store):
+    catalogue = Catalogue(fresh_store)
+    record = caches.cache(catalogue, "small")
+    bench, hookpoint = Workbench.open(catalogue, record), record.hookpoints[0]
+    feature = first_full(catalogue)
+    settings = Settings(examples=20, sampling="top")
+    assert asked_before(catalogue, hookpoint, feature, settings) is None
+    first = reexplain(catalogue, bench, hookpoint, feature, settings)
+    assert reexplain(catalogue, bench, hookpoint, feature, settings) == first
+    assert asked_before(catalogue, hookpoint, feature, settings) == first
+
+
+def test_harder_kinds_are_reported_apart(fresh_store):
+    explain_and_score(fresh_store, "0-5")
+    request = ScoreRequest("small", (), "0-5", kinds=("token", "neighbour"), workers=1)
+    list(score_stage(Catalogue(fresh_store), request))
+    with Catalogue(fresh_store).reading() as con:
+        found = results.explanations(con, 1, 0, 5)
+    plain, hard = (
+        {e.feature: s for es in found.values() for e in es for s in e.scores
+         if s.scorer == "detection" and s.preset == preset}
+        for preset in ("gloss", "gloss+token+neighbour")
+    )  # fmt: skip
+    assert plain
+    assert {f: s.value for f, s in plain.items()} == {f: s.value for f, s in hard.items()}
+    assert any("token" in s.non_activating for s in hard.values())
+    assert any("neighbour" in s.non_activating for s in hard.values())
+
+
+@pytest.mark.parametrize("features", ["abc", "5-", "9-3", "0-99999", ""])
+def test_features_that_are_not_understood_are_named(fresh_store, features):
+    request = ExplainRequest("small", (), features, Settings(), workers=1)
+    with pytest.raises(BadInput, match="--features"):
+        list(explain_stage(Catalogue(fresh_store), request))
+
+
+def gloss(store: Path, *words: str) -> list[str]:
+    return [sys.executable, "-m", "core.cli", *words, "--store", str(store)]
+
+
+def killed_until_done(command: list[str], rng: random.Random, kills: int) -> None:
+    """Run a command, killing it at random moments, until it ends by itself."""
+    for _ in range(kills):
+        process = subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+        try:
+            process.wait(rng.uniform(0.3, 4.0))
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_killed_stages_end_as_if_nothing_had_happened(fresh_store, scored_store):
+    rng = random.Random(3)
+    where = ["small", "--features", "0-39", "--workers", "1"]
+    killed_until_done(gloss(fresh_store, "explain", *where), rng, kills=3)
+    killed_until_done(gloss(fresh_store, "score", *where), rng, kills=3)
+    assert content(fresh_store) == content(scored_store)
+
+
+def test_a_damaged_catalogue_folder_is_one_line(tmp_path):
+    shutil.copytree(Path(__file__).parent, tmp_path / "caches")
+    done = subprocess.run(gloss(tmp_path, "show", "small"), capture_output=True, text=True,
+                          check=False)  # fmt: skip
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1
+    assert "there is no store" in done.stderr

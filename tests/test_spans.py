@@ -1,0 +1,119 @@
+"""Tokens to HTML: every character shows, none is obeyed, and the text survives."""
+
+import html
+import re
+
+import pytest
+
+from dashboard.spans import (
+    ContextRow,
+    GroupHeading,
+    Passage,
+    Shade,
+    Verdict,
+    escape,
+    example_list,
+    highlighted,
+    level,
+    one_line,
+    plain,
+    verdict,
+)
+
+HOSTILE = [
+    "<script>alert(1)</script>", "<img src=x onerror=alert(1)>", '"><b onmouseover=alert(1)>',
+    "$x$", "&amp;", "\u202eright to left", "😴", "\n", ":material/home:", "\x00", "\r", "\u200b",
+    "\u2066", "\ufeff", "**bold**", "`code`", "</div></div>", "\ud800", "e\u0301", "\x85",
+]  # fmt: skip
+
+
+def text_of(drawn: str) -> str:
+    """What a person reads, with named characters turned back."""
+    named = re.sub(r"<i>\[([0-9A-F]{4})\]</i>", lambda m: chr(int(m[1], 16)), drawn)
+    for glyph, real in (("<i>↵</i>\n", "\n"), ("<i>⇥</i>\t", "\t"), ("<i>␍</i>", "\r")):
+        named = named.replace(glyph, real)
+    return html.unescape(re.sub(r"<[^>]*>", "", named))
+
+
+@pytest.mark.parametrize("token", HOSTILE)
+def test_hostile_text_is_shown_and_nothing_else_is_a_tag(token):
+    drawn = escape(token)
+    assert set(re.findall(r"<[^>]*>", drawn)) <= {"<i>", "</i>"}
+    assert text_of(drawn) == token.encode("utf-8", "replace").decode()
+
+
+@pytest.mark.parametrize("token", HOSTILE)
+def test_a_highlighted_hostile_token_stays_inside_its_tag(token):
+    drawn = highlighted(Passage([token], [1.0]), 2.0)
+    assert drawn.startswith('<b class="a5 p" data-v="1.00">')
+    assert drawn.endswith("</b>")
+    assert text_of(drawn) == token.encode("utf-8", "replace").decode()
+
+
+def test_no_control_or_direction_mark_reaches_the_page():
+    everything = "".join(map(chr, [*range(0x20), *range(0x7F, 0xA0), *range(0x2000, 0x2070)]))
+    drawn = escape(everything)
+    assert not set(drawn) & set("\x00\r\x7f\x85\u200b\u200f\u2028\u202e\u2066\ufeff")
+
+
+def test_only_active_and_marked_tokens_get_a_tag():
+    passage = Passage(["a", "b", "c", "d"], [0, 3.0, 1.0, 0], marks=frozenset([3]))
+    assert highlighted(passage, 3.0) == (
+        'a<b class="a10 p" data-v="3.00">b</b><b class="a3" data-v="1.00">c</b>'
+        '<b class="m" data-v="0.00">d</b>'
+    )
+
+
+def test_a_character_split_over_tokens_is_drawn_once_with_the_largest_value():
+    drawn = highlighted(Passage(["x", "😴", "", "y"], [0, 0, 2.0, 0]), 2.0)
+    assert drawn == 'x<b class="a10 p" data-v="2.00">😴</b>y'
+
+
+def test_what_lies_outside_the_judged_context_is_muted_and_has_no_peak():
+    passage = Passage(["far", "near"], [5.0, 2.0], outside=frozenset([0]))
+    assert highlighted(passage, 5.0) == (
+        '<span class="far"><b class="a10" data-v="5.00">far</b></span>'
+        '<b class="a4 p" data-v="2.00">near</b>'
+    )
+
+
+def test_a_document_border_stands_before_its_token():
+    drawn = highlighted(Passage(["end", "new"], [0, 0], borders=frozenset([1])), 1.0)
+    assert drawn.startswith('end<i class="doc"')
+    assert drawn.endswith("new")
+
+
+def test_levels_are_one_to_ten_and_log_lifts_the_weak():
+    assert [level(v, 10, Shade.LINEAR) for v in (0.01, 1, 5, 10, 99)] == [1, 1, 5, 10, 10]
+    assert level(1, 10, Shade.LOG) == 3
+    assert level(10, 10, Shade.LOG) == 10
+
+
+def test_verdicts_differ_by_sign_and_style_not_colour_alone():
+    drawn = {found: verdict(found, "d", "Detection") for found in [*Verdict, None]}
+    assert ">D✓<" in drawn[Verdict.RIGHT]
+    assert ">D×<" in drawn[Verdict.WRONG]
+    assert ">D?<" in drawn[Verdict.UNREADABLE]
+    assert "not judged" in drawn[None]
+    assert len({re.search('class="([^"]*)"', text)[1] for text in drawn.values()}) == 4
+
+
+def test_a_list_has_one_heading_a_group_and_one_row_a_context():
+    row = ContextRow(Passage(["hello"], [1.5]), 1.5, detection=Verdict.RIGHT, copies=3)
+    drawn = example_list([(GroupHeading("Decile 10", "<peak>", "detection 1/1"), [row, row])], 3.0)
+    assert drawn.count('class="grp"') == 1
+    assert drawn.count('class="row"') == 2
+    assert "&lt;peak&gt;" in drawn
+    assert "×3" in drawn
+
+
+def test_a_train_row_says_so_in_place_of_verdicts():
+    row = ContextRow(Passage(["x"], [1.0]), 1.0, note="train", detection=Verdict.WRONG)
+    drawn = example_list([(GroupHeading("Train"), [row])], 1.0)
+    assert ">train<" in drawn
+    assert "D×" not in drawn
+
+
+def test_cells_keep_glyphs_but_no_breaks():
+    assert one_line("a\n<b>") == "a<i>↵</i>&lt;b&gt;"
+    assert plain("a\n<b>\u202e") == "a↵<b>[202E]"

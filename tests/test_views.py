@@ -1,0 +1,185 @@
+"""The pages, driven by AppTest: one good case and one empty state each, and what may be missing."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from stores import HOOKPOINT, begin, make_store
+from streamlit.testing.v1 import AppTest
+
+from data import runs
+from data.catalogue import Catalogue
+
+APP = str(Path(__file__).parents[1] / "dashboard" / "app.py")
+PATIENCE = 30  # seconds; the first run imports everything
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    return make_store(tmp_path_factory.mktemp("store"), sequences=120)
+
+
+def open_page(monkeypatch, store, page="", **query):
+    monkeypatch.setenv("GLOSS_STORE", str(store))
+    app = AppTest.from_file(APP, default_timeout=PATIENCE)
+    for name, value in query.items():
+        app.query_params[name] = value
+    if page:
+        app.switch_page(f"views/{page}.py")
+    app.run()
+    assert not app.exception, app.exception
+    return app
+
+
+def html_of(app) -> str:
+    return "".join(element.proto.body for element in app.get("html"))
+
+
+def test_the_features_are_listed_with_their_scores(monkeypatch, made):
+    app = open_page(monkeypatch, made.folder)
+    table = app.dataframe[0].value
+    assert len(table) == 16
+    assert table["Explanation"][0] == "Fires on the days of the week"
+    assert table["Explanation"][5] == "— dead: never fired"
+    assert "1–16 of 16" in html_of(app)
+
+
+def test_a_search_without_a_hit_gives_advice(monkeypatch, made):
+    app = open_page(monkeypatch, made.folder)
+    app.text_input(key="q").set_value("nothing like this").run()
+    assert "No feature passes this filter" in html_of(app)
+
+
+@pytest.mark.parametrize(
+    "typed", ["7", f"{HOOKPOINT}/7", f"http://x/feature?feature={HOOKPOINT}/7"]
+)
+def test_a_typed_feature_opens(monkeypatch, made, typed):
+    app = open_page(monkeypatch, made.folder)
+    app.text_input(key="q").set_value(typed).run()
+    assert "<p id=mark hidden>7</p>" in html_of(app)
+
+
+def test_a_clicked_cell_opens_its_feature(monkeypatch, made):
+    app = open_page(monkeypatch, made.folder)
+    app.session_state["table"] = {"selection": {"rows": [], "columns": [], "cells": [(1, "Max")]}}
+    app.run()
+    assert "<p id=mark hidden>1</p>" in html_of(app)
+
+
+@pytest.mark.parametrize("page", ["", "feature", "runs"])
+def test_without_a_store_every_page_names_the_command(monkeypatch, tmp_path, page):
+    app = open_page(monkeypatch, tmp_path / "none", page)
+    assert "gloss demo" in html_of(app)
+    assert not (tmp_path / "none").exists()
+
+
+@pytest.mark.parametrize("page", ["", "feature", "runs"])
+def test_an_empty_store_gives_advice(monkeypatch, tmp_path, page):
+    Catalogue(tmp_path)
+    assert "gloss demo" in html_of(open_page(monkeypatch, tmp_path, page))
+
+
+@pytest.mark.parametrize("page", ["", "feature"])
+def test_a_cache_that_is_being_made_says_so(monkeypatch, tmp_path, page):
+    begin(Catalogue(tmp_path))
+    assert "still being made" in html_of(open_page(monkeypatch, tmp_path, page))
+
+
+def test_a_feature_shows_explanations_contexts_and_figure(monkeypatch, made):
+    app = open_page(monkeypatch, made.folder, "feature", feature="0")
+    drawn = html_of(app)
+    assert "Fires on the days of the week" in drawn
+    assert "Decile 10" in drawn
+    assert "3 failed" in drawn
+    assert "precision 0.91" in drawn
+    assert len(app.get("plotly_chart")) == 1
+
+
+def test_wrong_verdicts_are_grouped_by_what_was_asked(monkeypatch, made):
+    app = open_page(monkeypatch, made.folder, "feature", feature="0")
+    app.segmented_control(key="show").set_value("Wrong verdicts").run()
+    assert "No usable reply" in html_of(app)
+    assert "D?" in html_of(app)
+
+
+def test_two_explanations_stand_side_by_side_with_their_difference(monkeypatch, made):
+    app = open_page(monkeypatch, made.folder, "feature", feature="0", explanation="1", against="5")
+    assert "only left right" in html_of(app)
+    figure = app.get("plotly_chart")[0].proto.spec
+    assert "circle-open" in figure
+
+
+@pytest.mark.parametrize(
+    ("feature", "words"),
+    [
+        ("2", "not scored"),
+        ("3", "Scarce"),
+        ("4", "no rule covers a tenth of the firings"),
+        ("5", "Dead: it never fired"),
+        ("6", "Not explained yet"),
+        ("99", "there is no feature"),
+        ("nonsense", "there is no feature"),
+    ],
+)
+def test_what_is_missing_is_said_with_its_reason(monkeypatch, made, feature, words):
+    assert words in html_of(open_page(monkeypatch, made.folder, "feature", feature=feature))
+
+
+def test_a_feature_of_an_unexplained_cache_still_shows_its_contexts(monkeypatch, tmp_path):
+    make_store(tmp_path, sequences=60, judged=False)
+    drawn = html_of(open_page(monkeypatch, tmp_path, "feature", feature="6"))
+    assert "Decile 10" in drawn
+    assert "D✓" not in drawn
+
+
+def test_hostile_tokens_are_escaped_in_the_page(monkeypatch, made):
+    app = open_page(monkeypatch, made.folder, "feature", feature="1", show="Strongest")
+    drawn = html_of(app)
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in drawn
+    assert "<script" not in drawn
+    assert "<img" not in drawn
+    assert "\u202e" not in drawn
+
+
+def test_runs_are_listed_and_an_interrupted_one_names_its_command(monkeypatch, tmp_path):
+    catalogue = Catalogue(tmp_path)
+    record = begin(catalogue)
+    plan = runs.Plan("explain", record.cache_id, record.hookpoints[0].hookpoint_id, None,
+                     {"features": "0-9", "objective": "mdl"})  # fmt: skip
+    run = runs.start_run(catalogue, plan, total=10, done=4)
+    runs.end_run(catalogue, run, "interrupted")
+    app = open_page(monkeypatch, tmp_path, "runs")
+    assert f"gloss explain made --hookpoint {HOOKPOINT} --features 0-9 --objective mdl" in html_of(
+        app
+    )
+    assert app.dataframe[0].value["Progress"].tolist() == ["4 / 10"]
+
+
+def test_a_running_run_shows_its_progress_and_can_be_cancelled(monkeypatch, tmp_path):
+    catalogue = Catalogue(tmp_path)
+    record = begin(catalogue)
+    plan = runs.Plan("cache", record.cache_id, None, None, {})
+    runs.start_run(catalogue, plan, total=1_000, done=250)
+    app = open_page(monkeypatch, tmp_path, "runs")
+    assert "250 of 1,000 tokens" in html_of(app)
+    app.button(key="cancel-1").click().run()
+    assert app.dataframe[0].value["Status"].tolist() == ["cancelled"]
+
+
+LIGHT = """
+import importlib, pkgutil, sys
+import dashboard
+for found in pkgutil.walk_packages(dashboard.__path__, "dashboard."):
+    if found.name not in ("dashboard.app", "dashboard.__main__"):
+        importlib.import_module(found.name)
+heavy = {"torch", "transformers", "nnsight", "openai"} & set(sys.modules)
+assert not heavy, heavy
+"""
+
+
+def test_the_dashboard_loads_no_model_library():
+    done = subprocess.run(
+        [sys.executable, "-c", LIGHT], check=False, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
