@@ -22,7 +22,7 @@ from core.packing import Layout, Packing
 from core.sae import Sae, TopK, require_fit
 from core.subject import Subject
 from data import durable, tensorfile
-from data.activations import merge, shard_path, write_shard
+from data.activations import SHARD_TOKENS, merge, shard_path, write_shard
 from data.cachefiles import CacheFiles, CacheMeta, HookpointMeta, read_meta, write_meta
 from data.errors import BadInput, StoreBusy
 from data.records import Progress
@@ -48,6 +48,9 @@ class CacheSettings:
     batch_size: int = field(default=16, metadata={"help": "sequences run at once"})
     topk: int = field(default=32, metadata={"help": "strongest features kept for every token"})
     seed: int = field(default=0, metadata={"help": "of splits and draws"})
+    shard_tokens: int = field(
+        default=SHARD_TOKENS, metadata={"help": "tokens a shard: what a kill can cost"}
+    )
 
 
 Saes = Mapping[int, tuple[str, Sae]]  # hookpoint_id -> hookpoint, SAE
@@ -56,8 +59,10 @@ Saes = Mapping[int, tuple[str, Sae]]  # hookpoint_id -> hookpoint, SAE
 def plan(subject: Subject, saes: Saes, settings: CacheSettings) -> CacheMeta:
     """Decide everything that identifies a cache, refusing what cannot work before any work."""
     length = sequence_length(subject, settings)
-    if settings.tokens < 1 or settings.batch_size < 1 or settings.topk < 1:
-        raise BadInput("tokens, batch size and topk must be at least 1")
+    if min(settings.tokens, settings.batch_size, settings.topk, settings.shard_tokens) < 1:
+        raise BadInput("tokens, batch size, topk and shard tokens must be at least 1")
+    if not saes:
+        raise BadInput("a cache needs at least one SAE: give --sae")
     for hookpoint, sae in saes.values():
         require_fit(subject, hookpoint, sae)
     vocabulary = Vocabulary.from_tokenizer(subject.tokenizer)
@@ -76,6 +81,7 @@ def plan(subject: Subject, saes: Saes, settings: CacheSettings) -> CacheMeta:
         bos_id=subject.bos_id if settings.bos == "first" else None,
         eos_id=subject.eos_id,
         batch_size=settings.batch_size,
+        shard_tokens=settings.shard_tokens,
         hookpoints=tuple(
             _describe(subject, number, *saes[number], settings.topk) for number in sorted(saes)
         ),

@@ -7,6 +7,7 @@ Classes live in style.css.
 
 import html
 import math
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -14,11 +15,13 @@ from itertools import groupby
 
 NAMED = [*range(0x20), *range(0x7F, 0xA0), 0x061C, *range(0x200B, 0x2010), *range(0x2028, 0x202F),
          *range(0x2060, 0x206A), 0xAD, 0x180E, 0xFEFF, *range(0xFFF9, 0xFFFC)]  # fmt: skip
+NEWLINE = "<i>↵</i>"
 GLYPHS = str.maketrans(
     {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#x27;"}
     | {chr(c): f"<i>[{c:04X}]</i>" for c in NAMED}  # zero width and direction: named, not obeyed
-    | {"\n": "<i>↵</i>\n", "\t": "<i>⇥</i>\t", "\r": "<i>␍</i>"}
+    | {"\n": f"{NEWLINE}\n", "\t": "<i>⇥</i>\t", "\r": "<i>␍</i>"}
 )
+TRAILING_BREAK = re.compile(r"\n(?= *$)")  # would leave an empty line under the text
 BORDER = '<i class="doc" title="document border">¶</i>'
 
 
@@ -109,11 +112,13 @@ def level(value: float, scale: float, shade: Shade) -> int:
 def highlighted(passage: Passage, scale: float, shade: Shade = Shade.LINEAR) -> str:
     """The passage's text; what lies outside the judged context is muted."""
     drawn = ((start in passage.outside, text) for start, text in _drawn(passage, scale, shade))
-    return "".join(
+    whole = "".join(
         f'<span class="far">{inside}</span>' if far else inside
         for far, run in groupby(drawn, key=lambda pair: pair[0])
         if (inside := "".join(text for _, text in run))
     )
+    once = whole.replace(f"\n{NEWLINE}", NEWLINE)  # a run of newlines breaks the line once
+    return TRAILING_BREAK.sub("", once)
 
 
 def _drawn(passage: Passage, scale: float, shade: Shade) -> Iterator[tuple[int, str]]:

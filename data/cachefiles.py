@@ -60,6 +60,7 @@ class CacheMeta:
     bos_id: int | None = None  # first token of every sequence; None = sequences begin with text
     eos_id: int | None = None  # stands between documents; None = nothing does
     batch_size: int = 16  # sequences run at once
+    shard_tokens: int = SHARD_TOKENS  # tokens a shard, rounded down to whole sequences
     hookpoints: tuple[HookpointMeta, ...] = ()
     n_documents: int = 0
     n_unmasked: int = 0  # positions that may activate
@@ -78,8 +79,8 @@ class CacheMeta:
 
     @property
     def sequences_per_shard(self) -> int:
-        """Whole sequences that make about 65,536 tokens."""
-        return max(1, SHARD_TOKENS // self.sequence_length)
+        """Whole sequences of a shard."""
+        return max(1, self.shard_tokens // self.sequence_length)
 
     @property
     def n_shards(self) -> int:

@@ -289,11 +289,14 @@ def _cache(row: Row, hookpoints: tuple[HookpointRecord, ...]) -> CacheRecord:
 
 
 def hookpoint(record: CacheRecord, name: str | None) -> HookpointRecord:
-    """One hookpoint of a cache; None is allowed when there is only one."""
+    """One hookpoint of a cache; None is allowed when there is only one.
+
+    A name may leave out leading parts of the module path: "layers.2" finds "gpt_neox.layers.2".
+    """
     if name is None and len(record.hookpoints) == 1:
         return record.hookpoints[0]
     for found in record.hookpoints:
-        if found.name == name:
+        if name and f".{found.name}".endswith(f".{name}"):
             return found
     known = ", ".join(found.name for found in record.hookpoints)
     asked = f"no hookpoint '{name}'" if name else "a hookpoint must be named"

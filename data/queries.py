@@ -31,17 +31,17 @@ class Preset(StrEnum):
 class Sort(StrEnum):
     """Orders of the table; features without the value come last."""
 
-    INDEX = "Index"
-    DETECTION_LOW = "Detection, low first"
-    DETECTION_HIGH = "Detection, high first"
-    FUZZING_LOW = "Fuzzing, low first"
-    FUZZING_HIGH = "Fuzzing, high first"
-    EXACT_LOW = "Exact F1, low first"
-    EXACT_HIGH = "Exact F1, high first"
-    DENSITY_LOW = "Density, low first"
-    DENSITY_HIGH = "Density, high first"
-    MAX_LOW = "Max activation, low first"
-    MAX_HIGH = "Max activation, high first"
+    INDEX = "by index"
+    DETECTION_LOW = "by detection, low first"
+    DETECTION_HIGH = "by detection, high first"
+    FUZZING_LOW = "by fuzzing, low first"
+    FUZZING_HIGH = "by fuzzing, high first"
+    EXACT_LOW = "by exact F1, low first"
+    EXACT_HIGH = "by exact F1, high first"
+    DENSITY_LOW = "by density, low first"
+    DENSITY_HIGH = "by density, high first"
+    MAX_LOW = "by max activation, low first"
+    MAX_HIGH = "by max activation, high first"
 
 
 CONDITIONS = {

@@ -68,7 +68,7 @@ def test_every_text_is_there_once_and_starts_where_it_is_said(documents, bos, le
     wanted = [d.encode("utf-8", "replace") for d in documents if d]
     if not wanted:
         return
-    rows, packing = pack(documents, sequence_length=length, bos_id=BOS if bos else None)
+    rows, packing = pack(documents, 999, sequence_length=length, bos_id=BOS if bos else None)
     flat = np.array(rows).reshape(-1)
     assert bytes(flat[flat < 256].tolist()) == b"".join(wanted)
     assert flat[packing.starts.astype(int)].tolist() == [text[0] for text in wanted]

@@ -30,7 +30,7 @@ HOSTILE = [
 def text_of(drawn: str) -> str:
     """What a person reads, with named characters turned back."""
     named = re.sub(r"<i>\[([0-9A-F]{4})\]</i>", lambda m: chr(int(m[1], 16)), drawn)
-    for glyph, real in (("<i>↵</i>\n", "\n"), ("<i>⇥</i>\t", "\t"), ("<i>␍</i>", "\r")):
+    for glyph, real in (("<i>↵</i>\n", "\n"), ("<i>↵</i>", "\n"), ("<i>⇥</i>\t", "\t"), ("<i>␍</i>", "\r")):
         named = named.replace(glyph, real)
     return html.unescape(re.sub(r"<[^>]*>", "", named))
 
@@ -75,6 +75,11 @@ def test_what_lies_outside_the_judged_context_is_muted_and_has_no_peak():
         '<span class="far"><b class="a10" data-v="5.00">far</b></span>'
         '<b class="a4 p" data-v="2.00">near</b>'
     )
+
+
+def test_a_run_of_newlines_breaks_the_line_once():
+    drawn = highlighted(Passage(["a", "\n\n", "\n", "b"], [0, 0, 0, 0]), 1.0)
+    assert drawn == "a<i>↵</i><i>↵</i><i>↵</i>\nb"
 
 
 def test_a_document_border_stands_before_its_token():

@@ -209,7 +209,7 @@ def _priors(
         else:
             luck.append(LUCK[literal.place] if literal.place == "here" or len(held) > 1 else np.inf)
         near = literal.place == "here" and len(rule) == 1
-        near &= literal.kind == "stem" or len(literal.values[0]) in AFFIX
+        near &= literal.kind in ("stem", "group") or len(literal.values[0]) in AFFIX
         relatives.append(RELATIVES.get(literal.kind, 0.0) if near else 0.0)
     return np.array(luck), np.array(relatives)
 

@@ -4,7 +4,7 @@ Nothing is decided here: wording only. Coverage and precision come from the exac
 """
 
 from core.grammar.language import NEAR, Literal, Rule, Rules
-from core.grammar.lexicon import NAME_OF
+from core.grammar.lexicon import lexicon
 
 MOST_WORDS = 45
 BUDGETS = ((8, 4, 4), (6, 3, 4), (6, 3, 3), (5, 2, 3), (5, 2, 2), (4, 1, 1))
@@ -111,7 +111,7 @@ def _subject(literal: Literal, most: int) -> str:
     if kind == "class":
         return _either([CLASS_NAMES.get(v) or show(v) for v in values])
     if kind == "group":
-        return _either([NAME_OF.get(v) or show(v) for v in values])
+        return _either([lexicon().names.get(v) or show(v) for v in values])
     return "words like " + _list(values, most)
 
 

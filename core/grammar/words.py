@@ -11,7 +11,7 @@ from functools import cached_property
 
 import numpy as np
 
-from core.grammar.lexicon import GROUPS_OF
+from core.grammar.lexicon import lexicon
 from core.grammar.stems import stem
 
 OPENING, CLOSING = "([{", ")]}"
@@ -74,7 +74,7 @@ def attributes(string: str) -> list[tuple[str, str]]:
         found.append(("length", str(min(len(word), MAX_LENGTH))))
         for n in range(1, min(MAX_AFFIX, len(word) - 1) + 1):
             found += [("prefix", word[:n]), ("suffix", word[-n:])]
-    found += [("group", name) for name in GROUPS_OF.get(word, ())]
+    found += [("group", name) for name in lexicon().groups_of.get(word, ())]
     return found
 
 

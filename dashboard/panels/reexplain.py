@@ -85,8 +85,6 @@ def asked_before(record: FeatureRecord, settings: Settings) -> ExplanationRecord
 
 def start(place: Place, feature: int, settings: Settings, key: tuple) -> Job:
     """Begin the job; a second press joins it."""
-    from core.pipeline.again import reexplain
-
     store = session.catalogue()
     bench = session.workbench(place.cache)
     return session.jobs().start(

@@ -2,6 +2,7 @@
 
 import pandas as pd
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from dashboard import session, strip
 from dashboard.address import feature_named
@@ -19,9 +20,8 @@ def page() -> None:
     """Filters, table, count and pages."""
     place = session.place()
     strip.show()
-    place = pick_place(place)
-    session.require_finished(place)
     wanted = filters(place)
+    session.require_finished(place)
     found = session.ask(queries.features, place.hookpoint.hookpoint_id, wanted)
     if found.total:
         table(place, found)
@@ -31,21 +31,19 @@ def page() -> None:
     below(found)
 
 
-def pick_place(place: Place) -> Place:
+def pick_place(bar: DeltaGenerator, place: Place) -> None:
     """Choose the cache and the hookpoint where there is a choice."""
-    known = [record for record in session.all_caches() if record.hookpoints]
-    if len(known) == 1 and len(place.cache.hookpoints) == 1:
-        return place
-    bar = st.container(horizontal=True, gap="small")
+    known = [record.name for record in session.all_caches() if record.hookpoints]
     choices = {
-        "cache": ("Cache", [record.name for record in known], place.cache.name),
+        "cache": ("Cache", known, place.cache.name),
         "hookpoint": ("Hookpoint", [h.name for h in place.cache.hookpoints], place.hookpoint.name),
     }
     for name, (label, options, chosen) in choices.items():
-        st.session_state[f"features.{name}"] = chosen
-        bar.selectbox(label, options, key=f"features.{name}", width=260,
-                      on_change=_go_to_place, args=(name,))  # fmt: skip
-    return place
+        if len(options) > 1:
+            st.session_state[f"features.{name}"] = chosen
+            bar.selectbox(label, options, key=f"features.{name}", width=200,
+                          label_visibility="collapsed", on_change=_go_to_place, args=(name,),
+                          )  # fmt: skip
 
 
 def _go_to_place(name: str) -> None:
@@ -58,8 +56,9 @@ def _go_to_place(name: str) -> None:
 
 
 def filters(place: Place) -> Filter:
-    """Search, presets and order; all of it in the address."""
-    bar = st.container(horizontal=True, vertical_alignment="bottom", gap="small")
+    """Cache, search and order in one line, presets in the next; all of it in the address."""
+    bar = st.container(horizontal=True, vertical_alignment="center", gap="small")
+    pick_place(bar, place)
     words = bar.text_input(
         "Search", key="q", icon=":material/search:", width=340, max_chars=300, type="search",
         placeholder="words of an explanation, or a feature", label_visibility="collapsed",
@@ -67,13 +66,13 @@ def filters(place: Place) -> Filter:
     )  # fmt: skip
     if address := feature_named(words or "", place.cache, place.hookpoint):
         open_feature(place, address)
-    preset = bar.segmented_control(
+    bar.space("stretch")
+    sort = bar.selectbox("Sort", list(Sort), key="sort", width=230, on_change=_first_page,
+                         label_visibility="collapsed", **KEPT)  # fmt: skip
+    preset = st.segmented_control(
         "Preset", list(Preset), default=Preset.ALL, required=True, key="preset",
         label_visibility="collapsed", on_change=_first_page, **KEPT,
     )  # fmt: skip
-    bar.space("stretch")
-    sort = bar.selectbox("Sort by", list(Sort), key="sort", width=210, on_change=_first_page,
-                         label_visibility="collapsed", **KEPT)  # fmt: skip
     number = st.session_state.get("page") or _page_in_address()
     return Filter(words or "", Preset(preset), Sort(sort), int(number))
 
@@ -96,16 +95,16 @@ def table(place: Place, found: queries.Page) -> None:
         shown, key="table", hide_index=True, on_select="rerun", selection_mode="single-cell",
         height=ROW * (min(len(shown), 18) + 1) + 3, row_height=ROW,
         column_config={
-            "Feature": number(width=70, format="%d"),
-            "Explanation": st.column_config.TextColumn(width=430),
+            "Feature": number(width=66, format="%d"),
+            "Explanation": st.column_config.TextColumn(width=600),
             "Detection": bar(min_value=0, max_value=1, format="%.2f", width=110),
             "Fuzzing": bar(min_value=0, max_value=1, format="%.2f", width=110),
             "Exact F1": bar(min_value=0, max_value=1, format="%.2f", width=110),
-            "Judged": number(width=70, help="usable verdicts of detection and fuzzing"),
-            "Failed": number(width=65, help="verdicts asked for that are not usable"),
-            "Density, %": number(width=85, format="%.3f", help="share of tokens it fires on"),
-            "Max": number(width=70, format="%.2f", help="largest activation"),
-            "Expl.": number(width=60, help="number of explanations"),
+            "Judged": number(width=58, help="usable verdicts of detection and fuzzing"),
+            "Failed": number(width=58, help="verdicts asked for that are not usable"),
+            "Density, %": number(width=80, format="%.3f", help="share of tokens it fires on"),
+            "Max": number(width=62, format="%.2f", help="largest activation"),
+            "Expl.": number(width=48, help="number of explanations"),
         },
     )  # fmt: skip
     cells = picked["selection"]["cells"]

@@ -1,0 +1,78 @@
+"""Run by test_cache.py in a process of its own: cache, killed again and again, against once through.
+
+Forks one child a try, so that libraries are imported once. Prints one word per finding.
+"""
+
+import os
+import random
+import resource
+import signal
+import sys
+import time
+from pathlib import Path
+
+import tiny
+import torch
+
+from core.cache import CacheSettings, build
+from data.errors import StoreTrouble
+
+SETTINGS = CacheSettings(corpus="tiny", tokens=4000, sequence_length=32, shard_tokens=512)
+
+
+def cache(folder: Path, subject, saes) -> None:
+    for _ in build(folder, subject, saes, tiny.texts(40), SETTINGS):
+        pass
+
+
+def child(work) -> int:
+    """Start work in a child process."""
+    pid = os.fork()
+    if not pid:
+        try:
+            work()
+        finally:
+            os._exit(0)
+    return pid
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    files = (path for path in sorted(folder.rglob("*")) if path.is_file())
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
+
+
+def full_disk(folder: Path, subject, saes) -> None:
+    resource.setrlimit(resource.RLIMIT_FSIZE, (9000, 9000))
+    try:
+        cache(folder, subject, saes)
+    except StoreTrouble as error:
+        if "no room left" in str(error) and "\n" not in str(error):
+            (folder / "said").touch()
+
+
+def main(root: Path) -> None:
+    torch.set_num_threads(1)
+    subject = tiny.subject()
+    saes = {1: ("layers.1", tiny.sae()), 2: ("layers.2", tiny.sae(seed=5))}
+    begin = time.monotonic()
+    os.waitpid(child(lambda: cache(root / "whole", subject, saes)), 0)
+    seconds = time.monotonic() - begin
+    want = contents(root / "whole")
+
+    chance, killed = random.Random(7), 0
+    for _ in range(8):
+        pid = child(lambda: cache(root / "killed", subject, saes))
+        time.sleep(chance.uniform(0.0, 0.5 * seconds))
+        os.kill(pid, signal.SIGKILL)
+        killed += os.waitpid(pid, 0)[1] == signal.SIGKILL
+    cache(root / "killed", subject, saes)
+    print("killed", killed, "same" if contents(root / "killed") == want else "different")
+
+    os.waitpid(child(lambda: full_disk(root / "full", subject, saes)), 0)
+    said = (root / "full" / "said").exists()
+    (root / "full" / "said").unlink(missing_ok=True)
+    cache(root / "full", subject, saes)
+    print("said" if said else "silent", "same" if contents(root / "full") == want else "different")
+
+
+main(Path(sys.argv[1]))
