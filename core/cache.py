@@ -140,10 +140,11 @@ def _alone(folder: Path) -> Iterator[None]:
         folder.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(folder, os.O_RDONLY)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise StoreBusy(f"another process is making the cache {folder}: wait for it") from error
         yield
-    except BlockingIOError as error:
-        raise StoreBusy(f"another process is making the cache {folder}: wait for it") from error
     finally:
         os.close(descriptor)
 
@@ -210,7 +211,8 @@ def _encode(folder: Path, meta: CacheMeta, subject: Subject, saes: Saes) -> Iter
     """Run the subject over every shard that is not there yet."""
     tokens = CacheFiles(folder, meta).tokens
     waiting = [h for h in meta.hookpoints if not _merged(folder, h)]
-    chosen = {h.hookpoint_id: (h.name, saes[h.hookpoint_id][1]) for h in waiting}
+    place = subject.device
+    chosen = {h.hookpoint_id: (h.name, saes[h.hookpoint_id][1].to(place)) for h in waiting}
     missing = [n for n in range(meta.n_shards) if not _complete(folder, n, waiting)]
     done = before = meta.n_tokens - sum(shard_tokens(meta, number)[1] for number in missing)
     note = f"resumed, {meta.n_shards - len(missing)} of {meta.n_shards} shards kept" if done else ""

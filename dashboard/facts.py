@@ -127,7 +127,6 @@ def identity_of(row: Row, cache: CacheRecord, hookpoint: HookpointRecord) -> lis
 
 
 def subject_line(cache: CacheRecord, hookpoint: HookpointRecord) -> str:
-    """What is being explained, e.g. "EleutherAI/pythia-70m · gpt_neox.layers.2 · 32,768 topk SAE".
-    """
+    """What is being explained, e.g. "org/pythia-70m · gpt_neox.layers.2 · 32,768 topk SAE"."""
     subject = "/".join(cache.subject.rstrip("/").split("/")[-2:])
     return f"{subject} · {hookpoint.name} · {hookpoint.n_features:,} {hookpoint.sae_kind} SAE"

@@ -178,6 +178,7 @@ class Listing:
             found.sort(key=lambda pair: pair[0])
             count = f"{PER_GROUP} of {len(found)}" if len(found) > PER_GROUP else str(len(found))
             rows = self._question_rows(found[:PER_GROUP])
+            rows.sort(key=lambda row: -row.peak)  # the most surprising mistakes first
             yield GroupHeading(name, f"{count} · {note}"), rows
 
     def _question_rows(self, pairs: Sequence[tuple[Context, Question]]) -> list[ContextRow]:

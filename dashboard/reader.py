@@ -99,12 +99,17 @@ class FeatureReader:
         ]
 
     def around(self, tokens: Sequence[int]) -> list[Passage]:
-        """The contexts that hold some tokens (flat indices), each with its token outlined."""
+        """The contexts that hold some tokens (flat indices), with those tokens outlined.
+
+        Contexts come in the order of their first token; one that holds several is given once.
+        """
         contexts = self._bench.contexts
-        position = np.array(tokens, np.int64) % contexts.sequence_length
-        offset = position % contexts.length
-        marks = {i: frozenset([int(o)]) for i, o in enumerate(offset)}
-        return self.passages(np.array(tokens, np.int64) - offset, Width.CONTEXT, marks)
+        marks: dict[int, set[int]] = {}
+        for token in tokens:
+            offset = token % contexts.sequence_length % contexts.length
+            marks.setdefault(token - offset, set()).add(offset)
+        outlined = {i: frozenset(offsets) for i, offsets in enumerate(marks.values())}
+        return self.passages(np.array(list(marks), np.int64), Width.CONTEXT, outlined)
 
     def _spans(self, first: np.ndarray, width: Width) -> tuple[np.ndarray, np.ndarray]:
         """First and one past the last flat index to show, within the context's sequence."""

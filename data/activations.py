@@ -246,8 +246,12 @@ def merge(folder: Path, block: int = MERGE_BLOCK) -> None:
     durable.discard_unfinished(folder)
     target = folder / "columns"
     if not target.is_dir():
-        _write_columns(Columns.open(folder), folder / "columns.tmp", block)
-        durable.rename_folder(folder / "columns.tmp", target)
+        temporary = folder / "columns.tmp"
+        try:
+            _write_columns(Columns.open(folder), temporary, block)
+            durable.rename_folder(temporary, target)
+        finally:
+            durable.discard(temporary)  # a full disk needs the room back
     durable.discard(folder / "shards")
 
 

@@ -49,13 +49,16 @@ def write_file(path: Path, parts: Iterable[bytes | memoryview | np.ndarray]) -> 
     temporary = path.with_name(path.name + ".tmp")
     with reporting(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("wb") as file:
-            for part in parts:
-                file.write(
-                    np.ascontiguousarray(part).data if isinstance(part, np.ndarray) else part
-                )
-            sync(file.fileno())
-        temporary.replace(path)
+        try:
+            with temporary.open("wb") as file:
+                for part in parts:
+                    is_array = isinstance(part, np.ndarray)
+                    file.write(np.ascontiguousarray(part).data if is_array else part)
+                file.flush()
+                sync(file.fileno())
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)  # a full disk needs the room back
         sync_folder(path.parent)
 
 

@@ -217,8 +217,11 @@ def write_judgements(
         fresh = [new for new in fresh if (new.explanation_id, new.scorer_id) not in known]
         tables = {(new.feature, new.scorer, new.preset): new.items for new in fresh}
         items = item_ids(con, hookpoint_id, tables)
-        for new in fresh:
-            con.append("verdict", _verdict_rows(new, items[new.feature, new.scorer, new.preset]))
+        verdicts = [
+            _verdict_rows(new, items[new.feature, new.scorer, new.preset]) for new in fresh
+        ]
+        if verdicts:
+            con.append("verdict", pa.concat_tables(verdicts))
         scores = [(new.explanation_id, new.scorer_id, new.score) for new in fresh]
         con.append("score", _score_rows(run_id, scores))
         beat(con, run_id, done=features_done, failed=failed)

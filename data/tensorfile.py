@@ -7,6 +7,7 @@ of foreign files are not trusted: sizes are checked before anything is allocated
 import json
 import os
 import zlib
+from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
@@ -46,7 +47,12 @@ def tensors(path: Path) -> dict[str, Tensor]:
     """Find every tensor of a file, refusing a damaged or lying header."""
     header, start, size = _header(path)
     names = [name for name in header if name != "__metadata__"]
-    return {name: _tensor(path, name, header[name], start, size) for name in names}
+    found = {name: _tensor(path, name, header[name], start, size) for name in names}
+    extents = sorted((tensor.extent for tensor in found.values()), key=lambda e: e.offset)
+    for one, other in pairwise(extents):
+        if one.offset + one.size * one.dtype.itemsize > other.offset:
+            raise BadInput(f"{path} has tensors that overlap: fetch it again")
+    return found
 
 
 def _header(path: Path) -> tuple[dict, int, int]:

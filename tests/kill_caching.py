@@ -1,6 +1,6 @@
-"""Run by test_cache.py in a process of its own: cache, killed again and again, against once through.
+"""Run by test_cache.py in a process of its own: cached with kills, against once through.
 
-Forks one child a try, so that libraries are imported once. Prints one word per finding.
+Forks one child a try, so that libraries are imported once. Prints a line per finding.
 """
 
 import os
@@ -50,6 +50,10 @@ def full_disk(folder: Path, subject, saes) -> None:
             (folder / "said").touch()
 
 
+def say(what: str, same: bool) -> None:
+    sys.stdout.write(f"{what} {'same' if same else 'different'}\n")
+
+
 def main(root: Path) -> None:
     torch.set_num_threads(1)
     subject = tiny.subject()
@@ -62,17 +66,17 @@ def main(root: Path) -> None:
     chance, killed = random.Random(7), 0
     for _ in range(8):
         pid = child(lambda: cache(root / "killed", subject, saes))
-        time.sleep(chance.uniform(0.0, 0.5 * seconds))
+        time.sleep(chance.uniform(0.0, 0.35 * seconds))
         os.kill(pid, signal.SIGKILL)
         killed += os.waitpid(pid, 0)[1] == signal.SIGKILL
     cache(root / "killed", subject, saes)
-    print("killed", killed, "same" if contents(root / "killed") == want else "different")
+    say(f"killed {killed}", contents(root / "killed") == want)
 
     os.waitpid(child(lambda: full_disk(root / "full", subject, saes)), 0)
     said = (root / "full" / "said").exists()
     (root / "full" / "said").unlink(missing_ok=True)
     cache(root / "full", subject, saes)
-    print("said" if said else "silent", "same" if contents(root / "full") == want else "different")
+    say("said" if said else "silent", contents(root / "full") == want)
 
 
 main(Path(sys.argv[1]))

@@ -45,6 +45,8 @@ FIRES_ON = {
     4: [TOKENS.index(b" report")],
     5: [],
 } | {f: [TOKENS.index(w.encode())] for f, w in zip(range(6, 16), WORDS[5:], strict=False)}
+RULE = 'here:token=" Monday"|" Friday" -> 6 @ 0.9'
+PRESET = "made"  # its own, so that real scorers draw items of their own
 SCARCE_ONLY = 3  # this feature keeps the first few of its activations
 
 
@@ -214,7 +216,7 @@ def new_explanation(feature: int, text: str) -> ledger.NewExplanation:
     detail = {"test": {"precision": 0.91, "recall": 0.78, "f1": 0.84}, "corpus": {"f1": 0.83}}
     exact = Score("exact", "f1", 0.84, 0.81, 0.87, None, None, 10_000, 0, "grammar", "gloss", {},
                   {}, detail)  # fmt: skip
-    return ledger.NewExplanation(feature, text, "token in {…}", "done", None, 0.3, 7, None, exact)
+    return ledger.NewExplanation(feature, text, RULE, "done", None, 0.3, 7, None, exact)
 
 
 def judge(
@@ -224,18 +226,18 @@ def judge(
     for scorer in ("detection", "fuzzing"):
         rng = np.random.default_rng(len(scorer) + explanation_id)
         scorer_id = ledger.method_id(made.catalogue, "scorer", scorer, "grammar",
-                                     {"preset": "gloss"})  # fmt: skip
+                                     {"preset": PRESET})  # fmt: skip
         items = item_table(drawn, scorer)
         expected = np.array([kind == "activating" for kind in items.kind])
         right = rng.random(len(expected)) < skill
         predicted = np.where(right, expected, ~expected).astype(np.int8)
         predicted[:3] = -1
-        settings = {"preset": "gloss", "of": explanation_id}
+        settings = {"preset": PRESET, "of": explanation_id}
         plan = runs.Plan("score", made.cache.cache_id, made.hookpoint_id, scorer_id, settings)
         run = runs.start_run(made.catalogue, plan, total=1)
         score = tally(scorer, items, expected, predicted)
         judgement = ledger.Judgement(
-            explanation_id, feature, scorer_id, scorer, "gloss", items, predicted, None, score
+            explanation_id, feature, scorer_id, scorer, PRESET, items, predicted, None, score
         )
         ledger.write_judgements(made.catalogue, made.hookpoint_id, run, [judgement],
                                 features_done=1)  # fmt: skip
@@ -271,7 +273,7 @@ def tally(scorer: str, items: ItemTable, expected: np.ndarray, predicted: np.nda
     value = (tpr + tnr) / 2
     return Score(
         scorer, "balanced_accuracy", value, value - 0.04, min(1, value + 0.04), tpr, tnr,
-        int(usable.sum()), int((~usable).sum()), "grammar", "gloss",
+        int(usable.sum()), int((~usable).sum()), "grammar", PRESET,
         {d: of(active & (items.decile == d)) for d in range(1, 11)},
         {k: of(kind == k) for k in sorted(set(kind[~active]))}, {},
     )  # fmt: skip

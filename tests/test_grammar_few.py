@@ -1,12 +1,10 @@
 """Learning from a few contexts, judging single contexts, and the published features."""
 
-from pathlib import Path
-
 import numpy as np
 import planted
 import pytest
 
-from core.bench.blog import blog
+from core.bench.blog import BARS, BESIDE, blog
 from core.grammar import (
     Contexts,
     Settings,
@@ -18,7 +16,6 @@ from core.grammar import (
     parse,
 )
 
-BLOG = Path(__file__).resolve().parents[2] / "shared" / "blog"
 SILENT = [" sun on sea .", " ship of old men .", " the day was long .", " rain fell on it ."]
 
 
@@ -45,7 +42,7 @@ def contexts(active: list[str], mark: str = "*") -> tuple[Contexts, Words]:
 def test_a_word_is_learnt_from_a_few_contexts():
     made, words = contexts(["the *cat sat", "a *cat on it", "no *cat was old", "its *cat fell"])
     rules = induce_few(made, words, Settings(), 0)
-    assert 'word="cat"' in str(rules)
+    assert ':stem="cat"' in str(rules) or ':word="cat"' in str(rules)
     assert rules.rules[0].precision > 0.8
 
 
@@ -98,12 +95,12 @@ def test_detection_asks_whether_any_token_satisfies_the_rules():
     assert said.probability.tolist() == [0.75, 0.5, 0.0]
 
 
-def test_fuzzing_asks_whether_half_of_the_marks_satisfy_the_rules():
+def test_fuzzing_asks_whether_every_mark_satisfies_the_rules():
     rules = parse('here:word="red" -> 2 @ 1')
     tokens = np.array([[1, 2, 3, 4]] * 4, np.int32)
     marks = np.array([[1, 0, 0, 0], [1, 1, 0, 0], [1, 1, 1, 0], [0, 0, 1, 0]], bool)
     said = fuzzing_verdicts(rules, tokens, np.zeros(4), WORDS, marks)
-    assert said.verdict.tolist() == [True, True, False, False]
+    assert said.verdict.tolist() == [True, False, False, False]
     assert said.probability == pytest.approx([1, 0.5, 1 / 3, 0])
 
 
@@ -116,16 +113,10 @@ def test_what_lies_before_the_context_is_not_known_to_the_judge():
     ]
 
 
-@pytest.mark.skipif(not BLOG.is_dir(), reason="the published features are not beside this folder")
+@pytest.mark.skipif(not BESIDE.is_dir(), reason="the published features are not beside this folder")
 def test_published_features_are_answered_better_than_by_a_set_of_tokens():
-    figures = blog(BLOG)
-    bars = {
-        ("gpt2_random", "detection"): 0.79,
-        ("gpt2_random", "fuzz"): 0.80,
-        ("gpt2_top", "detection"): 0.72,
-        ("gpt2_top", "fuzz"): 0.73,
-    }
-    for key, bar in bars.items():
+    figures = blog(BESIDE)
+    for key, bar in BARS.items():
         assert figures[key].grammar >= bar, key
         assert figures[key].grammar > figures[key].token_set, key
     assert figures["gpt2_random", "detection"].published == pytest.approx(0.818, abs=0.001)

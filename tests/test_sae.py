@@ -110,7 +110,7 @@ def test_a_set_is_searched_by_whole_names(tmp_path):
     assert list_hookpoints(tmp_path) == ["layers.1", "layers.2.mlp", "layers.10"]
     assert load_sae(tmp_path, "gpt_neox.layers.1").origin.hookpoint == "layers.1"
     assert load_sae(tmp_path, "layers.10").origin.hookpoint == "layers.10"
-    with pytest.raises(BadInput, match="no SAE for 'layers.11'"):
+    with pytest.raises(BadInput, match=r"no SAE for 'layers\.11'"):
         load_sae(tmp_path, "layers.11")
     with pytest.raises(BadInput, match="several SAEs"):
         load_sae(tmp_path)
@@ -179,7 +179,7 @@ def test_odd_decoders_are_noted(tmp_path):
 
 
 def test_the_sae_of_another_subject_is_refused_with_both_figures():
-    with pytest.raises(WrongSae, match="reads 8 numbers a token, but layers.1 .* gives 16"):
+    with pytest.raises(WrongSae, match=r"reads 8 numbers a token, but layers\.1 .* gives 16"):
         require_fit(tiny.subject(), "layers.1", TopK(tiny.weights(d=8), 4))
 
 

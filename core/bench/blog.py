@@ -11,11 +11,14 @@ The only outside knowledge is what core/grammar carries for every user.
 
 import json
 import sys
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
+from core.bench.figures import Figure, at_least, context
 from core.grammar import (
     Contexts,
     Rules,
@@ -25,9 +28,18 @@ from core.grammar import (
     fuzzing_verdicts,
     induce_few,
 )
+from core.grammar.settings import Sampling
 from data.errors import NotFound
 
 PAD = "<pad>"
+SAMPLING: dict[str, Sampling] = {"gpt2_random": "random", "gpt2_top": "top"}
+BARS = {
+    ("gpt2_random", "detection"): 0.79,
+    ("gpt2_random", "fuzz"): 0.80,
+    ("gpt2_top", "detection"): 0.72,
+    ("gpt2_top", "fuzz"): 0.73,
+}
+BESIDE = Path(__file__).resolve().parents[3] / "shared" / "blog"
 KEPT = 0.3  # share of a word's occurrences that must be active, plain token set
 RESAMPLES = 2000
 
@@ -51,7 +63,7 @@ class Published(NamedTuple):
     fuzz: Items
 
 
-class Figure(NamedTuple):
+class Comparison(NamedTuple):
     """Mean balanced accuracy over features, with its 95 % interval over features."""
 
     grammar: float
@@ -99,8 +111,8 @@ def _feature(path: Path, folder: Path, encode) -> Published:
     train = json.loads(path.read_text())
     tokens = encode([c["str_tokens"] for c in train])
     activation = np.zeros(tokens.shape, np.float32)
-    for i, context in enumerate(train):
-        activation[i, : len(context["activations"])] = context["activations"]
+    for i, seen in enumerate(train):
+        activation[i, : len(seen["activations"])] = seen["activations"]
     items = []
     for scorer in ("detection", "fuzz"):
         rows = json.loads((folder / "scores" / scorer / f"{path.stem}.txt").read_text())
@@ -138,8 +150,8 @@ def token_set_answers(run: Run, feature: Published, items: Items) -> np.ndarray:
 
 def _answers(fires: np.ndarray, marks: np.ndarray) -> np.ndarray:
     if not marks.any():
-        return fires.any(1)
-    return (fires & marks).sum(1) >= 0.5 * marks.sum(1)
+        return np.asarray(fires.any(1))
+    return np.asarray((fires & marks).sum(1) >= 0.5 * marks.sum(1))
 
 
 def answer(rules: Rules, words: Words, items: Items) -> np.ndarray:
@@ -159,8 +171,8 @@ def balanced_accuracy(verdict: np.ndarray, activating: np.ndarray) -> float:
     return float((verdict[activating].mean() + (~verdict[~activating]).mean()) / 2)
 
 
-def measure(run: Run, settings: Settings, chosen: list[int] | None = None) -> dict[str, Figure]:
-    """Score every feature (or some) in both ways: {"detection": Figure, "fuzz": Figure}."""
+def measure(run: Run, settings: Settings, chosen: list[int] | None = None) -> dict[str, Comparison]:
+    """Score every feature (or some) in both ways: {"detection": Comparison, "fuzz": Comparison}."""
     chosen = list(range(len(run.features))) if chosen is None else chosen
     scores: dict[str, list[tuple[float, float, float]]] = {"detection": [], "fuzz": []}
     for index in chosen:
@@ -176,29 +188,42 @@ def measure(run: Run, settings: Settings, chosen: list[int] | None = None) -> di
     return {scorer: _figure(np.array(rows)) for scorer, rows in scores.items()}
 
 
-def _figure(scores: np.ndarray) -> Figure:
+def _figure(scores: np.ndarray) -> Comparison:
     rng = np.random.default_rng(0)
     draws = scores[rng.integers(0, len(scores), (RESAMPLES, len(scores))), 0].mean(1)
     low, high = np.quantile(draws, [0.025, 0.975])
-    return Figure(
-        *(float(x) for x in (scores[:, 0].mean(), low, high, *scores[:, 1:].mean(0))), len(scores)
-    )
+    grammar, token_set, published = (float(mean) for mean in scores.mean(0))
+    return Comparison(grammar, float(low), float(high), token_set, published, len(scores))
 
 
-def blog(folder: Path, settings: Settings | None = None) -> dict[tuple[str, str], Figure]:
-    """Measure both runs: {(run, scorer): Figure}."""
+def blog(folder: Path, settings: Settings | None = None) -> dict[tuple[str, str], Comparison]:
+    """Measure both runs: {(run, scorer): Comparison}."""
     settings = settings or Settings(examples=20)
     out = {}
-    for name in ("gpt2_random", "gpt2_top"):
-        for scorer, figure in measure(read(folder / name), settings).items():
+    for name, sampling in SAMPLING.items():
+        chosen = replace(settings, sampling=sampling)
+        for scorer, figure in measure(read(folder / name), chosen).items():
             out[name, scorer] = figure
     return out
 
 
-def table(figures: dict[tuple[str, str], Figure]) -> str:
+def figures(quick: bool = False) -> Iterator[Figure]:
+    """Hold the grammar to its bars, where the published features lie beside the repository."""
+    del quick  # seconds anyway
+    found = blog(BESIDE) if BESIDE.is_dir() else {}
+    if not found:
+        yield context(f"published features in {BESIDE}", 0, "runs")
+    for (run, scorer), figure in found.items():
+        bar = BARS[run, scorer]
+        yield at_least(f"{run} {scorer}, balanced accuracy", figure.grammar, "", bar)
+        yield context("  the same by a set of tokens", figure.token_set, "")
+        yield context("  the same by the published judge", figure.published, "")
+
+
+def table(found: dict[tuple[str, str], Comparison]) -> str:
     """Lay the figures out for people."""
     lines = ["run          scorer     grammar [95 %]        token set   published"]
-    for (run, scorer), f in figures.items():
+    for (run, scorer), f in found.items():
         lines.append(
             f"{run:<12} {scorer:<10} {f.grammar:.3f} [{f.low:.3f}, {f.high:.3f}]"
             f"  {f.token_set:.3f}       {f.published:.3f}   ({f.n} features)"

@@ -64,9 +64,8 @@ def _from_postings(
     lengths = indptr[ids + 1] - indptr[ids]
     size = int(lengths.sum())
     ends = np.cumsum(lengths)
-    if size <= 6 * most:
-        ranks = np.arange(size)
-    else:
+    ranks = np.arange(size)
+    if size > 6 * most:
         ranks = np.unique(rng.integers(0, size, 4 * most))
     which = np.searchsorted(ends, ranks, side="right")
     found = posting[indptr[ids][which] + ranks - (ends - lengths)[which]]

@@ -27,12 +27,23 @@ LUCK = {"here": 0.2, "prev": 1.5, "prev2": 1.5}  # contexts taken off what a val
 LUCK_OF_FORM = 1.0
 LUCK_OF_PAIR = 1.5
 RELATIVES = {"stem": 0.05, "prefix": 0.05, "suffix": 0.05}  # share of the seen, yet unseen
+COMMON = 0.05  # share of background contexts: the word is too frequent for its letters to mean more
 AFFIX = (3, 4)  # letters of an affix that makes relatives
 ALARMS = {"f1": 0.8, "mdl": 0.8, "f0.5": 1.6, "f2": 0.4}  # price of a background context found
+WIDER = 0.875  # times that price where only the strongest contexts were seen: the others, weaker,
+# are more varied; for the same reason no test is narrowed by what stands before
 WRONG_MARKS = 0.25  # price of the silent tokens found, as a share of them all
 MOST = 40  # literals, before those of one shape are joined into sets
 PAIR_NEEDED = 0.03  # share of background contexts from which on a literal is worth narrowing
 FORMS = ("stem", "group", "cluster", "class", "suffix", "prefix", "length")
+SAID_BY = {
+    "token": ("token", "word", "stem", "group", "class"),
+    "word": ("word", "stem", "group", "class"),
+    "prefix": ("prefix",),
+    "suffix": ("suffix",),
+} | dict.fromkeys(("stem", "group", "cluster", "class", "length"), ())
+# a wider test may replace a narrower one of these kinds; an affix may not replace a word, because
+# the word says more to a person
 LEFT_KINDS = ("word", "group", "class")
 
 
@@ -55,6 +66,7 @@ def induce_few(contexts: Contexts, words: Words, settings: Settings, seed: int) 
     background, _ = rows_of(words, contexts.background)
     columns = _columns(words, own, active, background, settings)
     chosen = _greedy(words, own, active, background, columns, settings)
+    chosen = _without_repeats(words, columns, chosen)
     return _value(chosen, columns, own, activation, active, background)
 
 
@@ -71,7 +83,7 @@ def _columns(
     if settings.families == "context":
         parts.append(_attributes(words, own, active, background, "prev", LEFT_KINDS))
         parts.append(_attributes(words, own, active, background, "prev2", LEFT_KINDS))
-        if settings.max_literals > 1:
+        if settings.max_literals > 1 and settings.sampling != "top":
             parts.append(_pairs(own, active, background, parts[0], parts[1:]))
     return Columns(
         [rule for part in parts for rule in part.rules],
@@ -97,7 +109,7 @@ def _attributes(
     found = ids[spread(indptr[tokens], lengths)]
     support = np.bincount(found, np.repeat(count, lengths), minlength=len(words.kind))
     least = 3 if back else 1
-    attributes = [a for a in np.flatnonzero(support >= least) if words.kind[a] in kinds]
+    attributes = [a for a in np.flatnonzero(support >= least).tolist() if words.kind[a] in kinds]
     attributes.sort(key=lambda a: PREFERENCE.index(words.kind[a]))  # wins ties
     table = np.zeros((len(words), len(attributes)), bool)
     for j, attribute in enumerate(attributes):
@@ -161,10 +173,10 @@ def _greedy(
     alarms = _by_context(background, columns.background).astype(np.float32)
     holds = columns.own.astype(np.float32)
     luck, relatives = _priors(columns, own, active, words)
-    bonus = relatives * (weight @ holds) / n
+    bonus = relatives * (weight @ holds) / n * (alarms.mean(0) <= COMMON)
     open_own, open_context = np.ones(len(weight)), np.ones(len(alarms), np.float32)
     silent = ~active / max(1, (~active).sum())
-    price = ALARMS[settings.objective]
+    price = ALARMS[settings.objective] * (WIDER if settings.sampling == "top" else 1.0)
     bits = 0.01 if settings.objective == "mdl" else 0.0
     used = np.zeros(len(columns.rules), bool)
     shapes: set[tuple] = set()
@@ -185,6 +197,21 @@ def _greedy(
             open_own *= ~columns.own[:, best]
             open_context *= 1 - alarms[:, best]
     return chosen
+
+
+def _without_repeats(words: Words, columns: Columns, chosen: list[int]) -> list[int]:
+    """Drop values that a wider one says as well; what the rules claim stays the same."""
+    alone = [
+        j for j in chosen if len(columns.rules[j]) == 1 and columns.rules[j][0].place == "here"
+    ]
+    tables = {j: words.table(columns.rules[j][0].kind, columns.rules[j][0].values) for j in alone}
+    kept = sorted(alone, key=lambda j: (int(tables[j].sum()), j))  # narrow ones go first
+    for j in list(kept):
+        wider = [i for i in kept if i != j and columns.rules[i][0].kind in
+                 SAID_BY[columns.rules[j][0].kind]]  # fmt: skip
+        if any((tables[i] >= tables[j]).all() for i in wider):
+            kept.remove(j)
+    return [j for j in chosen if j not in tables or j in kept]
 
 
 def shape_of(rule: tuple[Literal, ...]) -> tuple:
@@ -235,7 +262,11 @@ def _value(
             merged[columns.rules[j]] = [j]
     weight = _weights(own, active)
     ordered = sorted(
-        merged.items(), key=lambda item: -float(weight @ columns.own[:, item[1]].any(1))
+        merged.items(),
+        key=lambda item: (
+            -round(float(weight @ columns.own[:, item[1]].any(1)), 6),
+            PREFERENCE.index(item[0][0].kind),
+        ),
     )
     free, free_there = np.ones(len(weight), bool), np.ones(len(background.token), bool)
     ratio = own.n / max(1, background.n)

@@ -1,13 +1,13 @@
-"""The language of verifiable explanations: literals, rules, lists of rules, and their one-line text.
+"""The language of verifiable explanations: literals, rules, lists of rules, and their text.
 
 A list of rules holds at a token when any of its rules does (OR); a rule holds when all of its
 literals do (AND). Everything a literal asks is decided by a program from the token itself and the
 tokens to its left. Methods: reference methods.md 4.2; the loose grammar it makes exact is in the
 appendix of EleutherAI's post "Open source automated interpretability for SAE features" (2024).
 
-    here:word="pizza"|"pizzas" & near16:word="crust" -> 3.25 @ 0.64 ; here:token=" Margherita" -> 2 @ 1
+    here:word="pizza"|"pizzas" & near16:word="crust" -> 3.25 @ 0.64 ; here:token=" Roma" -> 2 @ 1
 
-reads: the words pizza(s) when crust occurred in the 16 tokens before; also the token Margherita.
+reads: the words pizza(s) when crust occurred in the 16 tokens before; also the token Roma.
 After the arrow: the mean activation of the tokens that the rule claims first, then the share of
 them that are active.
 """

@@ -6,6 +6,7 @@ Nothing is decided here: wording only. Coverage and precision come from the exac
 from core.grammar.language import NEAR, Literal, Rule, Rules
 from core.grammar.lexicon import lexicon
 
+AFFIX_MARKS = {"suffix": ("-", ""), "prefix": ("", "-")}
 MOST_WORDS = 45
 BUDGETS = ((8, 4, 4), (6, 3, 4), (6, 3, 3), (5, 2, 3), (5, 2, 2), (4, 1, 1))
 # values of the first rule, of later rules, and rules that are spelt out; the first that is short
@@ -56,15 +57,15 @@ NOT_STATE_NAMES = {
 def render(rules: Rules, coverage: float | None = None, precision: float | None = None) -> str:
     """Write one sentence; coverage is the share of active tokens claimed, both 0..1.
 
-    >>> print(render(parse('here:word="pizza" & near16:word="crust" -> 3 @ 0.64'), 0.81, 0.64))
-    Fires on “pizza” when “crust” occurred in the 16 tokens before (81 % of activations, precision 64 %).
+    >>> from core.grammar.language import parse
+    >>> print(render(parse('here:word="pizza" & prev:word="a" -> 3 @ 0.64'), 0.81, 0.64))
+    Fires on “pizza” right after “a” (81 % of activations, precision 64 %).
     """
     if not rules.rules:
         return "No rule tells this feature's tokens from others."
-    for first, later, shown in BUDGETS:
-        sentence = _sentence(rules, first, later, shown)
-        if len(sentence.split()) <= MOST_WORDS:
-            break
+    tries = (_sentence(rules, *budget) for budget in BUDGETS)
+    short = (sentence for sentence in tries if len(sentence.split()) <= MOST_WORDS)
+    sentence = next(short, None) or _sentence(rules, *BUDGETS[-1])
     figures = []
     if coverage is not None:
         figures.append(f"{_percent(coverage)} of activations")
@@ -96,23 +97,23 @@ def describe(rule: Rule, values: int = 6) -> str:
 
 def _subject(literal: Literal, most: int) -> str:
     kind, values = literal.kind, literal.values
-    if kind == "token" and all(value.strip() for value in values):
-        return ("the token " if len(values) == 1 else "the tokens ") + _list(values, most)
-    if kind in ("token", "word"):
-        return _list(values, most)
-    if kind == "stem":
-        return "forms of " + _list(values, most)
-    if kind == "suffix":
-        return "words ending in " + _list(values, most, head="-")
-    if kind == "prefix":
-        return "words beginning with " + _list(values, most, tail="-")
+    if kind in ("class", "group"):
+        names = CLASS_NAMES if kind == "class" else lexicon().names
+        return _either([names.get(v) or show(v) for v in values])
     if kind == "length":
         return "words of " + _either([_visible_all(v) for v in values]) + " letters"
-    if kind == "class":
-        return _either([CLASS_NAMES.get(v) or show(v) for v in values])
-    if kind == "group":
-        return _either([lexicon().names.get(v) or show(v) for v in values])
-    return "words like " + _list(values, most)
+    head, tail = AFFIX_MARKS.get(kind, ("", ""))
+    return _called(kind, values) + _list(values, most, head, tail)
+
+
+def _called(kind: str, values: tuple[str, ...]) -> str:
+    """Say what kind of thing the quoted values are."""
+    if kind == "token" and all(value.strip() for value in values):
+        return "the token " if len(values) == 1 else "the tokens "
+    thing = "words" if any(v.isalnum() for v in values) else "tokens"
+    said = {"stem": "forms of ", "cluster": "words like ", "suffix": f"{thing} ending in ",
+            "prefix": f"{thing} beginning with "}  # fmt: skip
+    return said.get(kind, "")
 
 
 def _also(literal: Literal, most: int) -> str:
@@ -133,18 +134,15 @@ def _where(literal: Literal, most: int) -> str:
     if place == "position":
         return _position(literal)
     if place == "bigram":
-        pairs = _list([v.replace("\t", " ") for v in literal.values], most)
-        return f"{'not ' * no}right after {pairs}"
-    subject = _subject(literal, most)
+        subject = _list([v.replace("\t", " ") for v in literal.values], most)
+    else:
+        subject = _subject(literal, most)
+    if place in NEAR:
+        verb = "did not occur" if no else "occurred"
+        return f"when {subject} {verb} in the {NEAR[place]} tokens before"
     if place == "here":
         return f"other than {subject}"
-    if place == "prev":
-        return f"{'not ' * no}right after {subject}"
-    if place == "prev2":
-        return f"{'not ' * no}two tokens after {subject}"
-    if no:
-        return f"when {subject} did not occur in the {NEAR[place]} tokens before"
-    return f"when {subject} occurred in the {NEAR[place]} tokens before"
+    return f"{'not ' * no}{'two tokens' if place == 'prev2' else 'right'} after {subject}"
 
 
 def _position(literal: Literal) -> str:

@@ -188,7 +188,7 @@ class Cover:
     def _refit(self, rule: Found) -> Found:
         """Choose the values of each token test again, given the other literals and the list.
 
-        This is the merging of rules that differ in one value (methods.md 4.3, step 4), done at once.
+        This merges rules that differ in one value (methods.md 4.3, step 4), all at once.
         """
         for index, literal in enumerate(rule.literals):
             if literal.place in BACK and literal.kind in SET_KINDS and not literal.negated:

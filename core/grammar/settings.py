@@ -8,39 +8,46 @@ Objective = Literal["f1", "f0.5", "f2", "mdl"]
 Sampling = Literal["quantiles", "random", "top", "mix"]
 
 
-def _help(text: str, default):
-    return field(default=default, metadata={"help": text})
-
-
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Everything that changes the rules learnt for a feature."""
+    """Everything that changes the rules learnt for a feature; help for each is in its field."""
 
-    families: Families = _help(
-        "what rules may ask: token (the token itself), form (also word forms, groups and "
-        "classes), context (also the tokens before and the place in the text)",
-        "context",
+    families: Families = field(
+        default="context",
+        metadata={
+            "help": "what rules may ask: token (the token itself), form (its form and meaning "
+            "too), context (what stands before and the place in the text too)"
+        },
     )
-    max_rules: int = _help("most rules in an explanation, 1..8", 8)
-    max_literals: int = _help("most conditions in a rule, 1..3", 3)
-    objective: Objective = _help(
-        "what is maximised: f1, f0.5 (precision counts more), f2 (recall counts more), "
-        "mdl (shortest description of the feature)",
-        "f1",
+    max_rules: int = field(default=8, metadata={"help": "most rules in an explanation, 1..8"})
+    max_literals: int = field(default=3, metadata={"help": "most conditions in a rule, 1..3"})
+    objective: Objective = field(
+        default="f1",
+        metadata={
+            "help": "what is maximised: f1, f0.5 (precision counts more), f2 (recall counts "
+            "more), mdl (shortest description of the feature)"
+        },
     )
-    examples: int | None = _help(
-        "learn from this many activating contexts, as a language model would see; "
-        "none = from every train token",
-        None,
+    examples: int | None = field(
+        default=None,
+        metadata={
+            "help": "learn from this many activating contexts, as a language model would see; "
+            "none = from every train token"
+        },
     )
-    sampling: Sampling = _help(
-        "how the contexts are chosen when examples is given: quantiles, random, top or mix",
-        "quantiles",
+    sampling: Sampling = field(
+        default="quantiles",
+        metadata={
+            "help": "how those contexts are chosen: quantiles (equally many of every decile), "
+            "random, top (the strongest), mix (half strong, half random)"
+        },
     )
-    threshold: float = _help(
-        "a token counts as active above this share of the feature's maximum: 0, or 0.3 for "
-        "the core of the feature",
-        0.0,
+    threshold: float = field(
+        default=0.0,
+        metadata={
+            "help": "a token counts as active above this share of the feature's maximum: 0, or "
+            "0.3 for the core of the feature"
+        },
     )
 
     @property

@@ -72,6 +72,7 @@ def attributes(string: str) -> list[tuple[str, str]]:
     if word.isalpha():
         found.append(("stem", stem(word)))
         found.append(("length", str(min(len(word), MAX_LENGTH))))
+    if not any(c.isspace() for c in word):
         for n in range(1, min(MAX_AFFIX, len(word) - 1) + 1):
             found += [("prefix", word[:n]), ("suffix", word[-n:])]
     found += [("group", name) for name in lexicon().groups_of.get(word, ())]
@@ -176,8 +177,8 @@ class Words:
     def table(self, kind: str, values: Sequence[str]) -> np.ndarray:
         """Say for every token id whether it has one of the values: bool [V].
 
-        A stem is named by any word that has it. Values that no token has are simply never true, so a rule learnt on one vocabulary can be
-        asked about another.
+        A stem is named by any word that has it. Values that no token has are never true, so a
+        rule learnt on one vocabulary can be asked about another.
         """
         out = np.zeros(len(self), bool)
         for value in values:

@@ -32,7 +32,7 @@ from data.items import ItemTable
 from data.records import CacheRecord, HookpointRecord, Progress, Score
 from data.runs import Plan
 
-CHUNK = 24  # features in one transaction
+CHUNK = 48  # features in one transaction
 SCORERS = ("detection", "fuzzing")
 KINDS = ("token", "neighbour")
 JUDGE = "grammar"

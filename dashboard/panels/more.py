@@ -80,23 +80,22 @@ def mistakes(place: Place, feature: int, explanation_id: int | None) -> None:
         return
     reader, scale = session.reader(place, feature), (record.facts or {}).get("max_activation")
     groups = [
-        (GroupHeading(name, note), listed_rows(reader, score.detail.get(key) or []))
-        for name, note, key in (
-            ("Misses", "it fires, no rule claims it; strongest first", "misses"),
-            ("False alarms", "a rule claims it, the feature is silent", "false_alarms"),
+        (GroupHeading(name, note), listed_rows(reader, score.detail.get(key) or [], word))
+        for name, note, key, word in (
+            ("Misses", "outlined: fires, no rule claims it", "misses", "missed"),
+            ("False alarms", "outlined: claimed, but silent", "false_alarms", "claimed"),
         )
     ]
     st.html(example_list([(h, rows) for h, rows in groups if rows], scale or 0.0)
             if any(rows for _, rows in groups) else cards.sentence("None listed."))  # fmt: skip
 
 
-def listed_rows(reader: FeatureReader, listed: list[tuple[int, float]]) -> list[ContextRow]:
-    """One row a listed token (flat index, value); the token itself is outlined."""
+def listed_rows(
+    reader: FeatureReader, listed: list[tuple[int, float]], word: str
+) -> list[ContextRow]:
+    """One row a context that holds listed tokens (flat index, value)."""
     passages = reader.around([int(token) for token, _ in listed[:LISTED]])
-    return [
-        ContextRow(passage, float(value))
-        for passage, (_, value) in zip(passages, listed, strict=False)
-    ]
+    return [ContextRow(passage, max(passage.activations), note=word) for passage in passages]
 
 
 def identity(place: Place) -> None:

@@ -1,0 +1,99 @@
+"""Journeys through the dashboard in a real browser; nothing may leave this machine."""
+
+import pytest
+from driving import Visitor
+from stores import HOOKPOINT
+
+ROW = 35  # pixels, as the table's header
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture(autouse=True)
+def nothing_leaves(visitor):
+    yield
+    assert visitor.left == []
+    assert visitor.alerts == []
+
+
+def test_from_the_table_to_a_feature_to_the_next_and_back(visitor):
+    visitor.open()
+    canvas = visitor.page.locator("[data-testid=stDataFrame] canvas").first
+    box = canvas.bounding_box()
+    visitor.page.mouse.click(box["x"] + 300, box["y"] + ROW * 1.5)  # first row, its explanation
+    visitor.at_feature(0)
+    assert "Fires on the days of the week" in visitor.text
+    visitor.press("ArrowRight")
+    visitor.at_feature(1)
+    assert f"feature={HOOKPOINT}%2F1" in visitor.page.url
+    visitor.press("ArrowLeft")
+    visitor.at_feature(0)
+    visitor.page.go_back()
+    visitor.at_feature(1)
+    visitor.page.go_back()
+    visitor.at_feature(0)
+
+
+def test_a_search_is_in_the_address_and_survives_a_visit(visitor):
+    visitor.open("/?q=river")
+    assert "1–1 of 1" in visitor.text
+    visitor.page.get_by_placeholder("words of an explanation").fill(f"{HOOKPOINT}/7")
+    visitor.page.keyboard.press("Enter")
+    visitor.at_feature(7)
+
+
+def test_a_deep_link_shows_exactly_that_view(visitor):
+    visitor.open(f"/feature?cache=made&feature={HOOKPOINT}/0&explanation=5&show=Wrong+verdicts")
+    visitor.at_feature(0)
+    assert visitor.page.locator(".ex.cur .t").inner_text() == "Fires on “ Monday”, “ Friday”"
+    assert "Detection: missed" in visitor.text
+    visitor.page.get_by_role("button", name="Show explanation 1").click()
+    visitor.still()
+    assert "explanation=1" in visitor.page.url
+    assert visitor.page.locator(".ex.cur .t").inner_text() == "Fires on the days of the week"
+
+
+def test_re_explaining_puts_two_cards_side_by_side(visitor):
+    visitor.open(f"/feature?feature={HOOKPOINT}/2")
+    visitor.at_feature(2)
+    visitor.press("e")
+    visitor.page.get_by_text("mdl", exact=True).click()
+    visitor.still()
+    visitor.page.get_by_role("button", name="Start").click()
+    visitor.page.wait_for_selector(".two .ex.old", timeout=30_000)
+    visitor.still()
+    assert visitor.page.locator(".two .ex").count() == 2
+    assert "Detection" in visitor.page.locator(".two .dif").inner_text()
+    assert "against=" in visitor.page.url
+    assert "all train tokens · mdl" in visitor.text
+
+
+def test_hostile_tokens_are_text_and_nothing_runs(visitor):
+    visitor.open(f"/feature?feature={HOOKPOINT}/1&show=Strongest")
+    visitor.at_feature(1)
+    for token in ("<script>alert(1)</script>", "<img src=x onerror=alert(1)>", "$x$", "&amp;",
+                  "[202E]right", ":material/home:", "[0000]", "[200B]", "**bold**"):  # fmt: skip
+        assert token in visitor.text, token
+    assert visitor.page.locator("[data-testid=stMain] .fx img, .fx script").count() == 0
+    assert "😴" in visitor.text
+
+
+@pytest.mark.parametrize("path", ["/", "/feature", "/runs"])
+def test_an_empty_store_says_one_sentence(browser, served_empty, path):
+    page = browser.new_page()
+    empty = Visitor(page, served_empty.address)
+    empty.open(path)
+    assert "gloss demo" in empty.text
+    assert "Traceback" not in empty.text
+    page.close()
+
+
+def test_it_works_at_1024_pixels_in_the_dark(browser, served):
+    page = browser.new_page(viewport={"width": 1024, "height": 800}, color_scheme="dark")
+    narrow = Visitor(page, served.address)
+    narrow.open(f"/feature?feature={HOOKPOINT}/0")
+    narrow.at_feature(0)
+    wide = page.evaluate("document.querySelector('[data-testid=stMain]').scrollWidth")
+    assert wide <= 1024
+    body = page.evaluate("getComputedStyle(document.querySelector('.stApp')).backgroundColor")
+    assert body == "rgb(17, 21, 28)"
+    page.close()
