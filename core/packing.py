@@ -67,7 +67,7 @@ class Packing:
         wanted = self.layout.n_sequences
         waiting = np.empty(0, np.int64)  # tokens not yet in a sequence
         read = 0  # tokens of documents so far
-        for texts in _chunks(self._documents):
+        for texts in self._chunks():
             tokens, starts = self._tokenise(texts)
             self._starts.append(starts + read)
             read += len(tokens)
@@ -82,15 +82,27 @@ class Packing:
         yield from self._rest(waiting)
         self.exhausted = self.n_sequences < wanted
 
+    def _chunks(self) -> Iterator[list[tuple[str, bool]]]:
+        """Group pieces of documents for the tokenizer, with whether a document starts there.
+
+        A chunk is not much larger than what is still wanted, at three characters a token.
+        """
+        chunk: list[tuple[str, bool]] = []
+        size = 0
+        for document in self._documents:
+            for number, text in enumerate(_pieces(document)):
+                chunk.append((text, number == 0))
+                size += len(text)
+                left = self.layout.n_sequences - self.n_sequences
+                if size >= min(CHUNK, 3 * left * self.layout.text_length):
+                    yield chunk
+                    chunk, size = [], 0
+        if chunk:
+            yield chunk
+
     def _tokenise(self, texts: list[tuple[str, bool]]) -> tuple[np.ndarray, np.ndarray]:
         """Join the tokens of pieces of documents; also where documents start among them."""
-        found = self._tokenizer(
-            [text for text, _ in texts],
-            add_special_tokens=False,
-            return_attention_mask=False,
-            return_token_type_ids=False,
-            verbose=False,
-        )["input_ids"]
+        found = encode(self._tokenizer, [text for text, _ in texts])
         parts, starts, length = [], [], 0
         for ids, (_, first) in zip(found, texts, strict=True):
             part = np.array(ids, np.int64)
@@ -130,19 +142,13 @@ class Packing:
             )
 
 
-def _chunks(documents: Iterable[str]) -> Iterator[list[tuple[str, bool]]]:
-    """Group pieces of documents for the tokenizer, with whether a document starts there."""
-    chunk: list[tuple[str, bool]] = []
-    size = 0
-    for document in documents:
-        for number, text in enumerate(_pieces(document)):
-            chunk.append((text, number == 0))
-            size += len(text)
-            if size >= CHUNK:
-                yield chunk
-                chunk, size = [], 0
-    if chunk:
-        yield chunk
+def encode(tokenizer: Any, texts: list[str]) -> list[list[int]]:
+    """Tokenise without special tokens, by the quickest way that the tokenizer has."""
+    backend = getattr(tokenizer, "backend_tokenizer", None)
+    if backend is not None and backend.truncation is None and backend.padding is None:
+        # A third quicker than the call below, which also keeps where each token stands.
+        return [found.ids for found in backend.encode_batch_fast(texts, add_special_tokens=False)]
+    return tokenizer(texts, add_special_tokens=False, return_attention_mask=False)["input_ids"]
 
 
 def _pieces(document: str) -> Iterator[str]:

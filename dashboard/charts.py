@@ -1,4 +1,4 @@
-"""Numbers to one Plotly figure; knows nothing of Streamlit.
+"""Numbers to one Plotly figure, as plain dictionaries; knows nothing of Streamlit.
 
 One figure holds both panels of the right column: Plotly is the slowest part of the page, and every
 further figure costs as much again. Colours are left to the theme, which hands them out in trace
@@ -8,8 +8,7 @@ order (detection, fuzzing, activation), so that one figure is right in light and
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-
-import plotly.graph_objects as go
+from typing import Any
 
 from core.score.statistics import wilson
 from data.records import Interval, Score, Tally
@@ -82,10 +81,13 @@ def _point(score: Score, deciles: range) -> Point | None:
     return Point((first + last) / 2, label, share, pooled)
 
 
-def feature_figure(histogram: Histogram, curves: Sequence[Curve]) -> go.Figure:
-    """Histogram of peaks above, share of right verdicts by decile below."""
+def feature_figure(histogram: Histogram, curves: Sequence[Curve]) -> dict[str, Any]:
+    """Histogram of peaks above, share of right verdicts by decile below.
+
+    Plain dictionaries: Streamlit makes the Figure, and making it twice costs as much again.
+    """
     dots = [_dots(name, [c for c in curves if c.scorer == name]) for name in SYMBOL]
-    return go.Figure([*dots, _bars(histogram)], _layout(histogram, curves))
+    return {"data": [*dots, _bars(histogram)], "layout": _layout(histogram, curves)}
 
 
 def _dots(scorer: str, curves: Sequence[Curve]) -> dict:

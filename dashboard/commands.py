@@ -5,6 +5,8 @@ Knows the flags of `gloss`, nothing of Streamlit or the store.
 
 import json
 import shlex
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from data.catalogue import Row
@@ -20,7 +22,15 @@ EXPLAIN_FLAGS = {
     "threshold": ("--threshold", 0.0),
     "seed": ("--seed", 0),
 }  # name in a run's settings: flag, default
-CACHE_LABELS = ("corpus", "n_tokens", "requested_tokens", "sequence_length")
+CACHE_FLAGS = {
+    "n_tokens": ("--tokens", 1_000_000),
+    "sequence_length": ("--sequence-length", None),
+    "batch_size": ("--batch", 16),
+    "dtype": ("--dtype", "auto"),
+    "device": ("--device", "auto"),
+    "revision": ("--revision", None),
+    "seed": ("--seed", 0),
+}
 SCORE_FLAGS = {"preset": ("--preset", "gloss")}
 
 
@@ -39,10 +49,18 @@ def labels(run: Row) -> str:
         words += [_joined(settings[name]) for name in ("scorers", "preset", "kinds")
                   if settings.get(name)]  # fmt: skip
     else:
-        words += [
-            f"{name} {_joined(settings[name])}" for name in CACHE_LABELS if settings.get(name)
-        ]
+        words += cache_words(settings)
     return " · ".join(words)
+
+
+def cache_words(settings: dict[str, Any]) -> list[str]:
+    """What was cached, e.g. ["python-docs", "300,000 tokens", "in sequences of 128"]."""
+    words = [str(settings["corpus"])] if settings.get("corpus") else []
+    if settings.get("n_tokens"):
+        words.append(f"{settings['n_tokens']:,} tokens")
+    if settings.get("sequence_length"):
+        words.append(f"in sequences of {settings['sequence_length']}")
+    return words
 
 
 def explain_words(settings: dict[str, Any]) -> list[str]:
@@ -61,13 +79,13 @@ def explain_words(settings: dict[str, Any]) -> list[str]:
     return words
 
 
-def resume(run: Row) -> str:
-    """The command that goes on with a run that stopped."""
+def resume(run: Row) -> list[str]:
+    """The words of the command that goes on with a run that stopped; without the store."""
     if run["cache"] == DEMO:
-        return "gloss demo"
+        return ["gloss", "demo"]
     settings, cache = settings_of(run), run["cache"] or "CACHE"
     if run["stage"] == "cache":
-        return "gloss cache …  # the same command as before"
+        return cache_command(run["cache"], settings)
     words = ["gloss", run["stage"], cache]
     if run["hookpoint"]:
         words += ["--hookpoint", run["hookpoint"]]
@@ -80,7 +98,27 @@ def resume(run: Row) -> str:
     for name in ("scorers", "kinds") if run["stage"] == "score" else ():
         if settings.get(name):
             words += [f"--{name}", _joined(settings[name]).replace(", ", ",")]
-    return shlex.join(words)
+    return words
+
+
+def cache_command(name: str, settings: dict[str, Any]) -> list[str]:
+    """The command of a cache, from the settings it was begun with."""
+    words = ["gloss", "cache", str(settings.get("subject", "SUBJECT")), "--name", name]
+    for source in settings.get("saes") or ["SAE"]:
+        words += ["--sae", str(source)]
+    words += ["--corpus", str(settings.get("corpus", "CORPUS"))]
+    for hookpoint in settings.get("hookpoints") or []:
+        words += ["--hookpoint", str(hookpoint)]
+    for key, (flag, default) in CACHE_FLAGS.items():
+        if settings.get(key, default) != default:
+            words += [flag, str(settings[key])]
+    return words
+
+
+def with_store(words: Sequence[str], store: Path) -> str:
+    """A command to copy, naming the store unless it is the default one."""
+    extra = [] if store == Path("store").absolute() else ["--store", str(store)]
+    return shlex.join([*words, *extra])
 
 
 def _joined(value: Any) -> str:

@@ -14,7 +14,7 @@ EVERY = 1.0  # seconds between looks, only while something runs
 
 def show() -> None:
     """Draw the line if any run is at work; never poll when none is."""
-    if active(session.all_runs()):
+    if active(session.library().runs()):
         # Reading marks the runs whose process is gone, so a dead run stops the polling.
         st.fragment(_lines, run_every=EVERY)()
 
@@ -25,7 +25,7 @@ def active(runs: list[Row]) -> list[Row]:
 
 
 def _lines() -> None:
-    running = active(session.live_runs())
+    running = active(session.library().live_runs())
     ids = [run["run_id"] for run in running]
     before = st.session_state.get("strip.ids")
     st.session_state["strip.ids"] = ids

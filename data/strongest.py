@@ -14,6 +14,8 @@ from data import durable, tensorfile
 from data.errors import BadInput, NotFound
 from data.tensorfile import Tensor
 
+CHUNK = 4096  # tokens ranked at once: their arrays stay in the processor's cache
+
 
 class Strongest(NamedTuple):
     """What fires at some tokens, strongest first; activation 0 marks an unused place."""
@@ -104,18 +106,30 @@ def write_strongest(
 
     token: [n] index within the shard, ascending; feature: [n]; activation: [n].
     """
-    key = np.sort(_pack(token, feature, activation.astype("<f2", copy=False)))
-    token, feature, activation = _unpack(key)
+    out_feature = np.zeros((n_tokens, k), "<u2" if n_features <= 65_536 else "<u4")
+    out_activation = np.zeros((n_tokens, k), "<f2")
+    activation = activation.astype("<f2", copy=False)
+    starts = np.arange(0, n_tokens, CHUNK)
+    bounds = np.append(np.searchsorted(token, starts), len(token)).tolist()
+    for first, lo, hi in zip(starts.tolist(), bounds, bounds[1:], strict=False):
+        chunk = slice(first, first + CHUNK)
+        key = _pack(token[lo:hi] - first, feature[lo:hi], activation[lo:hi])
+        _rank(key, out_feature[chunk], out_activation[chunk])
+    arrays = {"feature": out_feature, "activation": out_activation}
+    tensorfile.write(topk_path(folder, number), arrays)
+
+
+def _rank(key: np.ndarray, out_feature: np.ndarray, out_activation: np.ndarray) -> None:
+    """Fill in the strongest features [tokens, k] of a chunk."""
+    n_tokens, k = out_feature.shape
+    token, feature, activation = _unpack(np.sort(key))
     start = np.searchsorted(token, np.arange(n_tokens))
     rank = np.arange(len(token)) - start[token]
     keep = rank < k
-    place = (token[keep], rank[keep])
-    out_feature = np.zeros((n_tokens, k), "<u2" if n_features <= 65_536 else "<u4")
-    out_activation = np.zeros((n_tokens, k), "<f2")
-    out_feature[place] = feature[keep]
-    out_activation[place] = activation[keep]
-    arrays = {"feature": out_feature, "activation": out_activation}
-    tensorfile.write(topk_path(folder, number), arrays)
+    if not keep.all():
+        token, rank, feature, activation = (a[keep] for a in (token, rank, feature, activation))
+    out_feature[token, rank] = feature
+    out_activation[token, rank] = activation
 
 
 def _pack(token: np.ndarray, feature: np.ndarray, activation: np.ndarray) -> np.ndarray:

@@ -41,6 +41,14 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
 
 
+def wait_for(folder: Path, shards: int, pid: int) -> None:
+    """Wait until so many shards are finished, or the child is."""
+    while len(list(folder.glob("*.safetensors"))) < shards:
+        if os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT):
+            return
+        time.sleep(0.001)
+
+
 def full_disk(folder: Path, subject, saes) -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (9000, 9000))
     try:
@@ -58,15 +66,14 @@ def main(root: Path) -> None:
     torch.set_num_threads(1)
     subject = tiny.subject()
     saes = {1: ("layers.1", tiny.sae()), 2: ("layers.2", tiny.sae(seed=5))}
-    begin = time.monotonic()
     os.waitpid(child(lambda: cache(root / "whole", subject, saes)), 0)
-    seconds = time.monotonic() - begin
     want = contents(root / "whole")
 
     chance, killed = random.Random(7), 0
-    for _ in range(8):
+    for shards in range(8):
         pid = child(lambda: cache(root / "killed", subject, saes))
-        time.sleep(chance.uniform(0.0, 0.35 * seconds))
+        wait_for(root / "killed" / "2" / "shards", shards, pid)
+        time.sleep(chance.uniform(0.0, 0.03))
         os.kill(pid, signal.SIGKILL)
         killed += os.waitpid(pid, 0)[1] == signal.SIGKILL
     cache(root / "killed", subject, saes)

@@ -1,5 +1,7 @@
 """The figure's data: places, intervals, merging, ranges and titles."""
 
+import plotly.graph_objects as go
+
 from dashboard.charts import Histogram, curve, feature_figure
 from data.records import Score, Tally
 
@@ -41,7 +43,7 @@ def test_a_decile_without_usable_verdicts_has_no_point():
 
 
 def test_the_traces_come_in_the_order_of_the_theme_colours():
-    figure = feature_figure(BINS, [curve(score()), curve(score(scorer="fuzzing"))]).to_dict()
+    figure = feature_figure(BINS, [curve(score()), curve(score(scorer="fuzzing"))])
     assert [t.get("name") for t in figure["data"]] == ["Detection", "Fuzzing", None]
     assert all("color" not in t["marker"] for t in figure["data"][:2])
     assert figure["data"][0]["marker"]["symbol"][0] == "circle"
@@ -49,7 +51,7 @@ def test_the_traces_come_in_the_order_of_the_theme_colours():
 
 def test_a_second_explanation_shares_the_colour_and_has_open_marks():
     curves = [curve(score()), curve(score(correct=5), is_second=True)]
-    detection = feature_figure(BINS, curves).to_dict()["data"][0]
+    detection = feature_figure(BINS, curves)["data"][0]
     assert detection["marker"]["symbol"] == ["circle"] * 10 + ["circle-open"] * 10
     assert len(set(detection["x"])) == 20
 
@@ -57,20 +59,25 @@ def test_a_second_explanation_shares_the_colour_and_has_open_marks():
 def test_the_axis_reaches_down_when_a_share_is_low():
     def floor(correct):
         figure = feature_figure(BINS, [curve(score(n=50, correct=correct))])
-        return figure.layout.yaxis2.range[0]
+        return figure["layout"]["yaxis2"]["range"][0]
 
     assert round(floor(45), 2) == 0.39
     assert round(floor(5), 2) == -0.01
 
 
 def test_titles_state_the_n_and_empty_bins_are_no_bars():
-    figure = feature_figure(BINS, [curve(score())]).to_dict()
+    figure = feature_figure(BINS, [curve(score())])
     titles = [a["text"] for a in figure["layout"]["annotations"]]
     assert "154 contexts" in titles[0]
     assert "n = 10 each" in titles[1]
     assert figure["data"][2]["y"] == [120, 30, None, 4]
 
 
+def test_plotly_accepts_every_key():
+    curves = [curve(score()), curve(score(correct=5, random=Tally(50, 40)), is_second=True)]
+    go.Figure(feature_figure(BINS, curves))
+
+
 def test_without_scores_or_contexts_the_figure_says_so():
     figure = feature_figure(Histogram(1.0, []), [])
-    assert "not scored yet" in figure.layout.annotations[1].text
+    assert "not scored yet" in figure["layout"]["annotations"][1]["text"]

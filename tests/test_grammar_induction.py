@@ -7,11 +7,12 @@ import planted
 import pytest
 
 from core.grammar import Rules, Settings, check, induce
+from data.errors import BadInput
 
 
 def learnt(rule, **settings) -> tuple[str, float]:
     """Learn a planted rule; give its text without figures, and F1 on the test sequences."""
-    made = planted.corpus()
+    made = planted.corpus(n=900)
     token, activation = planted.plant(made, rule)
     rules = induce(made, token, activation, Settings(**settings), seed=1)
     f1 = check(made, rules, token, activation).test.tokens.f1
@@ -139,3 +140,20 @@ def test_too_little_to_learn_from_gives_no_rules():
     one = np.array([5], np.uint32), np.ones(1, np.float32)
     assert induce(made, *one, Settings(), 1) == Rules()
     assert induce(made, *nothing, Settings(examples=20), 1) == Rules()
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"max_rules": 0}, {"max_literals": 4}, {"threshold": 1.0}, {"examples": 0}]
+)
+def test_settings_that_mean_nothing_are_refused(wrong):
+    with pytest.raises(BadInput, match=next(iter(wrong))):
+        Settings(**wrong)
+
+
+def test_a_corpus_that_is_all_train_has_no_headline():
+    made = planted.corpus(train=None, selection=None)
+    token, activation = planted.plant(made, lambda w, p: w[p] == " red")
+    result = check(made, induce(made, token, activation, Settings(), 1), token, activation)
+    assert result.test.tokens.n == 0
+    assert result.test.tokens.f1 is None
+    assert result.corpus.tokens.f1 == 1.0

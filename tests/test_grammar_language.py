@@ -99,7 +99,7 @@ def test_negation_and_place_read_naturally():
     )
     assert render(made) == (
         "Fires on numbers outside brackets; also on any token within the first 16 positions; "
-        "also on any token other than “the” and right after words ending in “-ing”."
+        "also on any token other than “the” right after words ending in “-ing”."
     )
 
 

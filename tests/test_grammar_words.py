@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from core.grammar import Literal, Words, check, language, render, search, stems, words
+from core.grammar.lexicon import lexicon
 from core.grammar.text import Text
 
 
@@ -78,3 +79,10 @@ def test_a_cluster_is_a_test_like_any_other():
     assert made.table("cluster", ("pets",)).tolist() == [True, True, False]
     said = render(language.parse('here:cluster="pets" -> 1 @ 1'))
     assert said == "Fires on words like “pets”."
+
+
+def test_every_group_is_named_and_its_members_are_folded():
+    names, groups_of = lexicon()
+    assert {group for found in groups_of.values() for group in found} == set(names)
+    assert all(words.fold(word) == word for word in groups_of)
+    assert len(names) > 100

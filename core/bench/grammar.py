@@ -1,8 +1,8 @@
 """How fast the grammar explains a feature and checks it on every token, on one core.
 
 Made in memory: Zipf-distributed words, and features that fire on a few words, sometimes only
-after some others, plus noise. Frequencies are log-normal as those of an SAE with 24 of 8,192 features active
-at a token; the densest fire on half of all tokens.
+after some others, plus noise. Frequencies are log-normal as those of an SAE with 24 of 8,192
+features active at a token; the densest fire on half of all tokens.
 """
 
 from collections.abc import Iterator

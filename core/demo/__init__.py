@@ -11,5 +11,5 @@ MODEL = FOLDER / "model"
 SAE = FOLDER / "sae"
 HOOKPOINTS = ("gpt_neox.layers.1", "gpt_neox.layers.2")  # each has a folder below SAE
 CORPUS = "python-docs"
-N_TOKENS = 300_000  # cached by `gloss demo`
+N_TOKENS = 204_800  # cached by `gloss demo`: 1,600 sequences
 SEQUENCE_LENGTH = 128  # trained at this length, cached at this length

@@ -71,9 +71,10 @@ fairer opponent."""
 
 MAKING = """\
 ## Made by
-`gloss demo --retrain`, that is `core/demo/train.py`, with {minutes:g} minutes of training. All
-figures were measured on the files that lie here, on the held-out documents unless said otherwise.
-Another machine gets another result, because training is given minutes, not steps.
+The stages of `core/demo/train.py`, which `gloss demo --retrain` runs one after the other, with
+{minutes:g} minutes of training. All figures were measured on the files that lie here, on the
+held-out documents unless said otherwise. Another machine gets another result, because training is
+given minutes, not steps.
 
 Licence: Apache-2.0."""
 

@@ -17,9 +17,10 @@ from core.grammar.words import Words
 KINDS_BY_FAMILY = {"token": ("token", "word")}
 PREFERENCE = ("word", "token", "stem", "group", "cluster", "class", "suffix", "prefix", "length")
 SET_KINDS = ("word", "token", "stem")
-MOST_VALUES = 12  # in a set; longer lists are no explanation
+MOST_VALUES = 16  # in a set; longer lists are no explanation
 ENOUGH = 0.97  # of the gain in F that a set could make: the last few values only lengthen it
 HERE, LEFT, AROUND = 50, 30, 36  # candidates kept at t, at t-1 (half as many at t-2), before t
+WIDEST = 0.75  # of the sequence: a wider range of positions says next to nothing
 WINDOWS = 300  # positives whose left context is searched for words
 KINDS_OF_LITERAL = 16  # for the description length
 
@@ -57,9 +58,9 @@ def candidates(corpus: Corpus, sample: Sample, settings: Settings) -> Candidates
 
 
 def _oddity(literal: Literal) -> float:
-    """Charge for what a person would hardly think of: a single letter, a length."""
+    """Charge for what a person would hardly think of: one letter, a length, a range."""
     short = literal.kind in ("prefix", "suffix") and len(literal.values[0]) < 2
-    return 6.0 * (short or literal.kind == "length")
+    return 6.0 * (short or literal.kind in ("length", "range"))
 
 
 def _truth(corpus: Corpus, sample: Sample, literals: list[Literal]) -> np.ndarray:
@@ -257,7 +258,7 @@ def _places(corpus: Corpus, sample: Sample) -> list[tuple[Literal, float]]:
     ranges = {(0, end) for end in ends} | {(low, end) for end in ends if low < end}
     ranges |= {(low, corpus.length)}
     for start, end in sorted(ranges):
-        if start < end < corpus.length or 0 < start < end:
+        if 0 < end - start <= WIDEST * corpus.length:
             literal = Literal("position", "range", (str(start), str(end)))
             out.append((literal, bits + 2 * np.log2(corpus.length)))
     return out

@@ -12,8 +12,8 @@ import numpy as np
 
 from core.grammar.corpus import Corpus
 
-MOST_POSITIVES = 2500
-MOST_NEGATIVES = (2500, 1500, 1500)  # per stratum
+MOST_POSITIVES = 5000
+MOST_NEGATIVES = (5000, 3000, 2000)  # per stratum
 OFTEN = 0.05  # share of a token's occurrences that are active, first stratum
 
 

@@ -3,6 +3,8 @@
 Nothing is decided here: wording only. Coverage and precision come from the exact check.
 """
 
+from itertools import groupby
+
 from core.grammar.language import NEAR, Literal, Rule, Rules
 from core.grammar.lexicon import lexicon
 
@@ -11,7 +13,7 @@ MOST_WORDS = 45
 BUDGETS = ((8, 4, 4), (6, 3, 4), (6, 3, 3), (5, 2, 3), (5, 2, 2), (4, 1, 1))
 # values of the first rule, of later rules, and rules that are spelt out; the first that is short
 SUBJECT_ORDER = ("group", "class", "word", "token", "stem", "cluster", "suffix", "prefix", "length")
-WHERE_ORDER = ("here", "prev", "prev2", "bigram", "state", "position", "near4", "near8", "near16",
+WHERE_ORDER = ("prev", "prev2", "bigram", "state", "position", "near4", "near8", "near16",
                "near32")  # fmt: skip
 INVISIBLE = {
     " ": "a space",
@@ -33,7 +35,7 @@ CLASS_NAMES = {
     "letters": "words",
     "capitalised": "capitalised words",
     "all-caps": "words in capitals",
-    "continuation": "lower-case word pieces without a space before them",
+    "continuation": "word pieces",
     "non-latin": "text in a non-Latin script",
 }
 STATE_NAMES = {
@@ -89,6 +91,9 @@ def describe(rule: Rule, values: int = 6) -> str:
     main = _subject(subjects[0], values) if subjects else "any token"
     for literal in subjects[1:]:
         main += " " + _also(literal, values)
+    for literal in [x for x in others if x.place == "here"]:
+        main += f" other than {_subject(literal, min(values, 4))}"
+    others = [x for x in others if x.place != "here"]
     if not others:
         return main
     others.sort(key=lambda x: WHERE_ORDER.index(x.place))
@@ -140,8 +145,6 @@ def _where(literal: Literal, most: int) -> str:
     if place in NEAR:
         verb = "did not occur" if no else "occurred"
         return f"when {subject} {verb} in the {NEAR[place]} tokens before"
-    if place == "here":
-        return f"other than {subject}"
     return f"{'not ' * no}{'two tokens' if place == 'prev2' else 'right'} after {subject}"
 
 
@@ -155,8 +158,8 @@ def _position(literal: Literal) -> str:
 
 def _list(values, most: int, head: str = "", tail: str = "") -> str:
     most = most if len(values) > most + 1 else len(values)  # never "or 1 other"
-    shown = [show(value, head, tail) for value in values[:most]]
-    return _either(shown, len(values) - len(shown))
+    shown = dict.fromkeys(show(value, head, tail) for value in values[:most])
+    return _either(list(shown), len(values[most:]))
 
 
 def _either(names, more: int = 0) -> str:
@@ -178,11 +181,23 @@ def show(value: str, head: str = "", tail: str = "") -> str:
     if value in INVISIBLE:
         return INVISIBLE[value]
     if not value.strip():
-        if len(set(value)) == 1 and value[0] in INVISIBLE:
-            name = INVISIBLE[value[0]].split(" ", 1)[1]
-            return f"{len(value)} {name}s"
-        return "white space"
+        return _white_space(value)
     return f"“{head}{_visible_all(value)}{tail}”"
+
+
+def _white_space(value: str) -> str:
+    """Name runs of white space.
+
+    >>> _white_space("  "), _white_space("\\n   ")
+    ('2 spaces', 'a newline and 3 spaces')
+    """
+    runs = ["".join(run) for _, run in groupby(value)]
+    if any(run[0] not in INVISIBLE for run in runs):
+        return "white space"
+    names = [INVISIBLE[run[0]].split(" ", 1) for run in runs]
+    said = [f"{one} {name}" if len(run) == 1 else f"{len(run)} {name}s"
+            for run, (one, name) in zip(runs, names, strict=True)]  # fmt: skip
+    return " and ".join(said)
 
 
 def _visible_all(text: str) -> str:

@@ -20,6 +20,7 @@ BEAM = 6
 GAIN = 0.015  # least relative gain of F for another rule: below it a person gains nothing
 LITERAL_GAIN = 0.01  # the same for another literal in a rule
 NEGATION_BITS = 6.0  # "but not" is harder to read and easier to find by chance
+WEAKEST = 0.05  # F below which no rule at all is the more honest answer
 LEAST_CLAIMED = 3  # positives of the sample that a rule must claim
 
 
@@ -89,15 +90,18 @@ class Cover:
     def settle(self) -> None:
         """Take the best rule though it shortens nothing: a weak answer, shown with its figures."""
         best = self._best_rule()
-        if best is not None and self._enough(best):
+        if best is None or not self._enough(best):
+            return
+        tp, fp = self.plus[best.holds].sum(), self.minus[best.holds].sum()
+        if f_measure(tp, fp, self.n_positive, 1.0) >= WEAKEST:
             self.rules.append(best)
 
     def _enough(self, rule: Found) -> bool:
         """Whether a rule newly claims enough positives not to be chance; conjunctions need more."""
         claimed = int((rule.holds & self.open & self.positive).sum())
-        several = len(rule.literals) > 1
-        return claimed >= max(LEAST_CLAIMED + 1 if several else LEAST_CLAIMED,
-                              (0.02 if several else 0.01) * self.positive.sum())  # fmt: skip
+        simple = len(rule.literals) == 1 and rule.literals[0].place == "here"
+        least, share = (LEAST_CLAIMED, 0.01) if simple else (LEAST_CLAIMED + 2, 0.03)
+        return claimed >= max(least, share * self.positive.sum())
 
     def length(self, tp: float, fp: float, bits: float) -> float:
         """Bits for rules and errors; misses weigh beta² as much, as in the measure maximised."""

@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
+from data.errors import BadInput
+
 Families = Literal["token", "form", "context"]
 Objective = Literal["f1", "f0.5", "f2", "mdl"]
 Sampling = Literal["quantiles", "random", "top", "mix"]
@@ -49,6 +51,18 @@ class Settings:
             "0.3 for the core of the feature"
         },
     )
+
+    def __post_init__(self) -> None:
+        """Refuse numbers that mean nothing."""
+        limits = (
+            ("max_rules", self.max_rules, 1, 8),
+            ("max_literals", self.max_literals, 1, 3),
+            ("threshold", self.threshold, 0.0, 0.95),
+            ("examples", 1 if self.examples is None else self.examples, 1, 10_000),
+        )
+        for name, value, low, high in limits:
+            if not low <= value <= high:
+                raise BadInput(f"grammar setting {name} is {value}: give {low} to {high}")
 
     @property
     def beta(self) -> float:

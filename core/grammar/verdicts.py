@@ -68,7 +68,7 @@ def fuzzing_verdicts(
     """Say whether the marked tokens are the right ones: every one of them satisfies the rules.
 
     Half of the marks was tried on the published GPT-2 items and answers no better. marks
-    bool [n, w]. The probability is the mean precision over the marks; an item without marks is not right.
+    bool [n, w]. The probability is the mean precision over the marks. Without marks: no.
     """
     said = predict(rules, tokens, starts, words)
     n = np.maximum(marks.sum(1), 1)

@@ -1,34 +1,77 @@
 """The list of contexts and what it shows; a fragment, so that a filter leaves the figure alone."""
 
+from dataclasses import dataclass
+from functools import partial
+
 import streamlit as st
 
 from dashboard import session
 from dashboard.cards import sentence
+from dashboard.library import Library, Place
 from dashboard.listing import Listing, Show, asked
+from dashboard.panels import explanations
 from dashboard.reader import Width
-from dashboard.session import KEPT, Place
+from dashboard.session import KEPT
 from dashboard.spans import Shade, example_list, heading
+from data.errors import GlossError
 
 EVERY_DECILE = "all"
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What was chosen."""
+
+    show: Show = Show.DECILES
+    decile: int | None = None  # None = all of them
+    width: Width = Width.CONTEXT
+    shade: Shade = Shade.LINEAR
 
 
 @st.fragment
 def show(place: Place, feature: int, explanation_id: int | None) -> None:
     """Choose and draw; the choice is in the address."""
-    chosen, decile, width, shade = controls()
-    record = session.feature_record(place.hookpoint.hookpoint_id, feature)
+    view = controls()
+    st.session_state["examples.view"] = view
+    st.html(drawn(session.library(), place, feature, explanation_id, view))
+
+
+def read_ahead(place: Place, *features: int) -> None:
+    """Draw the features that are a key press away, while this page is looked at."""
+    library, view = session.library(), st.session_state.get("examples.view", View())
+    library.ahead.wish(*(partial(_prepare, library, place, f, view) for f in features))
+
+
+def _prepare(library: Library, place: Place, feature: int, view: View) -> None:
+    try:
+        best = explanations.best(library.feature(place, feature).explanations)
+        drawn(library, place, feature, best and best.explanation_id, view)
+    except GlossError:
+        return  # the page itself will say so, if anybody goes there
+
+
+def drawn(
+    library: Library, place: Place, feature: int, explanation_id: int | None, view: View
+) -> str:
+    """The list as HTML, or why it is empty."""
+    key = (feature, explanation_id, view)
+    return library.drawn(place, key, lambda: _draw(library, place, feature, explanation_id, view))
+
+
+def _draw(
+    library: Library, place: Place, feature: int, explanation_id: int | None, view: View
+) -> str:
+    record = library.feature(place, feature)
     shown = next((e for e in record.explanations if e.explanation_id == explanation_id), None)
-    reader = session.reader(place, feature)
-    listing = Listing(reader, asked(record.verdicts, explanation_id), shown, width)
-    groups = listing.groups(chosen, decile)
-    scale = (record.facts or {}).get("max_activation") or 0.0
-    if groups:
-        st.html(example_list(groups, scale, shade))
-    else:
-        st.html(sentence(nothing(chosen, shown is not None, bool(record.verdicts))))
+    verdicts = asked(record.verdicts, explanation_id)
+    listing = Listing(library.reader(place, feature), verdicts, shown, view.width)
+    groups = listing.groups(view.show, view.decile)
+    if not groups:
+        return sentence(nothing(view.show, shown is not None, bool(record.verdicts)))
+    return example_list(groups, (record.facts or {}).get("max_activation") or 0.0, view.shade)
 
 
-def controls() -> tuple[Show, int | None, Width, Shade]:
+def controls() -> View:
     """What to show in the first line; how, in a popover."""
     bar = st.container(horizontal=True, vertical_alignment="center", gap="small")
     bar.html(heading("Examples", "hover a token for its activation"), width="content")
@@ -43,7 +86,7 @@ def controls() -> tuple[Show, int | None, Width, Shade]:
     options = [EVERY_DECILE, *map(str, range(10, 0, -1))]
     decile = how.selectbox("Decile (1 weakest … 10 strongest)", options, key="decile", **KEPT)
     only = None if decile == EVERY_DECILE else int(decile)
-    return Show(chosen), only, Width(width), Shade(shade)
+    return View(Show(chosen), only, Width(width), Shade(shade))
 
 
 def nothing(show: Show, has_explanation: bool, has_verdicts: bool) -> str:
@@ -51,9 +94,7 @@ def nothing(show: Show, has_explanation: bool, has_verdicts: bool) -> str:
     if show is Show.WRONG and not has_explanation:
         return "Nothing was judged, for there is no explanation; press E to explain this feature."
     if show is Show.WRONG and not has_verdicts:
-        return (
-            "The explanation is not scored yet; gloss score judges it on contexts it has not seen."
-        )
+        return "This explanation is not scored yet; gloss score judges it on unseen contexts."
     if show is Show.WRONG:
         return "Every verdict on this explanation is right."
     if show is Show.SILENT:

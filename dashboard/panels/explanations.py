@@ -2,9 +2,9 @@
 
 import streamlit as st
 
-from dashboard import cards
+from dashboard import cards, session
 from dashboard.comparison import differences
-from dashboard.session import FeatureRecord, Place
+from dashboard.library import FeatureRecord, Place
 from data.records import ExplanationRecord
 
 AT_ONCE = 4  # cards drawn; older ones wait in a closed expander
@@ -38,9 +38,9 @@ def show(
 ) -> None:
     """All cards, the shown one first; a click on another one shows that."""
     if shown is None:
-        command = (f"gloss explain {place.cache.name} --hookpoint {place.hookpoint.name} "
-                   f"--features {feature}")  # fmt: skip
-        st.html(cards.sentence("Not explained yet; press E, or run", command))
+        words = ["gloss", "explain", place.cache.name, "--hookpoint", place.hookpoint.name,
+                 "--features", str(feature)]  # fmt: skip
+        st.html(cards.sentence("Not explained yet; press E, or run", session.command(words)))
         return
     columns = cards.scorers(record.explanations)
     others = [e for e in record.explanations if e is not shown and e is not against]

@@ -4,8 +4,8 @@ import streamlit as st
 
 from dashboard import cards, session
 from dashboard.facts import identity_of
+from dashboard.library import Place
 from dashboard.reader import FeatureReader
-from dashboard.session import Place
 from dashboard.spans import ContextRow, GroupHeading, example_list, plain
 from data import queries
 from data.catalogue import Row
@@ -16,12 +16,12 @@ LISTED = 20  # strongest misses and false alarms shown
 @st.fragment
 def show(place: Place, feature: int, explanation_id: int | None) -> None:
     """Closed expanders; opening one reruns only this fragment."""
-    record = session.feature_record(place.hookpoint.hookpoint_id, feature)
+    record = session.library().feature(place, feature)
     facts = record.facts or {}
     parts = {
         "Top tokens": lambda: top_tokens(place, facts),
         "Position in the sequence": lambda: positions(facts),
-        "Neighbours": lambda: neighbours(place, feature),
+        "Neighbours": lambda: neighbours(place, record.neighbours),
         "Misses and false alarms": lambda: mistakes(place, feature, explanation_id),
         "Cache and SAE": lambda: identity(place),
     }
@@ -48,9 +48,8 @@ def positions(facts: Row) -> None:
             cards.sentence("Not computed for this cache."))  # fmt: skip
 
 
-def neighbours(place: Place, feature: int) -> None:
+def neighbours(place: Place, found: list[Row]) -> None:
     """Nearest features by each measure; a click goes there."""
-    found = session.ask(queries.neighbours, place.hookpoint.hookpoint_id, feature)
     if not found:
         st.html(cards.sentence("No neighbours were computed for this feature."))
     for measure in dict.fromkeys(row["measure"] for row in found):
@@ -72,13 +71,16 @@ def _literal(text: str) -> str:
 
 def mistakes(place: Place, feature: int, explanation_id: int | None) -> None:
     """Where the exact check finds the explanation wrong, strongest first."""
-    record = session.feature_record(place.hookpoint.hookpoint_id, feature)
+    record = session.library().feature(place, feature)
     shown = next((e for e in record.explanations if e.explanation_id == explanation_id), None)
     score = shown and cards.score_of(shown, "exact")
     if not score:
         st.html(cards.sentence("Only explanations that a program can check have this list."))
         return
-    reader, scale = session.reader(place, feature), (record.facts or {}).get("max_activation")
+    reader, scale = (
+        session.library().reader(place, feature),
+        (record.facts or {}).get("max_activation"),
+    )
     groups = [
         (GroupHeading(name, note), listed_rows(reader, score.detail.get(key) or [], word))
         for name, note, key, word in (
@@ -100,6 +102,6 @@ def listed_rows(
 
 def identity(place: Place) -> None:
     """What exactly was run."""
-    row = session.ask(queries.identity, place.hookpoint.hookpoint_id)
+    row = session.library().ask(queries.identity, place.hookpoint.hookpoint_id)
     if row:
         st.html(cards.identity(identity_of(row, place.cache, place.hookpoint)))

@@ -10,7 +10,7 @@ from core.pipeline.again import reexplain
 from dashboard import cards, session
 from dashboard.commands import duration
 from dashboard.jobs import Job
-from dashboard.session import FeatureRecord, Place
+from dashboard.library import FeatureRecord, Place
 from data.records import ExplanationRecord
 
 EVERY = 0.3  # seconds between looks at the job
@@ -29,7 +29,7 @@ def drawer(
     )
     settings = chosen_settings()
     key = (place.cache.cache_id, place.hookpoint.hookpoint_id, feature, settings)
-    job = session.jobs().get(key)
+    job = session.library().jobs.get(key)
     if job is not None and job.is_running:
         progress(key, shown)
         return
@@ -85,9 +85,9 @@ def asked_before(record: FeatureRecord, settings: Settings) -> ExplanationRecord
 
 def start(place: Place, feature: int, settings: Settings, key: tuple) -> Job:
     """Begin the job; a second press joins it."""
-    store = session.catalogue()
+    store = session.library().catalogue
     bench = session.workbench(place.cache)
-    return session.jobs().start(
+    return session.library().jobs.start(
         key,
         f"re-explaining {place.hookpoint.name}/{feature}",
         lambda _stop: reexplain(store, bench, place.hookpoint, feature, settings),
@@ -97,7 +97,7 @@ def start(place: Place, feature: int, settings: Settings, key: tuple) -> Job:
 @st.fragment(run_every=EVERY)
 def progress(key: tuple, shown: ExplanationRecord | None) -> None:
     """Watch the job in place of Start; leave for the new explanation when it is there."""
-    job = session.jobs().get(key)
+    job = session.library().jobs.get(key)
     if job is None or (not job.is_running and job.error):
         st.rerun()
     elif job.is_running:

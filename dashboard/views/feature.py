@@ -9,8 +9,8 @@ from dashboard.address import feature_named
 from dashboard.cards import fact_strip, logit_table, sentence
 from dashboard.charts import Histogram, curve, feature_figure
 from dashboard.facts import facts, subject_line, why_little, why_silent
+from dashboard.library import FeatureRecord, Place
 from dashboard.panels import examples, explanations, more, reexplain
-from dashboard.session import FeatureRecord, Place
 from dashboard.spans import block, escape, heading
 from data import queries
 from data.errors import NotFound
@@ -30,7 +30,7 @@ def page() -> None:
     session.require_finished(place)
     strip.show()
     feature = chosen_feature(place)
-    record = session.feature_record(place.hookpoint.hookpoint_id, feature)
+    record = session.library().feature(place, feature)
     shown, against = explanations.chosen(record.explanations)
     header(place, feature, record, shown)
     if silent := why_silent(record.facts, place.cache):
@@ -38,6 +38,8 @@ def page() -> None:
     else:
         body(place, feature, record, shown, against)
     st.html(f"<p id=mark hidden>{feature}</p>")
+    n = place.hookpoint.n_features
+    examples.read_ahead(place, (feature + 1) % n, (feature - 1) % n)
 
 
 def chosen_feature(place: Place) -> int:
@@ -60,7 +62,7 @@ def chosen_feature(place: Place) -> int:
 
 def first_live(place: Place) -> int:
     """The first feature that ever fired; 0 when none did."""
-    return next(iter(session.ask(queries.live_features, place.hookpoint.hookpoint_id)), 0)
+    return next(iter(session.library().ask(queries.live_features, place.hookpoint.hookpoint_id)), 0)
 
 
 def go_to(place: Place, feature: int) -> None:
@@ -101,7 +103,7 @@ def go_to_typed(place: Place) -> None:
 
 def go_random(place: Place) -> None:
     """Go to one of the features that fired."""
-    live = session.ask(queries.live_features, place.hookpoint.hookpoint_id)
+    live = session.library().ask(queries.live_features, place.hookpoint.hookpoint_id)
     go_to(place, random.choice(live) if live else 0)
 
 
@@ -115,8 +117,7 @@ def body(
     """Everything below the header of a feature that fires."""
     assert record.facts is not None  # or there was nothing to show
     explanations.show(place, feature, record, shown, against)
-    near = session.ask(queries.neighbours, place.hookpoint.hookpoint_id, feature)
-    nearest = next((row for row in near if row["measure"] == "cosine"), None)
+    nearest = next((row for row in record.neighbours if row["measure"] == "cosine"), None)
     n_contexts = session.workbench(place.cache).contexts.n_distinct
     strip_of_facts = facts(record.facts, place.cache, shown, nearest, n_contexts=n_contexts)
     st.html(fact_strip(strip_of_facts))

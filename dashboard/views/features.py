@@ -7,7 +7,8 @@ from streamlit.delta_generator import DeltaGenerator
 from dashboard import session, strip
 from dashboard.address import feature_named
 from dashboard.cards import sentence
-from dashboard.session import KEPT, Place
+from dashboard.library import Place
+from dashboard.session import KEPT
 from dashboard.spans import block, plain
 from data import queries
 from data.queries import PAGE, Filter, Preset, Sort
@@ -22,7 +23,7 @@ def page() -> None:
     strip.show()
     wanted = filters(place)
     session.require_finished(place)
-    found = session.ask(queries.features, place.hookpoint.hookpoint_id, wanted)
+    found = session.library().ask(queries.features, place.hookpoint.hookpoint_id, wanted)
     if found.total:
         table(place, found)
     else:
@@ -33,7 +34,7 @@ def page() -> None:
 
 def pick_place(bar: DeltaGenerator, place: Place) -> None:
     """Choose the cache and the hookpoint where there is a choice."""
-    known = [record.name for record in session.all_caches() if record.hookpoints]
+    known = [record.name for record in session.library().caches() if record.hookpoints]
     choices = {
         "cache": ("Cache", known, place.cache.name),
         "hookpoint": ("Hookpoint", [h.name for h in place.cache.hookpoints], place.hookpoint.name),
@@ -95,16 +96,16 @@ def table(place: Place, found: queries.Page) -> None:
         shown, key="table", hide_index=True, on_select="rerun", selection_mode="single-cell",
         height=ROW * (min(len(shown), 18) + 1) + 3, row_height=ROW,
         column_config={
-            "Feature": number(width=66, format="%d"),
-            "Explanation": st.column_config.TextColumn(width=600),
-            "Detection": bar(min_value=0, max_value=1, format="%.2f", width=110),
-            "Fuzzing": bar(min_value=0, max_value=1, format="%.2f", width=110),
-            "Exact F1": bar(min_value=0, max_value=1, format="%.2f", width=110),
-            "Judged": number(width=58, help="usable verdicts of detection and fuzzing"),
-            "Failed": number(width=58, help="verdicts asked for that are not usable"),
-            "Density, %": number(width=80, format="%.3f", help="share of tokens it fires on"),
-            "Max": number(width=62, format="%.2f", help="largest activation"),
-            "Expl.": number(width=48, help="number of explanations"),
+            "Feature": number(width=60, format="%d"),
+            "Explanation": st.column_config.TextColumn(width=410),
+            "Detection": bar(min_value=0, max_value=1, format="%.2f", width=92),
+            "Fuzzing": bar(min_value=0, max_value=1, format="%.2f", width=92),
+            "Exact F1": bar(min_value=0, max_value=1, format="%.2f", width=92),
+            "Judged": number(width=52, help="usable verdicts of detection and fuzzing"),
+            "Failed": number(width=50, help="verdicts asked for that are not usable"),
+            "Density, %": number(width=72, format="%.3f", help="share of tokens it fires on"),
+            "Max": number(width=56, format="%.2f", help="largest activation"),
+            "Expl.": number(width=44, help="number of explanations"),
         },
     )  # fmt: skip
     cells = picked["selection"]["cells"]

@@ -12,16 +12,13 @@ from dashboard.spans import block, heading
 from data import runs as running
 from data.catalogue import Row
 
-STAGES = {"cache": "cache", "explain": "explain", "score": "score"}
-MORE = 25  # runs listed before the older ones
-
 
 def page() -> None:
     """Running, interrupted, all."""
-    found = session.live_runs()
+    found = session.library().live_runs()
     if not found:
         session.say(f"Nothing was run in {session.store()} yet; this command runs everything once:",
-                    f"gloss demo --store {session.store()}")  # fmt: skip
+                    session.command(["gloss", "demo"]))  # fmt: skip
     if strip.active(found):
         st.html(heading("At work"))
         st.fragment(at_work, run_every=strip.EVERY)()
@@ -32,7 +29,7 @@ def page() -> None:
 
 def at_work() -> None:
     """The running runs, each with a button that stops it."""
-    active = strip.active(session.live_runs())
+    active = strip.active(session.library().live_runs())
     before = st.session_state.get("runs.ids")
     ids = [run["run_id"] for run in active]
     st.session_state["runs.ids"] = ids
@@ -49,7 +46,7 @@ def at_work() -> None:
 
 def cancel(run_id: int) -> None:
     """Ask a run to stop at its next transaction."""
-    running.cancel(session.catalogue(), run_id)
+    running.cancel(session.library().catalogue, run_id)
 
 
 def interrupted(found: list[Row]) -> None:
@@ -62,7 +59,7 @@ def interrupted(found: list[Row]) -> None:
         rest = max(0, (run["total"] or 0) - (run["done"] or 0))
         unit = "tokens" if run["stage"] == "cache" else "features"
         st.html(sentence(f"Run {run['run_id']}, {run['stage']} {run['cache']}: {rest:,} {unit} "
-                         "are left; this goes on:", resume(run)))  # fmt: skip
+                         "are left; this goes on:", session.command(resume(run))))  # fmt: skip
 
 
 def table(found: list[Row]) -> None:

@@ -1,0 +1,128 @@
+"""A store as pages read it: answers kept by the store's revision; knows nothing of Streamlit.
+
+One library a store, shared by all sessions and by the thread that reads ahead. A commit of any
+process changes the revision, so it shows at the next look, and nothing is read twice in between.
+Everything heavy is opened once: a cache's contexts, a feature's activations.
+"""
+
+from collections.abc import Callable, Hashable
+from typing import Concatenate, NamedTuple, ParamSpec, TypeVar
+
+from core.pipeline.workbench import Workbench
+from dashboard.jobs import Jobs
+from dashboard.memory import Ahead, Memory
+from dashboard.reader import FeatureReader
+from data import caches, queries, results, runs
+from data.catalogue import Catalogue, Connection, Row
+from data.errors import StoreTrouble
+from data.records import CacheRecord, ExplanationRecord, HookpointRecord
+
+ANSWERS, READERS, DRAWN, BENCHES = 256, 64, 64, 3  # kept
+PAUSE = 0.08  # seconds after a page before the next ones are read
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class Place(NamedTuple):
+    """What a page is about."""
+
+    cache: CacheRecord
+    hookpoint: HookpointRecord
+
+
+class FeatureRecord(NamedTuple):
+    """Everything the catalogue knows of one feature."""
+
+    facts: Row | None  # columns of feature and feature_chart
+    explanations: list[ExplanationRecord]  # newest first
+    verdicts: list[Row]  # of all explanations
+    neighbours: list[Row]  # nearest first, by measure
+
+
+class Library:
+    """The readable side of one store."""
+
+    def __init__(self, catalogue: Catalogue) -> None:
+        self.catalogue = catalogue
+        self.jobs = Jobs()
+        self.ahead = Ahead(PAUSE)
+        self._answers, self._readers = Memory(ANSWERS), Memory(READERS)
+        self._drawn, self._benches = Memory(DRAWN), Memory(BENCHES)
+
+    def ask(
+        self, query: Callable[Concatenate[Connection, P], T], *args: P.args, **_: P.kwargs
+    ) -> T:
+        """The answer of a query of `data/queries.py`, kept until something is committed."""
+
+        def answer() -> T:
+            with self.catalogue.reading() as con:
+                return query(con, *args)  # pyright: ignore[reportCallIssue]
+
+        return self._answers.get((self.catalogue.revision(), query, args), answer)
+
+    def caches(self) -> list[CacheRecord]:
+        """Every cache, oldest first."""
+        key = (self.catalogue.revision(), "caches")
+        return self._answers.get(key, lambda: caches.caches(self.catalogue))
+
+    def runs(self) -> list[Row]:
+        """Every run, oldest first; as of the last commit."""
+        return self.ask(_runs)
+
+    def live_runs(self) -> list[Row]:
+        """Every run, read now; those whose process is gone are marked interrupted before."""
+        return runs.runs(self.catalogue)
+
+    def feature(self, place: Place, feature: int) -> FeatureRecord:
+        """Facts, explanations, verdicts and neighbours of one feature, in one visit."""
+        return self.ask(_feature, place.hookpoint.hookpoint_id, feature)
+
+    def is_open(self, record: CacheRecord) -> bool:
+        """Whether a cache's contexts are cut already."""
+        return self._bench_key(record) in self._benches
+
+    def workbench(self, record: CacheRecord) -> Workbench:
+        """An opened cache; its contexts are cut once for all sessions."""
+        return self._benches.get(self._bench_key(record), lambda: self._opened(record))
+
+    def _opened(self, record: CacheRecord) -> Workbench:
+        bench = Workbench.open(self.catalogue, record)
+        _ = bench.contexts, bench.files.vocabulary  # the slow parts
+        return bench
+
+    def _bench_key(self, record: CacheRecord) -> Hashable:
+        """Name and time of making: another cache of the same name is another cache."""
+        file = self.catalogue.store / record.folder / "cache.json"
+        try:
+            return record.name, record.status, file.stat().st_mtime_ns
+        except OSError as error:
+            raise StoreTrouble(
+                f"the files of cache '{record.name}' are not in {file.parent}; make it again with "
+                "gloss cache"
+            ) from error
+
+    def reader(self, place: Place, feature: int) -> FeatureReader:
+        """One feature's activations and contexts."""
+        bench, hookpoint = self.workbench(place.cache), place.hookpoint
+        key = (bench, hookpoint.hookpoint_id, feature)
+        return self._readers.get(key, lambda: FeatureReader(bench, hookpoint, feature))
+
+    def drawn(self, place: Place, key: Hashable, draw: Callable[[], str]) -> str:
+        """HTML that was drawn lately, kept until something is committed."""
+        whole = (self.catalogue.revision(), self._bench_key(place.cache), place.hookpoint, key)
+        return self._drawn.get(whole, draw)
+
+
+def _runs(con: Connection) -> list[Row]:
+    return con.rows(runs.RUNS)
+
+
+def _feature(con: Connection, hookpoint_id: int, feature: int) -> FeatureRecord:
+    found = results.explanations(con, hookpoint_id, feature).get(feature, [])
+    return FeatureRecord(
+        facts=queries.facts(con, hookpoint_id, feature),
+        explanations=found[::-1],
+        verdicts=results.verdicts(con, hookpoint_id, feature) if found else [],
+        neighbours=queries.neighbours(con, hookpoint_id, feature),
+    )

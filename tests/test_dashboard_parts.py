@@ -1,0 +1,223 @@
+"""The dashboard's pure parts: addresses, commands, facts, comparisons, jobs."""
+
+import json
+import shlex
+from dataclasses import replace
+from datetime import datetime, timedelta
+from pathlib import Path
+from threading import Event
+
+import pytest
+
+from core.cli import app
+from dashboard import cards, commands, facts
+from dashboard.address import feature_named
+from dashboard.comparison import differences, paired
+from dashboard.jobs import Jobs
+from data.errors import BadInput
+from data.records import CacheRecord, ExplanationRecord, HookpointRecord, Score, Tally
+
+HERE = HookpointRecord(1, 1, "layers.1.mlp", "sae", "topk", 100, 90, 5_000, "done")
+OTHER = replace(HERE, hookpoint_id=2, name="layers/odd:in")
+CACHE = CacheRecord(1, "made", "org/subject", 8, "x.txt", "done", "caches/made", 20_000, 19_000,
+                    128, 150, 0, (HERE, OTHER))  # fmt: skip
+START = datetime(2026, 1, 2, 3, 4, 5)
+RUN = {
+    "run_id": 4, "stage": "explain", "cache": "made", "hookpoint": "layers.1.mlp",
+    "settings": json.dumps({"features": "0-9", "objective": "mdl", "examples": 40,
+                            "sampling": "top", "max_rules": 8, "seed": 0}),
+    "total": 1_000, "done": 250, "failed": 2, "started_at": START,
+    "heartbeat_at": START + timedelta(seconds=10),
+}  # fmt: skip
+DETECTION = Score(
+    "detection", "balanced_accuracy", 0.85, 0.8, 0.9, 0.9, 0.8, 200, 3, "grammar", "gloss",
+    {d: Tally(10, 9) for d in range(1, 11)}, {"random": Tally(100, 80)}, {},
+)  # fmt: skip
+EXPLANATION = ExplanationRecord(
+    7, 1, 3, 1, "grammar", None, {"objective": "f1", "examples": None}, "Fires on <x>", "rule",
+    "done", None, 0.0, 0.1, "2026-01-02T03:04:05", (DETECTION,),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("typed", "named"),
+    [
+        ("17", "layers.1.mlp/17"),
+        (" 017 ", "layers.1.mlp/17"),
+        ("layers.1.mlp/17", "layers.1.mlp/17"),
+        ("layers/odd:in/3", "layers/odd:in/3"),
+        ("http://localhost:8501/feature?cache=made&feature=layers.1.mlp%2F17", "layers.1.mlp/17"),
+        ("https://www.neuronpedia.org/gpt2-small/2-res-jb/17", "layers.1.mlp/17"),
+        ("100", None),
+        ("layers.9/1", None),
+        ("-1", None),
+        ("days of the week", None),
+        ("and/or", None),
+        ("http://[broken", None),
+        ("", None),
+        ("²", None),
+    ],
+)
+def test_a_feature_is_named_by_number_address_or_link(typed, named):
+    assert feature_named(typed, CACHE, HERE) == named
+
+
+def test_settings_are_labels_and_the_command_goes_on():
+    assert commands.labels(RUN) == "features 0-9 · 40 examples, top · mdl"
+    assert shlex.join(commands.resume(RUN)) == (
+        "gloss explain made --hookpoint layers.1.mlp --features 0-9 --objective mdl --examples 40 "
+        "--sampling top"
+    )
+
+
+def test_the_demo_goes_on_by_its_own_command():
+    assert commands.resume(RUN | {"cache": "demo"}) == ["gloss", "demo"]
+
+
+@pytest.mark.parametrize("stage", ["cache", "explain", "score"])
+def test_every_flag_of_a_command_is_one_that_gloss_knows(stage):
+    from typer.main import get_command
+
+    known = {flag for p in get_command(app).commands[stage].params for flag in p.opts}
+    used = {
+        "cache": {"--name", "--sae", "--corpus", *(f for f, _ in commands.CACHE_FLAGS.values())},
+        "explain": {"--features", *(f for f, _ in commands.EXPLAIN_FLAGS.values())},
+        "score": {"--scorers", "--kinds", *(f for f, _ in commands.SCORE_FLAGS.values())},
+    }[stage]
+    assert used | {"--hookpoint", "--store"} <= known
+
+
+def test_a_command_names_the_store_only_where_it_must(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    assert commands.with_store(["gloss", "demo"], tmp_path / "store") == "gloss demo"
+    elsewhere = commands.with_store(["gloss", "demo"], Path("/some where"))
+    assert elsewhere == "gloss demo --store '/some where'"
+
+
+def test_progress_is_said_with_rate_and_time_left():
+    words = commands.progress_words(RUN, commands.rate_of(RUN, None, now=0.0))
+    assert words == ["250 of 1,000 features", "25/s", "30 s left", "2 failed"]
+
+
+def test_the_rate_of_a_resumed_run_is_what_was_seen_of_it():
+    assert commands.rate_of(RUN, (100.0, 150), now=110.0) == 10
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"), [(None, ""), (42, "42 s"), (200, "3 min"), (9_000, "2.5 h")]
+)
+def test_durations(seconds, words):
+    assert commands.duration(seconds) == words
+
+
+def test_precision_in_text_uses_the_base_rate():
+    found = {"density": 0.004, "n_active": 76, "max_activation": 3.0, "mean_activation": 1.0,
+             "n_contexts": 30}  # fmt: skip
+    by_label = {f.label: f for f in facts.facts(found, CACHE, EXPLANATION, None, n_contexts=600)}
+    # tpr .9, fpr .2, base .05: .045 / (.045 + .19)
+    assert by_label["Precision in text"].value == "0.19"
+    assert by_label["Activates on"].value == "0.4 %"
+    assert by_label["Contexts judged"].unit == "+ 100 silent, 3 failed"
+
+
+def test_no_false_alarm_gives_a_bound_not_certainty():
+    clean = replace(DETECTION, non_activating={"random": Tally(100, 100)})
+    found = {"density": 0.004, "n_active": 76, "max_activation": 3.0, "mean_activation": 1.0,
+             "n_contexts": 30}  # fmt: skip
+    shown = replace(EXPLANATION, scores=(clean,))
+    fact = facts.facts(found, CACHE, shown, None, n_contexts=600)[5]
+    assert fact.value == "≥ 0.61"  # .045 / (.045 + .03 * .95)
+
+
+@pytest.mark.parametrize(("n", "word"), [(3, "Rare"), (20, "Scarce"), (100, "Reduced")])
+def test_few_contexts_are_said(n, word):
+    assert (facts.why_little({"n_contexts": n}) or "").startswith(word)
+
+
+def test_enough_contexts_need_no_word():
+    assert facts.why_little({"n_contexts": 200}) is None
+
+
+def verdict(explanation, token, predicted, *, kind="activating"):
+    return {
+        "explanation_id": explanation, "scorer": "detection", "preset": "gloss", "kind": kind,
+        "context_kind": kind, "first_token": token, "marks": None, "predicted": predicted,
+        "expected": kind == "activating",
+    }  # fmt: skip
+
+
+def test_two_explanations_are_compared_on_common_items_only():
+    rows = [verdict(1, t, predicted=True) for t in range(20)]
+    rows += [verdict(2, t, predicted=t < 4) for t in range(19)]
+    rows += [verdict(e, t, predicted=False, kind="random") for e in (1, 2) for t in range(20)]
+    rows += [verdict(2, 19, predicted=None)]
+    found = paired(rows, "detection", 1, 2)
+    assert (found.n, found.excluded, found.only_first, found.only_second) == (39, 1, 15, 0)
+    assert found.difference == pytest.approx(15 / 19 / 2)
+    first = replace(EXPLANATION, explanation_id=1)
+    words = differences(rows, first, replace(EXPLANATION, explanation_id=2))
+    assert words[0].startswith("Detection +0.39 [")
+    assert "the left one is better · 1 without a verdict on both" in words[0]
+
+
+def test_explanations_without_common_items_are_not_compared():
+    words = differences([], EXPLANATION, replace(EXPLANATION, explanation_id=2))
+    assert words == ["Not comparable: no scorer has judged both explanations."]
+
+
+def test_a_card_escapes_its_text_and_says_what_failed():
+    drawn = cards.card(EXPLANATION, ["detection", "fuzzing"], name="first", is_shown=True)
+    assert "Fires on &lt;x&gt;" in drawn
+    assert "[0.80, 0.90]" in drawn
+    assert "3 failed" in drawn
+    assert "not scored" in drawn
+    assert "all train tokens · f1" in drawn
+
+
+def test_a_score_with_many_failures_is_greyed():
+    assert 'class="ci grey"' in cards.interval(replace(DETECTION, failed=40), "detection")
+    assert "grey" not in cards.interval(DETECTION, "detection")
+
+
+@pytest.mark.parametrize(
+    ("n", "text"), [(950, "950"), (1_200, "1.2k"), (41_200, "41k"), (2_300_000, "2.3M")]
+)
+def test_counts_are_short(n, text):
+    assert cards.compact(n) == text
+
+
+def test_the_same_request_joins_the_running_job():
+    jobs, gate = Jobs(), Event()
+    first = jobs.start("key", "waiting", lambda _: gate.wait(10))
+    assert jobs.start("key", "waiting", lambda _: None) is first
+    assert jobs.running() == [first]
+    gate.set()
+    finish(first)
+    assert first.result is True
+
+
+def test_a_failure_becomes_the_job_s_sentence():
+    def fail(_):
+        raise BadInput("no such thing; name another")
+
+    job = Jobs().start("key", "failing", fail)
+    finish(job)
+    assert (job.error, job.result) == ("no such thing; name another", None)
+
+
+def test_all_jobs_are_told_to_stop():
+    jobs = Jobs()
+    job = jobs.start("key", "working", lambda stop: stop.wait(10))
+    jobs.stop_all()
+    finish(job)
+    assert job.result is True
+
+
+def finish(job):
+    """Wait for a job's thread."""
+    deadline = Event()
+    for _ in range(1_000):
+        if not job.is_running:
+            return
+        deadline.wait(0.01)
+    raise AssertionError("the job did not finish")
