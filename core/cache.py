@@ -17,7 +17,7 @@ from typing import Literal
 
 import numpy as np
 
-from core.encoding import Found, encode_batch, joined
+from core.encoding import Found, Gathered, encode_batch
 from core.packing import Layout, Packing
 from core.sae import Sae, TopK, require_fit
 from core.subject import Subject
@@ -30,6 +30,7 @@ from data.strongest import topk_path, write_strongest
 from data.tokens import TokenFile, sha256, write_documents, write_tokens
 from data.vocabulary import Vocabulary
 
+MOST_TOKENS = 2**32 - 2**20  # flat indices are 32 bits wide
 DEFAULT_LENGTH = 256  # tokens a sequence, as in the paper
 
 
@@ -61,6 +62,8 @@ def plan(subject: Subject, saes: Saes, settings: CacheSettings) -> CacheMeta:
     length = sequence_length(subject, settings)
     if min(settings.tokens, settings.batch_size, settings.topk, settings.shard_tokens) < 1:
         raise BadInput("tokens, batch size, topk and shard tokens must be at least 1")
+    if settings.tokens > MOST_TOKENS:
+        raise BadInput(f"a cache holds at most {MOST_TOKENS:,} tokens: ask for fewer")
     if not saes:
         raise BadInput("a cache needs at least one SAE: give --sae")
     for hookpoint, sae in saes.values():
@@ -218,18 +221,17 @@ def _encode(folder: Path, meta: CacheMeta, subject: Subject, saes: Saes) -> Iter
     note = f"resumed, {meta.n_shards - len(missing)} of {meta.n_shards} shards kept" if done else ""
     start = monotonic()
     yield Progress("caching", done, meta.n_tokens, "tokens", None, note)
+    gathered = {hookpoint_id: Gathered() for hookpoint_id in chosen}
     for number in missing:
-        found: dict[int, list[Found]] = {number: [] for number in chosen}
         for first, ids in _batches(tokens, meta, number):
-            for hookpoint_id, part in encode_batch(
-                subject, chosen, ids, first, meta.special_ids
-            ).items():
-                found[hookpoint_id].append(part)
+            batch = encode_batch(subject, chosen, ids, first, meta.special_ids)
+            for hookpoint_id, part in batch.items():
+                gathered[hookpoint_id].add(part)
             done += ids.size
             rate = (done - before) / max(monotonic() - start, 1e-9)
             yield Progress("caching", done, meta.n_tokens, "tokens", rate, note)
         for hookpoint in waiting:
-            _write(folder, meta, number, hookpoint, joined(found[hookpoint.hookpoint_id]))
+            _write(folder, meta, number, hookpoint, gathered[hookpoint.hookpoint_id].take())
 
 
 def _merged(folder: Path, hookpoint: HookpointMeta) -> bool:

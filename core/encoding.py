@@ -22,7 +22,7 @@ THRESHOLD = 1e-5  # weaker activations are not stored (methods: one definition e
 class Found(NamedTuple):
     """Stored activations in the order of the corpus."""
 
-    token: np.ndarray  # int64 [n], flat index, ascending
+    token: np.ndarray  # uint32 [n], flat index, ascending
     feature: np.ndarray  # int32 [n]
     activation: np.ndarray  # float16 [n]
 
@@ -57,7 +57,7 @@ def _found(x: Tensor, sae: Sae, special: Tensor, first: int, name: str) -> Found
         keep = (active.value.abs() > THRESHOLD) & ~special[active.row]
         value = active.value[keep].float().clamp(-LARGEST, LARGEST).half()
         return Found(
-            token=(active.row[keep] + first).cpu().numpy(),
+            token=(active.row[keep] + first).cpu().numpy().astype(np.uint32),
             feature=active.feature[keep].int().cpu().numpy(),
             activation=value.cpu().numpy(),
         )
@@ -70,6 +70,28 @@ def _usable(x: Tensor, special: Tensor) -> bool:
     return bool((torch.isfinite(x).all(dim=1) | special).all())
 
 
-def joined(parts: Sequence[Found]) -> Found:
-    """Put batches one after the other."""
-    return Found(*(np.concatenate(arrays) for arrays in zip(*parts, strict=True)))
+class Gathered:
+    """The batches of a shard, one after the other.
+
+    The arrays are kept for the next shard: fresh ones of a slightly different size each time would
+    fragment the memory of a long run.
+    """
+
+    def __init__(self) -> None:
+        self._room = Found(np.empty(0, np.uint32), np.empty(0, np.int32), np.empty(0, np.float16))
+        self._n = 0
+
+    def add(self, part: Found) -> None:
+        """Append a batch."""
+        end = self._n + len(part.token)
+        if end > len(self._room.token):
+            size = max(end, 2 * self._n)
+            self._room = Found(*(np.resize(array, size) for array in self._room))
+        for array, new in zip(self._room, part, strict=True):
+            array[self._n : end] = new
+        self._n = end
+
+    def take(self) -> Found:
+        """Give what was gathered, valid until the next batch is added, and begin anew."""
+        n, self._n = self._n, 0
+        return Found(*(array[:n] for array in self._room))

@@ -5,8 +5,9 @@ The store's folder comes from the environment. Whatever Gloss raises is shown as
 
 import os
 from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
-from typing import Literal, NoReturn, TypedDict
+from typing import Literal, NoReturn, ParamSpec, TypedDict
 
 import streamlit as st
 
@@ -15,9 +16,10 @@ from dashboard.cards import sentence
 from dashboard.commands import with_store
 from dashboard.library import Library, Place
 from data.catalogue import Catalogue
-from data.errors import GlossError
+from data.errors import GlossError, StoreTrouble
 from data.records import CacheRecord, HookpointRecord
 
+P = ParamSpec("P")
 PATIENCE = 5.0  # seconds a page waits for another process to let go of the catalogue
 
 
@@ -108,10 +110,16 @@ def say(text: str, command: str = "") -> NoReturn:
     st.stop()
 
 
-def guarded(page: Callable[[], None]) -> None:
-    """Draw a page; what Gloss itself raises is shown as the sentence that it is."""
-    try:
-        page()
-    except GlossError as error:
-        st.html(sentence(f"{error}."))
-        st.button("Try again", icon=":material/refresh:")
+def guarded(draw: Callable[P, None]) -> Callable[P, None]:
+    """Make a page, fragment or drawer show what Gloss raises as the sentence that it is."""
+
+    @wraps(draw)
+    def drawn(*args: P.args, **kwargs: P.kwargs) -> None:
+        try:
+            draw(*args, **kwargs)
+        except GlossError as error:
+            st.html(sentence(f"{error}."))
+            if isinstance(error, StoreTrouble):
+                st.button("Try again", key=f"again.{draw.__name__}", icon=":material/refresh:")
+
+    return drawn

@@ -24,6 +24,7 @@ def active(runs: list[Row]) -> list[Row]:
     return [run for run in runs if run["status"] == "running"]
 
 
+@session.guarded
 def _lines() -> None:
     running = active(session.library().live_runs())
     ids = [run["run_id"] for run in running]

@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+import safetensors.numpy
 
 from data import tensorfile
 from data.durable import read
@@ -31,6 +32,15 @@ def test_written_is_found_and_intact(tmp_path):
     assert (found["b"].dtype, found["b"].shape) == ("F16", (2, 2))
     assert read(found["a"].extent).tolist() == [0, 1, 2]
     assert tensorfile.intact(path)
+
+
+def test_the_library_reads_what_is_written(tmp_path):
+    arrays = {"a": np.arange(3, dtype="<u2"), "b": np.ones((2, 2), "<f2"), "c": np.empty(0, "<u8")}
+    tensorfile.write(tmp_path / "a", arrays)
+    read_back = safetensors.numpy.load_file(tmp_path / "a")
+    assert {name: a.tolist() for name, a in read_back.items()} == {
+        name: a.tolist() for name, a in arrays.items()
+    }
 
 
 def test_the_same_arrays_give_the_same_bytes(tmp_path):

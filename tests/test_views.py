@@ -167,6 +167,26 @@ def test_a_running_run_shows_its_progress_and_can_be_cancelled(monkeypatch, tmp_
     assert app.dataframe[0].value["Status"].tolist() == ["cancelled"]
 
 
+HOLD = """
+import duckdb, sys, time
+held = duckdb.connect(sys.argv[1])
+print("held", flush=True)
+time.sleep(60)
+"""
+
+
+def test_a_busy_store_is_one_sentence_and_can_be_tried_again(monkeypatch, tmp_path):
+    Catalogue(tmp_path)
+    path = str(tmp_path / "catalogue.duckdb")
+    with subprocess.Popen([sys.executable, "-c", HOLD, path], stdout=subprocess.PIPE) as holder:
+        holder.stdout.readline()
+        app = open_page(monkeypatch, tmp_path)
+        holder.kill()
+    assert f"is held by process {holder.pid}" in html_of(app)
+    app.button[0].click().run()
+    assert "gloss demo" in html_of(app)
+
+
 LIGHT = """
 import importlib, pkgutil, sys
 import dashboard

@@ -29,6 +29,7 @@ class View:
 
 
 @st.fragment
+@session.guarded
 def show(place: Place, feature: int, explanation_id: int | None) -> None:
     """Choose and draw; the choice is in the address."""
     view = controls()

@@ -14,6 +14,7 @@ LISTED = 20  # strongest misses and false alarms shown
 
 
 @st.fragment
+@session.guarded
 def show(place: Place, feature: int, explanation_id: int | None) -> None:
     """Closed expanders; opening one reruns only this fragment."""
     record = session.library().feature(place, feature)

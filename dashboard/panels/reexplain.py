@@ -20,6 +20,7 @@ FAMILY_NAMES = {"token": "Tokens", "form": "+ word forms", "context": "+ context
 
 
 @st.dialog("Re-explain", position="right", width=520)
+@session.guarded
 def drawer(
     place: Place, feature: int, record: FeatureRecord, shown: ExplanationRecord | None
 ) -> None:
@@ -95,6 +96,7 @@ def start(place: Place, feature: int, settings: Settings, key: tuple) -> Job:
 
 
 @st.fragment(run_every=EVERY)
+@session.guarded
 def progress(key: tuple, shown: ExplanationRecord | None) -> None:
     """Watch the job in place of Start; leave for the new explanation when it is there."""
     job = session.library().jobs.get(key)

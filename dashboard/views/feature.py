@@ -24,6 +24,7 @@ FIGURE = {
 }
 
 
+@session.guarded
 def page() -> None:
     """Explanations and facts over the full width, then contexts left and figures right."""
     place = session.place()
@@ -164,4 +165,4 @@ def effects(place: Place, record: FeatureRecord) -> None:
 
 
 if __name__ == "__main__":
-    session.guarded(page)
+    page()

@@ -17,6 +17,7 @@ FEATURE = "views/feature.py"
 ROW = 35  # pixels of a table row
 
 
+@session.guarded
 def page() -> None:
     """Filters, table, count and pages."""
     place = session.place()
@@ -161,4 +162,4 @@ def below(found: queries.Page) -> None:
 
 
 if __name__ == "__main__":
-    session.guarded(page)
+    page()

@@ -13,6 +13,7 @@ from data import runs as running
 from data.catalogue import Row
 
 
+@session.guarded
 def page() -> None:
     """Running, interrupted, all."""
     found = session.library().live_runs()
@@ -27,6 +28,7 @@ def page() -> None:
     table(found[::-1])
 
 
+@session.guarded
 def at_work() -> None:
     """The running runs, each with a button that stops it."""
     active = strip.active(session.library().live_runs())
@@ -112,4 +114,4 @@ def took(run: Row) -> str:
 
 
 if __name__ == "__main__":
-    session.guarded(page)
+    page()
