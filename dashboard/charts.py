@@ -15,7 +15,7 @@ from data.records import Interval, Score, Tally
 
 INK, GREY = "light-dark(#1B2230,#E4E8EE)", "light-dark(#5B6675,#98A3B3)"  # spans only
 NEUTRAL = "#8A94A3"  # marks take no light-dark(): one grey that reads on both backgrounds
-HEIGHT = 470  # pixels
+HEIGHT, HEIGHT_ALONE = 470, 190  # pixels, of both panels and of the histogram alone
 SYMBOL = {"detection": "circle", "fuzzing": "square"}
 DODGE = {"detection": -0.11, "fuzzing": 0.11}  # so that two scores do not hide each other
 FEW = 100  # test contexts below which deciles are shown two by two
@@ -87,6 +87,8 @@ def feature_figure(histogram: Histogram, curves: Sequence[Curve]) -> dict[str, A
     Plain dictionaries: Streamlit makes the Figure, and making it twice costs as much again.
     """
     dots = [_dots(name, [c for c in curves if c.scorer == name]) for name in SYMBOL]
+    if not curves:
+        dots = [{"type": "scatter", "showlegend": False}] * 2  # keeps the histogram's colour
     return {"data": [*dots, _bars(histogram)], "layout": _layout(histogram, curves)}
 
 
@@ -136,25 +138,18 @@ def _bars(histogram: Histogram) -> dict:
     }
 
 
-def _layout(histogram: Histogram, curves: Sequence[Curve]) -> dict:
+def _layout(histogram: Histogram, curves: Sequence[Curve]) -> dict[str, Any]:
     """Axes and titles; the panels are axis domains, which cost nothing, not subplots."""
-    lows = [p.share.low for c in curves for p in c.points]
-    floor = 0.4 if min(lows, default=1) >= 0.4 else 0.0
-    places = [k for k in SILENT_PLACES if any(p.x == SILENT_PLACES[k][0] for c in curves
-                                              for p in c.points)]  # fmt: skip
-    last = max((SILENT_PLACES[k][0] for k in places), default=10)
-    quintiles = any(p.x % 1 == 0.5 for c in curves for p in c.points)
-    return {
-        "height": HEIGHT,
-        "margin": {"l": 46, "r": 4, "t": 28, "b": 38},
-        "bargap": 0.06,
-        "xaxis": _axis("peak activation in the context", showgrid=False, rangemode="tozero"),
-        "yaxis": _axis("contexts", type="log", domain=[0.74, 1], **_log_ticks(histogram.counts)),
-        "xaxis2": _axis("activation decile (1 weakest … 10 strongest)", showgrid=False,
-                        anchor="y2", tickangle=0, range=[0.4, last + 0.6],
-                        **_decile_ticks(places, quintiles)),
-        "yaxis2": _axis("share of right verdicts", anchor="x2", domain=[0, 0.47],
-                        range=[floor - 0.01, 1.02], dtick=0.1 if floor else 0.2, tickformat=".1f"),
+    if not curves:
+        return _common(HEIGHT_ALONE) | _histogram_axes(histogram, [0, 1]) | {
+            "annotations": [_heading("Activation distribution", _histogram_note(histogram.counts),
+                                     1.01)],
+        }  # fmt: skip
+    points = [point for found in curves for point in found.points]
+    places = [k for k, (x, _) in SILENT_PLACES.items() if any(p.x == x for p in points)]
+    divider = _line(x0=10.8, x1=10.8, y0=0, y1=1, xref="x2", yref="y2 domain", dash="dot")
+    axes = _histogram_axes(histogram, [0.74, 1]) | _accuracy_axes(points, places)
+    return _common(HEIGHT) | axes | {
         "legend": {"orientation": "h", "x": 0, "y": 0.47, "yanchor": "bottom",
                    "font": {"size": 11.5}, "traceorder": "normal"},
         "annotations": [
@@ -162,9 +157,37 @@ def _layout(histogram: Histogram, curves: Sequence[Curve]) -> dict:
             _heading("Accuracy by decile", _accuracy_note(curves), 0.54),
         ],
         "shapes": [_line(x0=0, x1=1, y0=0.5, y1=0.5, xref="x2 domain", yref="y2", dash="dash"),
-                   *[_line(x0=10.8, x1=10.8, y0=0, y1=1, xref="x2", yref="y2 domain",
-                           dash="dot")] * bool(places)],
+                   *[divider] * bool(places)],
+    }  # fmt: skip
+
+
+def _common(height: int) -> dict[str, Any]:
+    return {
+        "height": height,
+        "margin": {"l": 46, "r": 4, "t": 28, "b": 38},
+        "bargap": 0.06,
         "hoverlabel": {"font": {"size": 12}},
+    }
+
+
+def _histogram_axes(histogram: Histogram, domain: list[float]) -> dict[str, Any]:
+    ticks = _log_ticks(histogram.counts)
+    return {
+        "xaxis": _axis("peak activation in the context", showgrid=False, rangemode="tozero"),
+        "yaxis": _axis("contexts", type="log", domain=domain, **ticks),
+    }
+
+
+def _accuracy_axes(points: Sequence[Point], places: Sequence[str]) -> dict[str, Any]:
+    """From .4 up, or from 0 where an interval reaches lower."""
+    floor = 0.4 if min((p.share.low for p in points), default=1) >= 0.4 else 0.0
+    last = max((SILENT_PLACES[k][0] for k in places), default=10)
+    ticks = _decile_ticks(places, any(p.x % 1 == 0.5 for p in points))
+    return {
+        "xaxis2": _axis("activation decile (1 weakest … 10 strongest)", showgrid=False,
+                        anchor="y2", tickangle=0, range=[0.4, last + 0.6], **ticks),
+        "yaxis2": _axis("share of right verdicts", anchor="x2", domain=[0, 0.47],
+                        range=[floor - 0.01, 1.02], dtick=0.1 if floor else 0.2, tickformat=".1f"),
     }  # fmt: skip
 
 
@@ -174,8 +197,6 @@ def _histogram_note(counts: Sequence[int]) -> str:
 
 def _accuracy_note(curves: Sequence[Curve]) -> str:
     """What a whisker is and how many verdicts stand behind a point."""
-    if not curves:
-        return "not scored yet"
     sizes = {p.tally.n for c in curves for p in c.points if p.x <= 10}
     low, high = min(sizes, default=0), max(sizes, default=0)
     n = f"n = {high} each" if low == high else f"n = {low} to {high}"

@@ -91,6 +91,17 @@ def _chosen_hookpoint(record: CacheRecord) -> HookpointRecord:
     return by_name.get(asked or last, record.hookpoints[0])
 
 
+def go_to(place: Place, feature: int) -> None:
+    """Put a feature in the address: a step that Back undoes, unlike a bound widget's.
+
+    One update, because each change is a step of its own; an empty list leaves a parameter out.
+    """
+    address = f"{place.hookpoint.name}/{feature % place.hookpoint.n_features}"
+    st.query_params.update(
+        {"cache": place.cache.name, "feature": address, "explanation": [], "against": []}
+    )
+
+
 def require_finished(found: Place) -> None:
     """Stop with one sentence while the cache's files are not final."""
     if found.cache.status != "done":

@@ -21,7 +21,8 @@ GLYPHS = str.maketrans(
     | {chr(c): f"<i>[{c:04X}]</i>" for c in NAMED}  # zero width and direction: named, not obeyed
     | {"\n": f"{NEWLINE}\n", "\t": "<i>⇥</i>\t", "\r": "<i>␍</i>"}
 )
-TRAILING_BREAK = re.compile(r"\n(?= *$)")  # would leave an empty line under the text
+LEADING_BREAK = re.compile(f"^((?:{NEWLINE})+)\n")  # would leave an empty line over the text,
+TRAILING_BREAK = re.compile(r"\n(?= *$)")  # and this one under it
 BORDER = '<i class="doc" title="document border">¶</i>'
 
 
@@ -118,7 +119,7 @@ def highlighted(passage: Passage, scale: float, shade: Shade = Shade.LINEAR) -> 
         if (inside := "".join(text for _, text in run))
     )
     once = whole.replace(f"\n{NEWLINE}", NEWLINE)  # a run of newlines breaks the line once
-    return TRAILING_BREAK.sub("", once)
+    return LEADING_BREAK.sub(r"\1", TRAILING_BREAK.sub("", once))
 
 
 def _drawn(passage: Passage, scale: float, shade: Shade) -> Iterator[tuple[int, str]]:

@@ -78,6 +78,10 @@ def test_plotly_accepts_every_key():
     go.Figure(feature_figure(BINS, curves))
 
 
-def test_without_scores_or_contexts_the_figure_says_so():
-    figure = feature_figure(Histogram(1.0, []), [])
-    assert "not scored yet" in figure["layout"]["annotations"][1]["text"]
+def test_without_scores_there_is_no_empty_panel():
+    figure = go.Figure(feature_figure(Histogram(1.0, []), []))
+    assert figure.layout.height < 200
+    assert [a.text.split("<")[1].split(">")[1] for a in figure.layout.annotations] == [
+        "Activation distribution"
+    ]
+    assert len(figure.data) == 3

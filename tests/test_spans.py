@@ -82,6 +82,11 @@ def test_a_run_of_newlines_breaks_the_line_once():
     assert drawn == "a<i>↵</i><i>↵</i><i>↵</i>\nb"
 
 
+def test_newlines_at_the_ends_leave_no_empty_lines():
+    drawn = highlighted(Passage(["\n", "a", "\n", "  "], [0, 0, 0, 0]), 1.0)
+    assert drawn == "<i>↵</i>a<i>↵</i>  "
+
+
 def test_a_document_border_stands_before_its_token():
     drawn = highlighted(Passage(["end", "new"], [0, 0], borders=frozenset([1])), 1.0)
     assert drawn.startswith('end<i class="doc"')

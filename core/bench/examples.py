@@ -28,7 +28,7 @@ def figures(quick: bool = False) -> Iterator[Figure]:
     """Measure features a second over all features, and milliseconds for one feature."""
     share = 16 if quick else 1
     made = _made(1_000_000, N_FEATURES, sample=N_FEATURES // share)
-    contexts = Contexts.open(made)
+    contexts = Contexts.cut(made.tokens, made.meta)
     start = process_time()
     rows = sum(len(b.kind) for b in draw_all(contexts, made.columns, hookpoint=HOOKPOINT))
     seconds = process_time() - start
@@ -42,7 +42,7 @@ def _single(sample: int) -> Iterator[Figure]:
     """Draw single features of 10M tokens and gather their windows."""
     made = _made(10_000_000, N_FEATURES, sample=sample)
     start = perf_counter()
-    contexts = Contexts.open(made)
+    contexts = Contexts.cut(made.tokens, made.meta)
     opened = perf_counter() - start
     seconds = [_one(contexts, made.columns, feature) for feature in range(sample)]
     middle, slow = 1000 * np.percentile(seconds, [50, 99])

@@ -15,7 +15,7 @@ from typing import Literal, NamedTuple, Protocol
 import numpy as np
 
 from core import seeds
-from data.cachefiles import CacheFiles
+from data.cachefiles import CacheFiles, CacheMeta
 from data.errors import BadInput
 
 TRAIN, TEST, NO_POOL = 0, 1, 2
@@ -69,14 +69,17 @@ class Contexts:
     pool_of: np.ndarray  # pool that a group's distinct tile is in, NO_POOL if none, uint8 [tiles]
     train: np.ndarray  # sequences of the train split, bool [sequences]
     selection_sequences: np.ndarray  # train sequences kept for selection, bool [sequences]
-    split_by: Literal[
-        "sequence", "context"
-    ]  # context: too few sequences, sides are not independent
+    split_by: Literal["sequence", "context"]  # context: too few sequences, sides not independent
 
     @classmethod
     def open(cls, files: CacheFiles, length: int | None = None) -> "Contexts":
         """Cut, fold and split the contexts of a cache; `length` in tokens, the cache's if None."""
-        meta, matrix = files.meta, files.tokens.matrix()
+        return cls.cut(files.tokens, files.meta, length)
+
+    @classmethod
+    def cut(cls, tokens: Tokens, meta: CacheMeta, length: int | None = None) -> "Contexts":
+        """Cut, fold and split contexts, wherever the tokens are kept."""
+        matrix = tokens.matrix()
         length = length or meta.context_length
         if length > meta.sequence_length:
             raise BadInput(
@@ -91,7 +94,7 @@ class Contexts:
         pool_of = np.full(len(group), NO_POOL, dtype=np.uint8)
         pool_of[group[chosen]] = split[chosen]
         return cls(
-            tokens=files.tokens,
+            tokens=tokens,
             seed=meta.seed,
             sequence_length=meta.sequence_length,
             length=length,

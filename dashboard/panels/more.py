@@ -59,9 +59,7 @@ def neighbours(place: Place, found: list[Row]) -> None:
             text = plain(row["text"] or "not explained")
             label = f"#{row['other']} · {row['value']:.2f} · {_literal(text)}"
             if st.button(label, key=f"near.{measure}.{row['rank']}", type="tertiary"):
-                st.query_params["feature"] = f"{place.hookpoint.name}/{row['other']}"
-                for name in ("explanation", "against"):
-                    st.query_params.pop(name, None)
+                session.go_to(place, row["other"])
                 st.rerun(scope="app")
 
 

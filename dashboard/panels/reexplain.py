@@ -110,7 +110,11 @@ def progress(key: tuple, shown: ExplanationRecord | None) -> None:
 
 def arrive(explanation_id: int, shown: ExplanationRecord | None) -> None:
     """Show the new explanation beside the one that was shown."""
-    st.query_params["explanation"] = str(explanation_id)
-    if shown is not None and shown.explanation_id != explanation_id:
-        st.query_params["against"] = str(shown.explanation_id)
+    is_another = shown is not None and shown.explanation_id != explanation_id
+    st.query_params.update(
+        {
+            "explanation": str(explanation_id),
+            "against": str(shown.explanation_id) if shown and is_another else [],
+        }
+    )
     st.rerun()

@@ -28,8 +28,8 @@ FIGURE = {
 def page() -> None:
     """Explanations and facts over the full width, then contexts left and figures right."""
     place = session.place()
-    session.require_finished(place)
     strip.show()
+    session.require_finished(place)
     feature = chosen_feature(place)
     record = session.library().feature(place, feature)
     shown, against = explanations.chosen(record.explanations)
@@ -66,28 +66,19 @@ def first_live(place: Place) -> int:
     return next(iter(session.library().ask(queries.live_features, place.hookpoint.hookpoint_id)), 0)
 
 
-def go_to(place: Place, feature: int) -> None:
-    """Put a feature in the address; unlike a bound widget this makes a step that Back undoes."""
-    n = place.hookpoint.n_features
-    st.query_params.from_dict(
-        {k: v for k, v in st.query_params.items() if k not in ("explanation", "against")}
-        | {"cache": place.cache.name, "feature": f"{place.hookpoint.name}/{feature % n}"}
-    )
-
-
 def header(
     place: Place, feature: int, record: FeatureRecord, shown: ExplanationRecord | None
 ) -> None:
     """Previous, number, next, random, what is being explained, re-explain."""
     bar = st.container(horizontal=True, vertical_alignment="center", gap="small")
     bar.button("Previous", icon=":material/chevron_left:", shortcut="Left",
-               on_click=go_to, args=(place, feature - 1))  # fmt: skip
+               on_click=session.go_to, args=(place, feature - 1))  # fmt: skip
     st.session_state["feature.number"] = feature
     bar.number_input("Feature", 0, place.hookpoint.n_features - 1, key="feature.number", width=120,
                      label_visibility="collapsed",
                      on_change=go_to_typed, args=(place,))  # fmt: skip
     bar.button("Next", icon=":material/chevron_right:", icon_position="right", shortcut="Right",
-               on_click=go_to, args=(place, feature + 1))  # fmt: skip
+               on_click=session.go_to, args=(place, feature + 1))  # fmt: skip
     bar.button("Random", icon=":material/shuffle:", shortcut="N",
                on_click=go_random, args=(place,))  # fmt: skip
     line = escape(subject_line(place.cache, place.hookpoint))
@@ -99,13 +90,13 @@ def header(
 
 def go_to_typed(place: Place) -> None:
     """Go to the number in the field."""
-    go_to(place, st.session_state["feature.number"])
+    session.go_to(place, st.session_state["feature.number"])
 
 
 def go_random(place: Place) -> None:
     """Go to one of the features that fired."""
     live = session.library().ask(queries.live_features, place.hookpoint.hookpoint_id)
-    go_to(place, random.choice(live) if live else 0)
+    session.go_to(place, random.choice(live) if live else 0)
 
 
 def body(
@@ -147,6 +138,8 @@ def figure(
     ]
     bins = Histogram(record.facts["bin_width"] or 1.0, record.facts["counts"] or [])
     st.plotly_chart(feature_figure(bins, curves), key="figure", config=FIGURE)
+    if not curves:
+        st.html(heading("Accuracy by decile", "not scored yet"))
 
 
 def effects(place: Place, record: FeatureRecord) -> None:

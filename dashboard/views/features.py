@@ -98,7 +98,7 @@ def table(place: Place, found: queries.Page) -> None:
         height=ROW * (min(len(shown), 18) + 1) + 3, row_height=ROW,
         column_config={
             "Feature": number(width=60, format="%d"),
-            "Explanation": st.column_config.TextColumn(width=410),
+            "Explanation": st.column_config.TextColumn(width=560),
             "Detection": bar(min_value=0, max_value=1, format="%.2f", width=92),
             "Fuzzing": bar(min_value=0, max_value=1, format="%.2f", width=92),
             "Exact F1": bar(min_value=0, max_value=1, format="%.2f", width=92),

@@ -33,6 +33,32 @@ def test_from_the_table_to_a_feature_to_the_next_and_back(visitor):
     visitor.at_feature(0)
 
 
+def test_a_filter_stays_from_feature_to_feature_and_back_undoes_one_step(visitor):
+    visitor.open(f"/feature?feature={HOOKPOINT}/0")
+    visitor.page.get_by_text("Strongest", exact=True).click()
+    visitor.still()
+    visitor.page.evaluate("document.activeElement.blur()")
+    visitor.press("ArrowRight")
+    visitor.at_feature(1)
+    assert "show=Strongest" in visitor.page.url
+    assert "Strongest 40" in visitor.text
+    visitor.page.go_back()
+    visitor.at_feature(0)
+    assert "Strongest 40" in visitor.text
+
+
+def test_leaving_a_comparison_is_one_step_for_back(visitor):
+    visitor.open(f"/feature?cache=made&feature={HOOKPOINT}/0&explanation=1&against=5")
+    visitor.at_feature(0)
+    visitor.press("ArrowRight")
+    visitor.at_feature(1)
+    assert "against" not in visitor.page.url
+    visitor.page.go_back()
+    visitor.at_feature(0)
+    assert "explanation=1&against=5" in visitor.page.url
+    assert visitor.page.locator(".two .ex").count() == 2
+
+
 def test_a_search_is_in_the_address_and_survives_a_visit(visitor):
     visitor.open("/?q=river")
     assert "1–1 of 1" in visitor.text
