@@ -13,7 +13,6 @@ import numpy as np
 from data.activations import Columns, FeatureBlock, ranges
 from data.cachefiles import CacheMeta
 
-BINS = 40  # of the histogram of peaks
 TOP_TOKENS = 20  # tokens a feature
 BLOCK = 2_000_000  # activations at once: about 150 MB at the peak
 MAX_FEATURES = 4096  # a block's features must fit into 12 bits of a sort key
@@ -25,12 +24,9 @@ class FeatureStatistics(NamedTuple):
     lo: int
     hi: int
     n_active: np.ndarray  # int64 [f], tokens with a stored activation
-    n_contexts: np.ndarray  # int64 [f], tiles of 32 with an activation, repeated ones too
     density: np.ndarray  # float32 [f], n_active / unmasked tokens
     max_activation: np.ndarray  # float32 [f], 0 where the feature never fires
     mean_activation: np.ndarray  # float32 [f], over active tokens; 0 where it never fires
-    bin_width: np.ndarray  # float32 [f], activation units: max / 40
-    counts: np.ndarray  # uint32 [f, 40], contexts by peak; bin k covers [k, k + 1) * bin_width
     position_counts: np.ndarray  # uint32 [f, sequence_length], firings by position
     top_token: np.ndarray  # int64 [f], id fired on most; -1 where it never fires
     top_token_share: np.ndarray  # float32 [f], of its firings
@@ -62,19 +58,15 @@ def of_block(
     feature = np.repeat(np.arange(len(n_active)), n_active)
     largest = _over_runs(np.maximum, block.activation, block.indptr)
     total = np.bincount(feature, weights=block.activation, minlength=len(n_active))
-    sequence, position = np.divmod(block.token, np.uint32(meta.sequence_length))
-    counts, n_contexts = _histogram(feature, sequence, position, block.activation, largest, meta)
+    position = block.token % np.uint32(meta.sequence_length)
     top = _top_tokens(feature, tokens[block.token], block.activation, n_active)
     return FeatureStatistics(
         lo=lo,
         hi=lo + len(n_active),
         n_active=n_active,
-        n_contexts=n_contexts,
         density=(n_active / max(1, meta.n_unmasked)).astype(np.float32),
         max_activation=largest,
         mean_activation=(total / np.maximum(n_active, 1)).astype(np.float32),
-        bin_width=largest / np.float32(BINS),
-        counts=counts,
         position_counts=_grid(feature, position, len(n_active), meta.sequence_length),
         **top._asdict(),
     )
@@ -93,29 +85,6 @@ def _grid(row: np.ndarray, column: np.ndarray, rows: int, columns: int) -> np.nd
     """Count pairs, uint32 [rows, columns]."""
     flat = np.bincount(row * columns + column, minlength=rows * columns)
     return flat.reshape(rows, columns).astype(np.uint32)
-
-
-def _histogram(
-    feature: np.ndarray,
-    sequence: np.ndarray,
-    position: np.ndarray,
-    activation: np.ndarray,
-    largest: np.ndarray,
-    meta: CacheMeta,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Count each feature's contexts by peak, [f, 40], and in all, [f]."""
-    tiles = -(-meta.sequence_length // meta.context_length)
-    tile = sequence.astype(np.int64) * tiles + position // np.uint32(meta.context_length)
-    new = np.ones(len(feature), bool)
-    new[1:] = (np.diff(tile) != 0) | (np.diff(feature) != 0)
-    starts = np.flatnonzero(new)
-    peak = _over_runs(np.maximum, activation, np.append(starts, len(feature)))
-    owner = feature[starts]
-    share = peak / np.where(largest > 0, largest, 1)[owner]
-    # A feature that is only ever negative has its peaks in the first bin.
-    number = np.clip((share * BINS).astype(np.int64), 0, BINS - 1)
-    counts = _grid(owner, number, len(largest), BINS)
-    return counts, np.bincount(owner, minlength=len(largest))
 
 
 class _TopTokens(NamedTuple):

@@ -217,9 +217,7 @@ def write_judgements(
         fresh = [new for new in fresh if (new.explanation_id, new.scorer_id) not in known]
         tables = {(new.feature, new.scorer, new.preset): new.items for new in fresh}
         items = item_ids(con, hookpoint_id, tables)
-        verdicts = [
-            _verdict_rows(new, items[new.feature, new.scorer, new.preset]) for new in fresh
-        ]
+        verdicts = [_verdict_rows(new, items[new.feature, new.scorer, new.preset]) for new in fresh]
         if verdicts:
             con.append("verdict", pa.concat_tables(verdicts))
         scores = [(new.explanation_id, new.scorer_id, new.score) for new in fresh]

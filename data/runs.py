@@ -65,12 +65,12 @@ def beat(con: Connection, run_id: int, *, done: int, failed: int = 0) -> None:
     )
 
 
-def set_done(catalogue: Catalogue, run_id: int, done: int) -> None:
+def set_done(catalogue: Catalogue, run_id: int, done: int, total: int) -> None:
     """Note progress where the work itself is not in the catalogue (caching)."""
     with catalogue.writing() as con:
         con.run(
-            "update run set done = ?, heartbeat_at = now()::timestamp where run_id = ?",
-            [done, run_id],
+            "update run set done = ?, total = ?, heartbeat_at = now()::timestamp where run_id = ?",
+            [done, total, run_id],
         )
 
 

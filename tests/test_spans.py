@@ -30,7 +30,12 @@ HOSTILE = [
 def text_of(drawn: str) -> str:
     """What a person reads, with named characters turned back."""
     named = re.sub(r"<i>\[([0-9A-F]{4})\]</i>", lambda m: chr(int(m[1], 16)), drawn)
-    for glyph, real in (("<i>↵</i>\n", "\n"), ("<i>↵</i>", "\n"), ("<i>⇥</i>\t", "\t"), ("<i>␍</i>", "\r")):
+    for glyph, real in (
+        ("<i>↵</i>\n", "\n"),
+        ("<i>↵</i>", "\n"),
+        ("<i>⇥</i>\t", "\t"),
+        ("<i>␍</i>", "\r"),
+    ):
         named = named.replace(glyph, real)
     return html.unescape(re.sub(r"<[^>]*>", "", named))
 

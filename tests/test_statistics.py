@@ -25,13 +25,9 @@ def test_hand_numbers():
     got = of_block(10, FeatureBlock(np.array([0, 4, 4, 5]), token, activation), TOKENS, META)
     assert (got.lo, got.hi) == (10, 13)
     assert got.n_active.tolist() == [4, 0, 1]
-    assert got.n_contexts.tolist() == [3, 0, 1]
     assert got.density.tolist() == pytest.approx([0.04, 0, 0.01])
     assert got.max_activation.tolist() == [4, 0, 3]
     assert got.mean_activation.tolist() == [2.25, 0, 3]
-    assert got.bin_width.tolist() == pytest.approx([0.1, 0, 0.075])
-    assert {k: int(got.counts[0, k]) for k in np.flatnonzero(got.counts[0])} == {20: 2, 39: 1}
-    assert got.counts.sum(axis=1).tolist() == [3, 0, 1]
     assert {p: int(got.position_counts[0, p]) for p in (1, 2, 33)} == {1: 2, 2: 1, 33: 1}
     assert got.top_token.tolist() == [1, -1, 1]
     assert got.top_token_share.tolist() == [0.75, 0, 1]
@@ -65,7 +61,6 @@ def test_brute_force_agrees_whatever_the_block(found, block):
         for row, number in enumerate(range(part.lo, part.hi)):
             mine = {t: a for (t, f), a in found.items() if f == number}
             assert part.n_active[row] == len(mine)
-            assert part.n_contexts[row] == len({t // 32 for t in mine})
             assert part.max_activation[row] == max(mine.values(), default=0)
             ids = Counter(int(tokens.reshape(-1)[t]) for t in mine)
             best = sorted(ids.items(), key=lambda pair: (-pair[1], pair[0]))[:20]
@@ -73,14 +68,6 @@ def test_brute_force_agrees_whatever_the_block(found, block):
             assert list(zip(part.top_ids[own], part.top_counts[own], strict=True)) == best
             positions = Counter(t % 64 for t in mine)
             assert part.position_counts[row].tolist() == [positions[p] for p in range(64)]
-
-
-def test_contexts_do_not_cross_sequences_of_odd_length():
-    meta = CacheMeta(sequence_length=40, n_sequences=2, n_unmasked=80)
-    block = FeatureBlock(
-        np.array([0, 4]), np.array([31, 32, 39, 40], np.uint32), np.ones(4, np.float32)
-    )
-    assert of_block(0, block, np.zeros(80, np.int32), meta).n_contexts.tolist() == [3]
 
 
 def test_positional_information_with_shares_of_nought_and_one():

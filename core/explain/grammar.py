@@ -8,6 +8,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 
 from core.grammar import Corpus, ExactCheck, Rules, Settings, check, induce, render
+from core.grammar.emphasis import leading
 from data.records import HookpointRecord, Score, Tally
 
 
@@ -65,7 +66,8 @@ def explain_activations(
         return Explained(None, None, why_not(corpus, token), rules, None, None)
     result = check(corpus, rules, token, activation)
     figures = result.test.tokens
-    text = render(rules, figures.recall, figures.precision)
+    front = leading(corpus, rules, token, activation)
+    text = render(rules, figures.recall, figures.precision, front)
     return Explained(text, str(rules), None, rules, result, score_of(result))
 
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from core.grammar.candidates import candidates, f_measure
 from core.grammar.corpus import Corpus
+from core.grammar.emphasis import heaviest_first
 from core.grammar.evidence import draw
 from core.grammar.language import Literal, Rule, Rules
 from core.grammar.scan import positions
@@ -139,8 +140,9 @@ def value(corpus: Corpus, rules: list[tuple[Literal, ...]], aim: Target) -> Rule
         first = claimed[i][free[claimed[i]]]
         free[first] = False
         if len(first):
+            literals = heaviest_first(corpus, rules[i], first, aim.activation)
             mean = float(aim.activation[first].mean())
-            out.append(Rule(rules[i], _short(mean), _short(float(aim.active[first].mean()))))
+            out.append(Rule(literals, _short(mean), _short(float(aim.active[first].mean()))))
     return Rules(tuple(out))
 
 

@@ -3,6 +3,7 @@
 Nothing is decided here: wording only. Coverage and precision come from the exact check.
 """
 
+from dataclasses import replace
 from itertools import groupby
 
 from core.grammar.language import NEAR, Literal, Rule, Rules
@@ -56,18 +57,27 @@ NOT_STATE_NAMES = {
 }
 
 
-def render(rules: Rules, coverage: float | None = None, precision: float | None = None) -> str:
+def render(
+    rules: Rules,
+    coverage: float | None = None,
+    precision: float | None = None,
+    leading: int = 0,
+) -> str:
     """Write one sentence; coverage is the share of active tokens claimed, both 0..1.
+
+    leading: how many values of the first rule make most of its activation (emphasis.py).
 
     >>> from core.grammar.language import parse
     >>> print(render(parse('here:word="pizza" & prev:word="a" -> 3 @ 0.64'), 0.81, 0.64))
     Fires on “pizza” right after “a” (81 % of activations, precision 64 %).
+    >>> print(render(parse('here:word="not"|"only"|"both" -> 3 @ 0.64'), leading=1))
+    Fires mostly on “not”, less on “only” or “both”.
     """
     if not rules.rules:
         return "No rule tells this feature's tokens from others."
-    tries = (_sentence(rules, *budget) for budget in BUDGETS)
+    tries = (_sentence(rules, leading, *budget) for budget in BUDGETS)
     short = (sentence for sentence in tries if len(sentence.split()) <= MOST_WORDS)
-    sentence = next(short, None) or _sentence(rules, *BUDGETS[-1])
+    sentence = next(short, None) or _sentence(rules, leading, *BUDGETS[-1])
     figures = []
     if coverage is not None:
         figures.append(f"{_percent(coverage)} of activations")
@@ -76,11 +86,25 @@ def render(rules: Rules, coverage: float | None = None, precision: float | None 
     return sentence + (f" ({', '.join(figures)})" if figures else "") + "."
 
 
-def _sentence(rules: Rules, first: int, later: int, shown: int) -> str:
-    parts = [describe(rule, later if i else first) for i, rule in enumerate(rules.rules[:shown])]
+def _sentence(rules: Rules, leading: int, first: int, later: int, shown: int) -> str:
+    parts = [_opening(rules.rules[0], leading, first)]
+    parts += [f"also on {describe(rule, later)}" for rule in rules.rules[1:shown]]
     more = len(rules) - len(parts)
-    tail = f"; and {more} more rule{'s' * (more > 1)}" if more else ""
-    return "Fires on " + "; also on ".join(parts) + tail
+    parts += [f"and {more} more rule{'s' * (more > 1)}"] if more else []
+    return "; ".join(parts)
+
+
+def _opening(rule: Rule, leading: int, values: int) -> str:
+    """The first rule, with the values in front of the others where they make most of it."""
+    if not leading:
+        return f"Fires on {describe(rule, values)}"
+    (literal,) = rule.literals
+    front, tail = (
+        replace(rule, literals=(replace(literal, values=part),))
+        for part in (literal.values[:leading], literal.values[leading:])
+    )
+    most = max(2, values - leading)
+    return f"Fires mostly on {describe(front, values)}, less on {describe(tail, most)}"
 
 
 def describe(rule: Rule, values: int = 6) -> str:

@@ -140,9 +140,10 @@ def _files(
     texts = corpus.documents(request.corpus)
     noted = 0
     for progress in build(folder, subject, numbered, texts, _settings(request)):
-        if progress.stage == "caching" and progress.done - noted >= NOTED:
+        due = progress.done - noted >= NOTED or progress.done == progress.total
+        if progress.stage == "caching" and due:
             noted = progress.done
-            runs.set_done(catalogue, run_id, noted)
+            runs.set_done(catalogue, run_id, noted, progress.total)
         yield progress
 
 

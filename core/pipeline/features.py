@@ -4,15 +4,16 @@ Counts, peaks, positions and tokens from the activations; logit effects and neig
 decoder; deciles and the reason why a feature is not explained in full from its contexts.
 """
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 
-from core.examples import Contexts, draw_all
-from core.examples.activating import REASONS
+from core.examples import Contexts
+from core.examples.activating import REASONS, Activating, Stream, activating
 from core.similarity import decoder_neighbours
 from core.statistics import FeatureStatistics, statistics
+from data.activations import ranges
 from data.cachefiles import CacheFiles
 from data.caches import HookpointTables
 from data.records import HookpointRecord
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from core.subject import Subject
 
 N_NEIGHBOURS = 10
+BINS = 40  # of the histogram of peaks
+BLOCK = 1_000_000  # activations ranked at once: about 100 MB
 TOKEN_COUNT = pa.struct([("token", pa.uint32()), ("n", pa.uint32()), ("mean", pa.float32())])
 EFFECT = pa.struct([("token", pa.uint32()), ("value", pa.float32())])
 
@@ -34,7 +37,7 @@ def hookpoint_tables(
     columns = files.columns(hookpoint.hookpoint_id)
     matrix = files.tokens.matrix()
     blocks = list(statistics(columns, matrix, files.meta))
-    contexts, edges, reasons = _protocol(files, hookpoint)
+    protocol = _protocol(files, hookpoint)
     effects = _effects(subject, sae, files)
     features = np.arange(hookpoint.n_features)
     norms = None if sae.weights.W_dec is None else sae.weights.W_dec.float().norm(dim=1)
@@ -43,7 +46,7 @@ def hookpoint_tables(
             "hookpoint_id": _constant(hookpoint.hookpoint_id, len(features)),
             "feature": pa.array(features.astype(np.uint32)),
             "n_active": _joined(blocks, "n_active", np.uint64),
-            "n_contexts": pa.array(contexts.astype(np.uint32)),
+            "n_contexts": pa.array(protocol.n_contexts.astype(np.uint32)),
             "density": _joined(blocks, "density", np.float32),
             "max_activation": _joined(blocks, "max_activation", np.float32),
             "mean_activation": _joined(blocks, "mean_activation", np.float32),
@@ -52,17 +55,17 @@ def hookpoint_tables(
             "decoder_norm": pa.nulls(len(features), pa.float32())
             if norms is None
             else pa.array(norms.cpu().numpy()),
-            "reason": pa.array(reasons, pa.string()),
+            "reason": pa.array(protocol.reasons, pa.string()),
         }
     )
     chart = pa.table(
         {
             "hookpoint_id": _constant(hookpoint.hookpoint_id, len(features)),
             "feature": pa.array(features.astype(np.uint32)),
-            "bin_width": _joined(blocks, "bin_width", np.float32),
-            "counts": _lists(np.concatenate([b.counts for b in blocks])),
+            "bin_width": pa.array(protocol.bin_width),
+            "counts": _lists(protocol.counts),
             "position_counts": _lists(np.concatenate([b.position_counts for b in blocks])),
-            "decile_edges": _edges(edges),
+            "decile_edges": _edges(protocol.edges),
             "top_tokens": _top_tokens(blocks),
             "promoted": _logits(effects, "promoted", len(features)),
             "suppressed": _logits(effects, "suppressed", len(features)),
@@ -72,16 +75,46 @@ def hookpoint_tables(
     return HookpointTables(n_activations, feature, chart, _neighbours(hookpoint, sae))
 
 
-def _protocol(
-    files: CacheFiles, hookpoint: HookpointRecord
-) -> tuple[np.ndarray, np.ndarray, list[str | None]]:
-    """Distinct contexts, decile edges [features, 11] and the reason, of every feature."""
+class Protocol(NamedTuple):
+    """What a feature's distinct contexts say of it, copies counted once."""
+
+    n_contexts: np.ndarray  # int64 [features]
+    bin_width: np.ndarray  # activation units, float32 [features]
+    counts: np.ndarray  # contexts by peak, uint32 [features, BINS]
+    edges: np.ndarray  # peaks that bound the deciles, NaN where too few, float32 [features, 11]
+    reasons: list[str | None]
+
+
+def _protocol(files: CacheFiles, hookpoint: HookpointRecord) -> Protocol:
+    """Rank every feature's contexts, block by block."""
     contexts = Contexts.open(files)
     columns = files.columns(hookpoint.hookpoint_id)
-    parts = list(draw_all(contexts, columns, hookpoint=hookpoint.name))
-    reasons = [REASONS[code] for part in parts for code in part.reason.tolist()]
-    counts = np.concatenate([part.n_contexts for part in parts])
-    return counts, np.concatenate([part.decile_edges for part in parts]), reasons
+    parts, counts, widths = [], [], []
+    for lo, hi in ranges(columns.counts(), BLOCK):
+        stream = Stream(contexts.seed, hookpoint.name, np.arange(lo, hi))
+        found = activating(contexts, columns.block(lo, hi), stream)
+        width, histogram = _histogram(found)
+        parts.append(found)
+        widths.append(width)
+        counts.append(histogram)
+    return Protocol(
+        n_contexts=np.concatenate([part.n_contexts for part in parts]),
+        bin_width=np.concatenate(widths),
+        counts=np.concatenate(counts),
+        edges=np.concatenate([part.edges for part in parts]),
+        reasons=[REASONS[code] for part in parts for code in part.reason.tolist()],
+    )
+
+
+def _histogram(found: Activating) -> tuple[np.ndarray, np.ndarray]:
+    """Width of a bin and contexts by peak, of each feature of a block."""
+    n = len(found.n_contexts)
+    largest = np.zeros(n, np.float32)
+    np.maximum.at(largest, found.row, found.peak)
+    width = largest / np.float32(BINS)
+    place = np.minimum((found.peak / width[found.row]).astype(np.int64), BINS - 1)
+    counts = np.bincount(found.row * BINS + place, minlength=n * BINS)
+    return width, counts.reshape(n, BINS).astype(np.uint32)
 
 
 def _effects(subject: "Subject", sae: "Sae", files: CacheFiles) -> list["Effects"]:
