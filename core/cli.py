@@ -66,7 +66,7 @@ def demo(
         Path | None,
         typer.Option(help="Train the bundled subject and SAEs again, into this folder, and exit."),
     ] = None,
-    minutes: Annotated[float, typer.Option(help="Training time for --retrain.")] = 47,
+    minutes: Annotated[float, typer.Option(help="Training time for --retrain.")] = 41,
 ) -> None:
     """Run the whole pipeline on the bundled subject; the dashboard opens as soon as it can."""
     from core import demonstration

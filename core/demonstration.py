@@ -21,27 +21,28 @@ from data import caches
 from data.catalogue import Catalogue
 from data.records import CacheRecord, HookpointRecord
 
-NAME = "demo"
 FIRST = 204  # features a hookpoint, with contexts for every verdict, before the dashboard opens
 REQUEST = CacheRequest(
     subject=str(demo.MODEL),
     saes=(str(demo.SAE),),
     corpus=demo.CORPUS,
-    name=NAME,
+    name="demo",
     n_tokens=demo.N_TOKENS,
     hookpoints=demo.HOOKPOINTS,
     sequence_length=demo.SEQUENCE_LENGTH,
 )
 
 
-def run(store: Path, *, serve: bool, port: int, workers: int) -> None:
+def run(
+    store: Path, *, serve: bool, port: int, workers: int, request: CacheRequest = REQUEST
+) -> None:
     """Cache, explain and score; serve as soon as there is something to read."""
     start = monotonic()
     catalogue = Catalogue(store)
-    draw(cache_stage(catalogue, REQUEST))
-    record = caches.cache(catalogue, NAME)
+    draw(cache_stage(catalogue, request))
+    record = caches.cache(catalogue, request.name)
     for hookpoint in record.hookpoints:
-        _explain_and_score(catalogue, hookpoint, _first(catalogue, hookpoint), workers)
+        _explain_and_score(catalogue, record, hookpoint, _first(catalogue, hookpoint), workers)
     with Server(store, port) if serve else nullcontext() as server:
         if server is not None:
             _say(f"Gloss is at {server.address} after {monotonic() - start:.0f} s (Ctrl+C ends it)")
@@ -77,13 +78,17 @@ def _first(catalogue: Catalogue, hookpoint: HookpointRecord) -> str:
 
 def _rest(catalogue: Catalogue, record: CacheRecord, workers: int) -> None:
     for hookpoint in record.hookpoints:
-        _explain_and_score(catalogue, hookpoint, "all", workers)
+        _explain_and_score(catalogue, record, hookpoint, "all", workers)
 
 
 def _explain_and_score(
-    catalogue: Catalogue, hookpoint: HookpointRecord, features: str, workers: int
+    catalogue: Catalogue,
+    record: CacheRecord,
+    hookpoint: HookpointRecord,
+    features: str,
+    workers: int,
 ) -> None:
-    explain = ExplainRequest(NAME, (hookpoint.name,), features, Settings(), 0, workers)
+    explain = ExplainRequest(record.name, (hookpoint.name,), features, Settings(), 0, workers)
     draw(explain_stage(catalogue, explain))
-    score = ScoreRequest(NAME, (hookpoint.name,), features, workers=workers)
+    score = ScoreRequest(record.name, (hookpoint.name,), features, workers=workers)
     draw(score_stage(catalogue, score))

@@ -128,12 +128,12 @@ def _step(
             sae, p, rest.detach(), silent, settings
         )
     loss.backward()
-    assert sae.W_dec.grad is not None
-    along = (sae.W_dec.grad * sae.W_dec).sum(1, keepdim=True)
-    sae.W_dec.grad -= along * sae.W_dec  # a step along the row would be undone by normalising
-    optimizer.step()
-    optimizer.zero_grad()
-    with torch.no_grad():
+    with torch.no_grad():  # else every step's graph stays alive through the gradient it changed
+        assert sae.W_dec.grad is not None
+        along = (sae.W_dec.grad * sae.W_dec).sum(1, keepdim=True)
+        sae.W_dec.grad -= along * sae.W_dec  # a step along the row would be undone by normalising
+        optimizer.step()
+        optimizer.zero_grad()
         sae.W_dec.copy_(normalize(sae.W_dec, dim=1))
     silence += 1
     silence[indices[values > 0]] = 0

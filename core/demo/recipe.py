@@ -14,7 +14,7 @@ class Recipe:
     model: ModelSettings = field(default_factory=ModelSettings)
     sae: SaeSettings = field(default_factory=SaeSettings)
     hookpoints: tuple[str, ...] = HOOKPOINTS
-    model_share: float = 0.79  # of the training time; the SAEs divide the rest equally
+    model_share: float = 0.9  # of the training time; the SAEs divide the rest equally
     sae_tokens: int = 2_000_000  # training tokens whose activations the SAEs learn from
     measured_tokens: int = 500_000  # training tokens that dead features are counted on
     seed: int = 0

@@ -34,7 +34,7 @@ class Material(NamedTuple):
 
 
 def retrain(
-    out: Path, minutes: float = 47, *, corpus: str = CORPUS, recipe: Recipe | None = None
+    out: Path, minutes: float = 41, *, corpus: str = CORPUS, recipe: Recipe | None = None
 ) -> Iterator[Progress]:
     """Train a subject and its SAEs into `out`, laid out like `data/demo`.
 
