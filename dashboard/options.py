@@ -21,6 +21,8 @@ SERVER: dict[str, Value] = {
     "client.showErrorLinks": False,  # no "ask a chat bot" links under errors
     "runner.postScriptGC": False,  # hidden; the default collects garbage before the page is sent
     "runner.magicEnabled": False,
+    # The page number always has a default, and a new filter sets it back: no reason to warn.
+    "global.disableWidgetStateDuplicationWarning": True,
 }
 THEME: dict[str, Value] = {
     "theme.baseFontSize": 14,
