@@ -10,6 +10,8 @@ from pathlib import Path
 DEFAULTS = {
     # Threads that wait by spinning make a busy machine several times slower.
     "OMP_WAIT_POLICY": "PASSIVE",
+    # numpy's own products are small here: a second thread only spins, in every worker.
+    "OPENBLAS_NUM_THREADS": "1",
     # nnsight otherwise puts a `.save` on every object of the process.
     "NNSIGHT_CONFIG": str(Path(__file__).with_name("nnsight.yaml")),
     "HF_HUB_DISABLE_TELEMETRY": "1",
