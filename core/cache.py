@@ -106,9 +106,16 @@ def _describe(subject: Subject, number: int, hookpoint: str, sae: Sae, topk: int
 def sequence_length(subject: Subject, settings: CacheSettings) -> int:
     """Choose the sequence length, never above what the subject was trained on."""
     longest = subject.max_length
-    length = settings.sequence_length or min(DEFAULT_LENGTH, longest or DEFAULT_LENGTH)
-    if length < 2:
-        raise BadInput(f"a sequence length of {length} leaves no room for text: give at least 2")
+    length = settings.sequence_length
+    if length is None:
+        length = min(DEFAULT_LENGTH, longest or DEFAULT_LENGTH)
+    context = CacheMeta(length).context_length
+    if length < context:
+        limit = f" ({subject.name} takes no more)" if settings.sequence_length is None else ""
+        raise BadInput(
+            f"sequences of {length} tokens{limit} do not hold a context of {context}: "
+            f"give --sequence-length {context} or more"
+        )
     if longest is not None and length > longest:
         raise BadInput(
             f"the subject {subject.name} was trained on {longest} tokens at once, not {length}: "

@@ -6,6 +6,7 @@ the command that needs it, so that `gloss --help` and `gloss show` stay quick.
 
 import json
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import Annotated, Literal
@@ -29,25 +30,38 @@ Store = Annotated[
                  show_default="./store"),
 ]  # fmt: skip
 Json = Annotated[bool, typer.Option("--json", help="One JSON object a line, for scripts.")]
-Port = Annotated[int, typer.Option(help="Port of the dashboard; 0 = a free one near 8501.")]
+Port = Annotated[
+    int, typer.Option(help="Port of the dashboard; 0 = a free one near 8501.", min=0, max=65_535)
+]
 Hookpoints = Annotated[
     list[str] | None,
     typer.Option("--hookpoint", help="Module path of the subject; may be repeated.",
                  show_default="all"),
 ]  # fmt: skip
-Workers = Annotated[int, typer.Option(help="Processes; 0 = as many as there are cores.")]
+Workers = Annotated[
+    int, typer.Option(help="Processes; 0 = as many as there are cores.", min=0, max=64)
+]
 DEFAULT_STORE = Path("store")
+
+
+class Stopped(BaseException):
+    """Ctrl+C; not a KeyboardInterrupt, which the command-line library would swallow."""
+
+
+def _stop(_signal: int, _frame: object) -> None:
+    raise Stopped
 
 
 def main() -> None:
     """Run the command line."""
     prepare()
+    signal.signal(signal.SIGINT, _stop)
     try:
         app()
     except GlossError as error:
         print(f"gloss: {error}", file=sys.stderr)
         sys.exit(1)
-    except KeyboardInterrupt:
+    except Stopped:
         print("gloss: stopped; what was finished is kept, the same command goes on from there",
               file=sys.stderr)  # fmt: skip
         sys.exit(130)
@@ -154,8 +168,9 @@ def explain(
                         objective=objective, examples=examples, sampling=sampling,
                         threshold=threshold)  # fmt: skip
     request = ExplainRequest(cache, tuple(hookpoint or ()), features, settings, seed, workers)
-    draw(explain_stage(Catalogue(store), request))
-    print(f"next: gloss score {cache}, or gloss serve")
+    done = draw(explain_stage(Catalogue(store), request))
+    print(f"next: gloss score {cache}, or gloss serve" if done else
+          "nothing to do: the chosen features have this explanation")  # fmt: skip
 
 
 @app.command()
@@ -176,7 +191,8 @@ def score(
     workers: Workers = 0,
 ) -> None:  # fmt: skip
     """Judge explanations on contexts that their explainer has not seen."""
-    from core.pipeline.scoring import ScoreRequest, score_stage
+    from core.pipeline.judging import ScoreRequest
+    from core.pipeline.scoring import score_stage
     from core.progress import draw
     from data.catalogue import Catalogue
 
@@ -184,14 +200,15 @@ def score(
         cache=cache,
         hookpoints=tuple(hookpoint or ()),
         features=features,
-        scorers=tuple(part.strip() for part in scorers.split(",") if part.strip()),
+        scorers=_parts(scorers),
         run_id=run,
         preset=preset,
-        kinds=tuple(part.strip() for part in kinds.split(",") if part.strip()),
+        kinds=_parts(kinds),
         workers=workers,
     )
-    draw(score_stage(Catalogue(store), request))
-    print(f"next: gloss show {cache}, or gloss serve")
+    done = draw(score_stage(Catalogue(store), request))
+    print(f"next: gloss show {cache}, or gloss serve" if done else
+          "nothing to do: the chosen explanations have these scores")  # fmt: skip
 
 
 @app.command()
@@ -209,7 +226,8 @@ def show(
     if feature is None:
         lines = shown.cache_lines(catalogue, cache, hookpoint, as_json=as_json)
     else:
-        lines = shown.feature_lines(catalogue, cache, feature, as_json=as_json)
+        lines = shown.feature_lines(catalogue, cache, _address(feature, hookpoint),
+                                    as_json=as_json)  # fmt: skip
     for line in lines:
         print(line)
 
@@ -228,6 +246,8 @@ def serve(store: Store = DEFAULT_STORE, port: Port = 0) -> None:
     """Open the dashboard."""
     from core.serving import Server
 
+    if store.exists() and not store.is_dir():
+        raise BadInput(f"--store {store} is a file; name a folder")
     with Server(store, port) as server:
         print(f"Gloss is at {server.address} (Ctrl+C ends it)", file=sys.stderr)
         server.wait()
@@ -256,6 +276,20 @@ def bench(
         raise typer.Exit(1)
 
 
+def _parts(text: str) -> tuple[str, ...]:
+    """Split at commas, each part once, e.g. "a, b,a" -> ("a", "b")."""
+    return tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
+
+
+def _address(feature: str, hookpoints: list[str] | None) -> str:
+    """HOOKPOINT/INDEX from a feature and --hookpoint."""
+    if not hookpoints:
+        return feature
+    if len(hookpoints) > 1 or "/" in feature:
+        raise BadInput(f"feature {feature} needs one hookpoint: write HOOKPOINT/INDEX")
+    return f"{hookpoints[0]}/{feature}"
+
+
 def open_store(store: Path):
     """Open a store that is there; commands that only read do not make one."""
     from data.catalogue import Catalogue
@@ -272,7 +306,7 @@ def number(text: str) -> int:
     digits = text[:-1] if scale else text
     try:
         found = round(float(digits.replace("_", "").replace(",", "")) * (scale or 1))
-    except ValueError:
+    except (ValueError, OverflowError):
         raise BadInput(f"--tokens {text} is not a number; write 200000, 200k or 10M") from None
     if found <= 0:
         raise BadInput(f"--tokens {text} is not a positive number")

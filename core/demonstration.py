@@ -13,7 +13,8 @@ from core import demo
 from core.grammar.settings import Settings
 from core.pipeline.caching import CacheRequest, cache_stage
 from core.pipeline.explaining import ExplainRequest, explain_stage
-from core.pipeline.scoring import ScoreRequest, score_stage
+from core.pipeline.judging import ScoreRequest
+from core.pipeline.scoring import score_stage
 from core.pipeline.workers import default_workers
 from core.progress import draw
 from core.serving import Server

@@ -80,7 +80,8 @@ def explanation(found: ExplanationRecord) -> dict[str, Any]:
         "status": found.status,
         "error": found.error,
         "cost_usd": found.cost_usd,
-        "scores": {score.scorer: _score(score) for score in found.scores},
+        "scores": {name: _score(score) for name, score in results.headline(found.scores).items()},
+        "presets": [{"scorer": score.scorer, **_score(score)} for score in found.scores],
     }
     if exact is not None:
         shown["exact"] = {span: exact.detail.get(span) for span in ("test", "corpus")}
@@ -93,6 +94,8 @@ def _score(score: Score) -> dict[str, Any]:
         "interval": [score.low, score.high],
         "n": score.n,
         "failed": score.failed,
+        "skipped": score.detail.get("skipped", {}),
+        "removed": score.detail.get("removed", {}),
         "judge": score.judge,
         "preset": score.preset,
         "by_decile": [
@@ -135,7 +138,10 @@ def feature_lines(catalogue: Catalogue, name: str, address: str, *, as_json: boo
         )
     found = _feature(record, hookpoint, row, explanations.get(feature, []))
     bench = Workbench.open(catalogue, record)
-    found["examples"] = list(_examples(bench, hookpoint, feature, verdicts))
+    shown = results.headline_verdicts(
+        verdicts, explanations.get(feature, []), bench.contexts.length
+    )
+    found["examples"] = list(_examples(bench, hookpoint, feature, shown))
     if as_json:
         yield json.dumps(found, ensure_ascii=False)
     else:

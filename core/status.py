@@ -1,7 +1,9 @@
 """`gloss status`: caches, runs, and what is half done, for people and for scripts."""
 
 import json
-from collections.abc import Iterator
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +14,15 @@ from data.records import CacheRecord
 
 def as_object(catalogue: Catalogue) -> dict[str, Any]:
     """The store as one JSON-ready object (DESIGN: status --json)."""
+    found = runs.runs(catalogue)  # first: this notices runs whose process is gone
     return {
         "store": str(catalogue.store),
-        "caches": [_cache(catalogue, record) for record in caches.caches(catalogue)],
-        "runs": [_run(row) for row in runs.runs(catalogue)],
+        "caches": [_cache(catalogue, record, found) for record in caches.caches(catalogue)],
+        "runs": [_run(row) for row in found],
     }
 
 
-def _cache(catalogue: Catalogue, record: CacheRecord) -> dict[str, Any]:
+def _cache(catalogue: Catalogue, record: CacheRecord, found: Sequence[Row]) -> dict[str, Any]:
     return {
         "name": record.name,
         "subject": record.subject,
@@ -27,14 +30,31 @@ def _cache(catalogue: Catalogue, record: CacheRecord) -> dict[str, Any]:
         "tokens": record.n_tokens,
         "features": sum(found.n_features for found in record.hookpoints),
         "alive": sum(found.n_alive for found in record.hookpoints),
-        "state": record.status,
+        "state": _state(record, found),
         "bytes": _size(catalogue.store / record.folder),
     }
 
 
+def _state(record: CacheRecord, found: Sequence[Row]) -> str:
+    """Say "done", "running" while a live run makes the cache, else how the newest one ended."""
+    if record.status == "done":
+        return "done"
+    ended = [
+        row["status"] for row in found if row["stage"] == "cache" and row["cache"] == record.name
+    ]
+    if "running" in ended:
+        return "running"
+    return "failed" if ended[-1:] == ["failed"] else "interrupted"
+
+
 def _size(folder: Path) -> int:
-    """Bytes on disk below a folder."""
-    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+    """Bytes on disk below a folder; what is missing or may not be read counts nothing."""
+    total = 0
+    for here, _, names in os.walk(folder):
+        for name in names:
+            with suppress(OSError):
+                total += os.stat(os.path.join(here, name)).st_size
+    return total
 
 
 def _run(row: Row) -> dict[str, Any]:

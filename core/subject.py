@@ -72,7 +72,8 @@ class Subject:
     def tokenizer(self) -> Any:
         """The tokenizer; an error when the subject came without one."""
         if self._tokenizer is None:
-            raise BadInput(f"the subject {self.name or 'in memory'} has no tokenizer: give one")
+            name = self.name or "in memory"
+            raise BadInput(f"the subject {name} has no tokenizer: put its files into the folder")
         return self._tokenizer
 
     @property

@@ -6,6 +6,7 @@ Everything heavy is opened once: a cache's contexts, a feature's activations.
 """
 
 from collections.abc import Callable, Hashable
+from dataclasses import replace
 from typing import Concatenate, NamedTuple, ParamSpec, TypeVar
 
 from core.pipeline.workbench import Workbench
@@ -18,6 +19,7 @@ from data.errors import StoreTrouble
 from data.records import CacheRecord, ExplanationRecord, HookpointRecord
 
 ANSWERS, READERS, DRAWN, BENCHES = 256, 64, 64, 3  # kept
+CONTEXT = 32  # tokens in the contexts that pages show
 PAUSE = 0.08  # seconds after a page before the next ones are read
 
 P = ParamSpec("P")
@@ -120,9 +122,11 @@ def _runs(con: Connection) -> list[Row]:
 
 def _feature(con: Connection, hookpoint_id: int, feature: int) -> FeatureRecord:
     found = results.explanations(con, hookpoint_id, feature).get(feature, [])
+    verdicts = results.verdicts(con, hookpoint_id, feature) if found else []
+    shown = [replace(e, scores=tuple(results.headline(e.scores).values())) for e in found]
     return FeatureRecord(
         facts=queries.facts(con, hookpoint_id, feature),
-        explanations=found[::-1],
-        verdicts=results.verdicts(con, hookpoint_id, feature) if found else [],
+        explanations=shown[::-1],
+        verdicts=results.headline_verdicts(verdicts, found, CONTEXT),
         neighbours=queries.neighbours(con, hookpoint_id, feature),
     )

@@ -2,18 +2,21 @@
 
 A cache is registered before the first forward pass (its hookpoints need numbers for their folders)
 and finished in one transaction when its files are final. Beginning the same cache again with the
-same settings continues it; with other settings it is refused.
+same settings continues it; with other settings it is refused, unless nothing was stored yet.
 """
 
 import hashlib
+import json
+import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import pyarrow as pa
 
 from data.catalogue import Catalogue, Connection, Row, as_json
-from data.errors import BadInput, NotFound
+from data.errors import BadInput, NotFound, StoreBusy
+from data.identity import difference, facts, nothing_stored
 from data.records import CacheRecord, HookpointRecord
 
 
@@ -28,6 +31,7 @@ class SubjectFacts:
     n_layers: int
     d_model: int
     vocabulary_size: int
+    sha256: str = ""  # of a sample of all weights; "" = unknown
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,73 +85,77 @@ def begin_cache(
     *,
     seed: int,
 ) -> CacheRecord:
-    """Register a cache and number its hookpoints; the same again continues the one there is."""
-    settings_hash = digest(
-        settings,
-        [subject.name, subject.revision, subject.dtype],
-        [[sae.hookpoint, sae.weights_sha256] for sae in saes],
-    )
+    """Register a cache and number its hookpoints; the same again continues the one there is.
+
+    settings: everything else that the cache is compared by.
+    """
+    asked = facts(subject, saes, settings, seed)
     with catalogue.writing() as con:
-        known = con.row("select cache_id, settings_hash from cache where name = ?", [name])
+        known = con.row("select * from cache where name = ?", [name])
         if known is None:
-            _insert_cache(con, name, subject, saes, settings, settings_hash, seed)
-        elif known["settings_hash"] != settings_hash:
-            raise BadInput(
-                f"cache '{name}' exists with another subject, SAE or setting; "
-                "give the new one another --name"
+            cache_id = con.value("select nextval('cache_ids')")
+            con.run(
+                "insert into cache (cache_id, name, status, folder) values (?, ?, 'running', ?)",
+                [cache_id, name, f"caches/{name}"],
             )
+            _describe(con, cache_id, subject, saes, asked)
+        elif known["settings_hash"] != digest(asked):
+            _require_empty(con, catalogue, known, asked)
+            folder = catalogue.store / known["folder"]
+            if folder.exists():
+                shutil.rmtree(folder)
+            con.run("delete from hookpoint where cache_id = ?", [known["cache_id"]])
+            _describe(con, known["cache_id"], subject, saes, asked)
     return cache(catalogue, name)
 
 
-def _insert_cache(
+def _require_empty(
+    con: Connection, catalogue: Catalogue, known: Row, asked: Mapping[str, Any]
+) -> None:
+    """Refuse to begin a cache anew with other settings where anything could be lost."""
+    name = known["name"]
+    if known["status"] == "done" or not nothing_stored(catalogue.store / known["folder"]):
+        differing = difference(json.loads(known["settings"]), asked)
+        raise BadInput(f"cache '{name}' was begun with {differing}: give another --name")
+    run = con.value(
+        "select max(run_id) from run where cache_id = ? and status = 'running'",
+        [known["cache_id"]],
+    )
+    if run is not None:
+        raise StoreBusy(f"run {run} is making cache '{name}': wait for it, or give another --name")
+
+
+def _describe(
     con: Connection,
-    name: str,
+    cache_id: int,
     subject: SubjectFacts,
     saes: Sequence[SaeFacts],
-    settings: Mapping[str, Any],
-    settings_hash: str,
-    seed: int,
+    asked: Mapping[str, Any],
 ) -> None:
-    """One row a cache, one a hookpoint, and the subject and SAEs where they are new."""
-    subject_id = _known_or_new(
-        con,
-        "subject",
-        {
-            "natural_key": digest(subject.name, subject.revision, subject.dtype),
-            "name": subject.name,
-            "revision": subject.revision,
-            "architecture": subject.architecture,
-            "dtype": subject.dtype,
-            "n_layers": subject.n_layers,
-            "d_model": subject.d_model,
-            "vocabulary_size": subject.vocabulary_size,
-        },
-    )
-    cache_id = con.value("select nextval('cache_ids')")
+    """Enter what a cache is made of: the subject and SAEs where they are new, its hookpoints."""
     con.run(
-        "insert into cache (cache_id, name, subject_id, status, folder, seed, settings, "
-        "settings_hash, created_at) values (?, ?, ?, 'running', ?, ?, ?, ?, now()::timestamp)",
-        [cache_id, name, subject_id, f"caches/{name}", seed, as_json(settings), settings_hash],
+        "update cache set subject_id = ?, seed = ?, settings = ?, settings_hash = ?, "
+        "created_at = now()::timestamp where cache_id = ?",
+        [_subject_id(con, subject), asked["seed"], as_json(asked), digest(asked), cache_id],
     )
     for sae in saes:
-        sae_id = _known_or_new(
-            con,
-            "sae",
-            {
-                "natural_key": digest(sae.source, sae.hookpoint, sae.weights_sha256),
-                "source": sae.source,
-                "hookpoint": sae.hookpoint,
-                "kind": sae.kind,
-                "weights_sha256": sae.weights_sha256,
-                "n_features": sae.n_features,
-                "settings": as_json(sae.settings),
-            },
-        )
         con.run(
             "insert into hookpoint (cache_id, name, sae_id, status, n_features) "
             "values (?, ?, ?, 'running', ?)",
-            [cache_id, sae.hookpoint, sae_id, sae.n_features],
+            [cache_id, sae.hookpoint, _sae_id(con, sae), sae.n_features],
         )
+
+
+def _subject_id(con: Connection, subject: SubjectFacts) -> int:
+    row = asdict(subject)
+    key = digest(subject.name, subject.revision, subject.dtype, row.pop("sha256"))
+    return _known_or_new(con, "subject", {"natural_key": key, **row})
+
+
+def _sae_id(con: Connection, sae: SaeFacts) -> int:
+    key = digest(sae.source, sae.hookpoint, sae.weights_sha256)
+    row = asdict(sae) | {"settings": as_json(sae.settings)}
+    return _known_or_new(con, "sae", {"natural_key": key, **row})
 
 
 def _known_or_new(con: Connection, table: str, row: Row) -> int:
@@ -291,15 +299,23 @@ def _cache(row: Row, hookpoints: tuple[HookpointRecord, ...]) -> CacheRecord:
 def hookpoint(record: CacheRecord, name: str | None) -> HookpointRecord:
     """One hookpoint of a cache; None is allowed when there is only one.
 
-    A name may leave out leading parts of the module path: "layers.2" finds "gpt_neox.layers.2".
+    A name may leave out leading parts of the module path where that is clear: "layers.2" finds
+    "gpt_neox.layers.2", never "gpt_neox.layers.12".
     """
     if name is None and len(record.hookpoints) == 1:
         return record.hookpoints[0]
-    for found in record.hookpoints:
-        if name and f".{found.name}".endswith(f".{name}"):
-            return found
-    known = ", ".join(found.name for found in record.hookpoints)
+    exact = [found for found in record.hookpoints if found.name == name]
+    short = [
+        found
+        for found in record.hookpoints
+        if name and not name.isdecimal() and found.name.endswith(f".{name}")
+    ]
+    if len(exact or short) == 1:
+        return (exact or short)[0]
+    known = ", ".join(found.name for found in short or record.hookpoints)
     asked = f"no hookpoint '{name}'" if name else "a hookpoint must be named"
+    if short:
+        asked = f"more than one hookpoint '{name}'"
     raise NotFound(f"{asked} in cache '{record.name}'; it has: {known}")
 
 

@@ -155,9 +155,9 @@ class Catalogue:
 
     def _create(self) -> None:
         """Make a new catalogue beside its final name, then rename: a killed start leaves none."""
-        self.store.mkdir(parents=True, exist_ok=True)
         draft = self.store / f"{FILE}.{id(self):x}.tmp"
         with self._translated():
+            self.store.mkdir(parents=True, exist_ok=True)
             raw = duckdb.connect(draft, config=dict(SETTINGS))
             try:
                 raw.execute(SCHEMA.read_text(encoding="utf-8"))
@@ -214,11 +214,17 @@ class Catalogue:
             first = str(error).splitlines()[0]
             raise StoreTrouble(f"{self.path} cannot be used: {first}") from error
         except (OSError, duckdb.FatalException, duckdb.OutOfMemoryException) as error:
-            first = str(error).splitlines()[0]
-            raise StoreTrouble(
-                f"{self.path} could not be written: {first}; what was stored before is kept, "
-                "free some space and run the same command again"
-            ) from error
+            raise StoreTrouble(self._unwritable(error)) from error
+        except duckdb.Error as error:
+            if "No space left" not in str(error):
+                raise
+            raise StoreTrouble(self._unwritable(error)) from error
+
+    def _unwritable(self, error: Exception) -> str:
+        return (
+            f"{self.path} could not be written: {str(error).splitlines()[0]}; what was stored "
+            "before is kept: make room there, or name another --store, and run the same again"
+        )
 
 
 def as_json(value: Any) -> str:

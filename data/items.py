@@ -24,6 +24,7 @@ class ItemTable:
     first_token: np.ndarray  # uint64 [n], flat index of the context's first token
     peak: np.ndarray  # float32 [n], largest activation in the context
     marks: Sequence[Sequence[int] | None]  # marked offsets in the context; None for detection
+    length: int = 32  # tokens in a context
 
 
 def item_ids(
@@ -69,17 +70,20 @@ def _stored(con: Connection, hookpoint_id: int, keys: Sequence[Key]) -> dict[Key
 
 # Only test contexts are judged, hence the split. A context that is already there keeps its slot.
 ADD_EXAMPLES = """
-insert into example (hookpoint_id, feature, slot, kind, split, decile, first_token, peak)
+insert into example (
+    hookpoint_id, feature, slot, kind, split, decile, first_token, length, peak
+)
 select ?, feature,
        coalesce(last_slot, -1) + row_number() over (partition by feature order by place),
-       context_kind, 'test', decile, first_token, peak
+       context_kind, 'test', decile, first_token, length, peak
 from (
-    select f.feature, f.context_kind, f.first_token, min(f.item_id) as place,
+    select f.feature, f.context_kind, f.first_token, f.length, min(f.item_id) as place,
            any_value(f.decile) as decile, any_value(f.peak) as peak
     from fresh f
     anti join (select * from example where hookpoint_id = ?) x
-        on x.feature = f.feature and x.kind = f.context_kind and x.first_token = f.first_token
-    group by f.feature, f.context_kind, f.first_token
+        on x.feature = f.feature and x.kind = f.context_kind
+        and x.first_token = f.first_token and x.length = f.length
+    group by f.feature, f.context_kind, f.first_token, f.length
 )
 left join (
     select feature, max(slot) as last_slot
@@ -97,7 +101,7 @@ select f.item_id, x.hookpoint_id, f.feature, f.scorer, f.preset, x.slot, f.kind,
 from fresh f
 join (select * from example where hookpoint_id = ? and feature in (select feature from fresh)) x
     on x.hookpoint_id = ? and x.feature = f.feature and x.kind = f.context_kind
-    and x.first_token = f.first_token
+    and x.first_token = f.first_token and x.length = f.length
 order by f.item_id
 """
 
@@ -110,6 +114,7 @@ def _rows(tables: Mapping[Key, ItemTable], ids: np.ndarray) -> pa.Table:
     first = np.concatenate([table.first_token for table in tables.values()]).astype(np.uint64)
     peak = np.concatenate([table.peak for table in tables.values()]).astype(np.float32)
     marks = [marked for table in tables.values() for marked in table.marks]
+    lengths = [table.length for table in tables.values() for _ in table.kind]
     return pa.table(
         {
             "item_id": pa.array(ids),
@@ -122,6 +127,7 @@ def _rows(tables: Mapping[Key, ItemTable], ids: np.ndarray) -> pa.Table:
             ),
             "decile": pa.array(decile, mask=decile == 0),
             "first_token": pa.array(first),
+            "length": pa.array(lengths, pa.uint16()),
             "peak": pa.array(peak),
             "marks": pa.array(marks, pa.list_(pa.uint16())),
         }

@@ -69,16 +69,26 @@ ORDERS = {
 }
 # The explanation shown for a feature is a usable one, the best by detection, of equals the newest.
 TABLE = """
-with scored as (
-    select s.explanation_id,
-           arg_max(s.value, s.scorer_id) filter (m.name = 'detection') as detection,
-           arg_max(s.value, s.scorer_id) filter (m.name = 'fuzzing') as fuzzing,
-           arg_max(s.value, s.scorer_id) filter (m.name = 'exact') as exact,
-           coalesce(sum(s.n_judged) filter (m.name <> 'exact'), 0) as n_judged,
-           coalesce(sum(s.n_failed) filter (m.name <> 'exact'), 0) as n_failed
+with headline as (  -- one score a scorer: the preset gloss, else the latest
+    select s.explanation_id, m.name, s.value, s.n_judged, s.n_failed
     from score s
     join scorer m using (scorer_id)
-    group by s.explanation_id
+    join explanation e using (explanation_id)
+    where e.hookpoint_id = $1
+    qualify row_number() over (
+        partition by s.explanation_id, m.name
+        order by m.preset = 'gloss' desc, s.scorer_id desc
+    ) = 1
+),
+scored as (
+    select explanation_id,
+           any_value(value) filter (name = 'detection') as detection,
+           any_value(value) filter (name = 'fuzzing') as fuzzing,
+           any_value(value) filter (name = 'exact') as exact,
+           coalesce(sum(n_judged) filter (name <> 'exact'), 0) as n_judged,
+           coalesce(sum(n_failed) filter (name <> 'exact'), 0) as n_failed
+    from headline
+    group by explanation_id
 ),
 shown as (
     select e.feature, e.explanation_id, e.text, detection, fuzzing, exact, n_judged, n_failed,

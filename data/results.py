@@ -1,9 +1,12 @@
 """Explanations, scores and verdicts read back as records, for pages and for --json."""
 
 import json
+from collections.abc import Iterable
 
 from data.catalogue import Connection, Row
 from data.records import ExplanationRecord, Score, Tally
+
+HEADLINE = "gloss"  # the preset that a score without a preset's name is of
 
 EXPLANATIONS = """
 select e.explanation_id, e.hookpoint_id, e.feature, e.run_id, x.name as explainer, x.model,
@@ -67,7 +70,7 @@ def _score(row: Row) -> Score:
 
 VERDICTS = """
 select v.explanation_id, m.name as scorer, m.preset, i.kind, x.kind as context_kind, x.first_token,
-       i.marks, v.expected, v.predicted, v.probability
+       x.length, i.marks, v.expected, v.predicted, v.probability
 from verdict v
 join explanation e using (explanation_id)
 join scorer m using (scorer_id)
@@ -81,3 +84,32 @@ order by v.explanation_id, v.scorer_id, v.item_id
 def verdicts(con: Connection, hookpoint_id: int, feature: int) -> list[Row]:
     """Every verdict on one feature's explanations, with the context it is about."""
     return con.rows(VERDICTS, [hookpoint_id, feature])
+
+
+def headline(scores: Iterable[Score]) -> dict[str, Score]:
+    """The score of each scorer that stands for it: the preset `gloss`, else the latest.
+
+    Scores under different presets are never averaged or mixed; the others stay beside it.
+    """
+    chosen: dict[str, Score] = {}
+    for score in scores:
+        if score.scorer not in chosen or chosen[score.scorer].preset != HEADLINE:
+            chosen[score.scorer] = score
+    return chosen
+
+
+def headline_verdicts(
+    rows: Iterable[Row], explanations: Iterable[ExplanationRecord], length: int
+) -> list[Row]:
+    """Verdicts behind the headline scores, on contexts of `length` tokens."""
+    presets = {
+        (found.explanation_id, scorer): score.preset
+        for found in explanations
+        for scorer, score in headline(found.scores).items()
+    }
+    return [
+        row
+        for row in rows
+        if row["length"] == length
+        and presets.get((row["explanation_id"], row["scorer"])) == row["preset"]
+    ]

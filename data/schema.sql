@@ -116,6 +116,7 @@ create table example (
     split varchar,                   -- train, test
     decile utinyint,                 -- 1 weakest .. 10 strongest; null: non-activating
     first_token ubigint,             -- index of the context's first token in the token file
+    length usmallint,                -- tokens in the context; presets differ
     peak float,                      -- largest activation in the context
     source uinteger                  -- neighbour feature that the context was taken from; null otherwise
 );

@@ -11,7 +11,8 @@ from core.environment import prepare
 from core.grammar.settings import Settings
 from core.pipeline.caching import CacheRequest, cache_stage
 from core.pipeline.explaining import ExplainRequest, explain_stage
-from core.pipeline.scoring import ScoreRequest, score_stage
+from core.pipeline.judging import ScoreRequest
+from core.pipeline.scoring import score_stage
 from data.catalogue import Catalogue
 
 prepare()

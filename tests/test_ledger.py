@@ -99,12 +99,12 @@ def test_an_unknown_feature_is_named(cache, address):
         caches.feature_address(cache, address)
 
 
-@pytest.mark.parametrize("name", ["layers.1", "1"])
+@pytest.mark.parametrize("name", ["layers.1"])
 def test_a_hookpoint_may_be_named_by_its_last_parts(cache, name):
     assert caches.hookpoint(cache, name).name == "layers.1"
 
 
-@pytest.mark.parametrize("name", ["ayers.1", ".1", "layers.11", ""])
+@pytest.mark.parametrize("name", ["ayers.1", ".1", "1", "layers.11", ""])
 def test_a_part_of_a_name_is_not_a_hookpoint(cache, name):
     with pytest.raises(NotFound):
         caches.hookpoint(cache, name)

@@ -1,21 +1,28 @@
 """Explaining and scoring as stages: resumable, the same whoever does it, never overwriting."""
 
+import os
 import random
 import shutil
+import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
+from time import sleep
 
 import pytest
+from conftest import SMALL
 
 from core.grammar.settings import Settings
 from core.pipeline.again import asked_before, explain_one, reexplain
-from core.pipeline.explaining import ExplainRequest, explain_stage
-from core.pipeline.scoring import ScoreRequest, score_stage
+from core.pipeline.caching import cache_stage
+from core.pipeline.explaining import ExplainRequest, GrammarWork, explain_stage
+from core.pipeline.judging import ScoreRequest
+from core.pipeline.scoring import score_stage
 from core.pipeline.workbench import Workbench
 from data import caches, results, runs
 from data.catalogue import Catalogue
-from data.errors import BadInput
+from data.errors import BadInput, NotFound
 
 EXPLANATIONS = """
 select hookpoint_id, feature, text, rule, status, error
@@ -144,7 +151,7 @@ def test_harder_kinds_are_reported_apart(fresh_store):
     plain, hard = (
         {e.feature: s for es in found.values() for e in es for s in e.scores
          if s.scorer == "detection" and s.preset == preset}
-        for preset in ("gloss", "gloss+token+neighbour")
+        for preset in ("gloss", "gloss+neighbour+token")
     )  # fmt: skip
     assert plain
     assert {f: s.value for f, s in plain.items()} == {f: s.value for f, s in hard.items()}
@@ -157,6 +164,63 @@ def test_features_that_are_not_understood_are_named(fresh_store, features):
     request = ExplainRequest("small", (), features, Settings(), workers=1)
     with pytest.raises(BadInput, match="--features"):
         list(explain_stage(Catalogue(fresh_store), request))
+
+
+def test_another_preset_stands_beside_the_first(fresh_store):
+    catalogue = Catalogue(fresh_store)
+    feature = str(first_full(catalogue))
+    explain_and_score(fresh_store, feature)
+    for _ in range(2):  # the second time there is nothing to do
+        list(score_stage(catalogue, ScoreRequest("small", (), feature, preset="blog", workers=1)))
+    assert [run["stage"] for run in runs.runs(catalogue)] == ["cache", "explain", "score", "score"]
+    with catalogue.reading() as con:
+        (found,) = results.explanations(con, 1, int(feature))[int(feature)]
+        verdicts = results.verdicts(con, 1, found.feature)
+    assert {s.preset for s in found.scores if s.scorer == "detection"} == {"gloss", "blog"}
+    assert results.headline(found.scores)["detection"].preset == "gloss"
+    assert {row["length"] for row in verdicts} == {20, 32}
+    shown = results.headline_verdicts(verdicts, [found], 32)
+    assert {(row["preset"], row["length"]) for row in shown} == {("gloss", 32)}
+
+
+def test_rare_features_are_listed_and_not_explained(scored_store):
+    with Catalogue(scored_store).reading() as con:
+        rare = con.rows(
+            "select e.text, e.status, e.error from explanation e "
+            "join feature f using (hookpoint_id, feature) where f.reason = 'rare'"
+        )
+    assert all(row["text"] is None and row["status"] == "skipped" for row in rare)
+    assert all("fewer than 10" in row["error"] for row in rare)
+
+
+def test_a_scarce_feature_is_learnt_from_train_contexts_only(fresh_store):
+    catalogue = Catalogue(fresh_store)
+    record = caches.cache(catalogue, "small")
+    bench, hookpoint = Workbench.open(catalogue, record), record.hookpoints[0]
+    with catalogue.reading() as con:
+        rows = con.rows("select feature from feature where reason = 'scarce' order by 1 limit 5")
+    scarce = [row["feature"] for row in rows]
+    assert scarce
+    work = GrammarWork(record, bench.files.folder, hookpoint, Settings(examples=40), 0)
+    for feature in scarce:
+        chosen = work.contexts(bench, feature)
+        assert chosen is not None
+        assert bench.contexts.train[chosen // record.sequence_length].all()
+
+
+def test_a_corpus_too_small_to_split_is_not_explained(tmp_path):
+    catalogue = Catalogue(tmp_path)
+    list(cache_stage(catalogue, replace(SMALL, n_tokens=1_000)))
+    with pytest.raises(BadInput, match="at least 12"):
+        list(explain_stage(catalogue, ExplainRequest("small", (), "all", Settings())))
+
+
+@pytest.mark.parametrize("request_", [
+    ScoreRequest("small"), ScoreRequest("small", run_id=99), ScoreRequest("small", run_id=1),
+])  # fmt: skip
+def test_scoring_nothing_says_so(fresh_store, request_):
+    with pytest.raises(NotFound):
+        list(score_stage(Catalogue(fresh_store), request_))
 
 
 def gloss(store: Path, *words: str) -> list[str]:
@@ -181,6 +245,21 @@ def test_killed_stages_end_as_if_nothing_had_happened(fresh_store, scored_store)
     where = ["small", "--features", "0-39", "--workers", "1"]
     killed_until_done(gloss(fresh_store, "explain", *where), rng, kills=3)
     killed_until_done(gloss(fresh_store, "score", *where), rng, kills=3)
+    assert content(fresh_store) == content(scored_store)
+
+
+def test_ctrl_c_is_one_line_and_the_run_goes_on_later(fresh_store, scored_store):
+    command = gloss(fresh_store, "explain", "small", "--features", "0-39", "--workers", "2")
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    while runs.runs(Catalogue(fresh_store))[-1]["stage"] != "explain":
+        sleep(0.05)
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to the parent and its workers
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "Traceback" not in said
+    assert said.splitlines()[-1].startswith("gloss: stopped")
+    assert runs.runs(Catalogue(fresh_store))[-1]["status"] == "interrupted"
+    explain_and_score(fresh_store, "0-39")
     assert content(fresh_store) == content(scored_store)
 
 

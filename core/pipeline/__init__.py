@@ -2,7 +2,7 @@
 
     caching.py     text x subject x SAEs -> the files of a cache and its rows in the catalogue
     explaining.py  train contexts -> explanations, checked exactly
-    scoring.py     test contexts -> verdicts and scores
+    scoring.py     test contexts -> verdicts and scores; judging.py is the work on one feature
     again.py       one feature once more, as the dashboard asks
     workbench.py   one cache opened for explaining and scoring
     workers.py     chunks of features over processes, results in order

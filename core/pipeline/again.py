@@ -7,8 +7,9 @@ from dataclasses import asdict
 
 from core.grammar.settings import Settings
 from core.pipeline.explaining import GrammarWork, grammar_methods
+from core.pipeline.judging import JudgeWork, ScoreRequest
 from core.pipeline.running import running
-from core.pipeline.scoring import JudgeWork, ScoreRequest, grammar_scorers, unscored_features
+from core.pipeline.scoring import grammar_scorers, unscored_features
 from core.pipeline.workbench import Workbench
 from data import ledger
 from data.catalogue import Catalogue
@@ -24,6 +25,7 @@ def reexplain(
 
     The same settings again give the explanation that is there.
     """
+    bench.require_split()
     explanation_id = explain_one(catalogue, bench, hookpoint, feature, settings, seed=seed)
     score_one(catalogue, bench, hookpoint, feature)
     return explanation_id

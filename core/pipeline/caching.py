@@ -4,16 +4,17 @@ Files are the truth until they are final; then everything known of the features 
 catalogue in one transaction. Each step can be killed and run again.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from core.pipeline.inputs import list_sources, load_saes, require_name, text_of
 from core.pipeline.running import running
 from data import caches, corpus, runs
 from data.cachefiles import CacheFiles
 from data.caches import CorpusFacts, SaeFacts, SubjectFacts
 from data.catalogue import Catalogue
-from data.errors import BadInput
 from data.records import CacheRecord, Progress
 from data.runs import Plan
 
@@ -44,14 +45,17 @@ class CacheRequest:
 
 
 def cache_stage(catalogue: Catalogue, request: CacheRequest) -> Iterator[Progress]:
-    """Make a cache, go on with one that was begun, or do nothing when it is done."""
-    if "/" in request.name or request.name in ("", ".", ".."):
-        raise BadInput(f"--name {request.name!r} cannot name a folder; use a plain word")
-    corpus.documents(request.corpus)  # refuses a wrong corpus before any model loads
+    """Make a cache, go on with one that was begun, or do nothing when it is done.
+
+    The catalogue is left alone until everything that can be checked is checked.
+    """
+    require_name(request.name)
+    text = text_of(request.corpus, request.n_tokens)
+    listed = list_sources(request.saes)
     yield Progress("loading the subject", 0, 1, "models")
-    subject, saes = _loaded(request)
+    subject, saes = _loaded(request, listed)
     yield Progress("loading the subject", 1, 1, "models")
-    record = _begun(catalogue, request, subject, saes)
+    record = _begun(catalogue, request, subject, saes, text)
     if record.status == "done":
         yield Progress("caching", record.n_tokens, record.n_tokens, "tokens", note="done before")
         return
@@ -61,31 +65,23 @@ def cache_stage(catalogue: Catalogue, request: CacheRequest) -> Iterator[Progres
         yield from _finish(catalogue, request, record, subject, saes)
 
 
-def _loaded(request: CacheRequest) -> tuple["Subject", Mapping[str, "Sae"]]:
+def _loaded(
+    request: CacheRequest, listed: Sequence[tuple[str, str]]
+) -> tuple["Subject", Mapping[str, "Sae"]]:
     """The subject, and its SAEs by the full name of their hookpoint."""
-    from core.sae import list_hookpoints, load_sae, require_fit
     from core.subject import Subject
 
     subject = Subject.load(request.subject, dtype=request.dtype, device=request.device,
                            revision=request.revision)  # fmt: skip
-    saes: dict[str, Sae] = {}
-    for source in request.saes:
-        for name in request.hookpoints or list_hookpoints(source):
-            sae = load_sae(source, name)
-            side = ":in" if (sae.origin.hookpoint or "").endswith(":in") else ""
-            hookpoint = subject.resolve(name.removesuffix(":in") + side)
-            if hookpoint in saes:
-                raise BadInput(f"two SAEs are given for {hookpoint}; a cache takes one a hookpoint")
-            require_fit(subject, hookpoint, sae)
-            saes[hookpoint] = sae
-    return subject, saes
+    return subject, load_saes(subject, listed, request.hookpoints)
 
 
 def _settings(request: CacheRequest) -> "CacheSettings":
     from core.cache import CacheSettings
 
+    local = request.corpus != corpus.PYTHON_DOCS
     return CacheSettings(
-        corpus=request.corpus,
+        corpus=str(Path(request.corpus).expanduser().resolve()) if local else request.corpus,
         tokens=request.n_tokens,
         sequence_length=request.sequence_length,
         batch_size=request.batch_size,
@@ -94,13 +90,35 @@ def _settings(request: CacheRequest) -> "CacheSettings":
 
 
 def _begun(
-    catalogue: Catalogue, request: CacheRequest, subject: "Subject", saes: Mapping[str, "Sae"]
+    catalogue: Catalogue,
+    request: CacheRequest,
+    subject: "Subject",
+    saes: Mapping[str, "Sae"],
+    text: str,
 ) -> CacheRecord:
+    """Register the cache, once `core.cache.plan` has refused what cannot work."""
     from core.cache import plan
 
-    numbered = dict(enumerate(saes.items()))
-    plan(subject, numbered, _settings(request))  # refuses what cannot work before a row is written
-    facts = SubjectFacts(
+    settings = _settings(request)
+    meta = plan(subject, dict(enumerate(saes.items())), settings)
+    known = asdict(settings) | {
+        "sequence_length": meta.sequence_length,
+        "tokenizer": meta.tokenizer_sha256,
+        "text": text,
+    }
+    runs.mark_interrupted(catalogue)  # a run whose process is gone holds no cache
+    return caches.begin_cache(
+        catalogue,
+        request.name,
+        _subject_facts(request, subject),
+        [_sae_facts(hookpoint, sae) for hookpoint, sae in saes.items()],
+        known,
+        seed=request.seed,
+    )
+
+
+def _subject_facts(request: CacheRequest, subject: "Subject") -> SubjectFacts:
+    return SubjectFacts(
         name=request.subject,
         revision=request.revision,
         architecture=subject.architecture,
@@ -108,20 +126,18 @@ def _begun(
         n_layers=subject.n_layers,
         d_model=subject.d_model,
         vocabulary_size=subject.vocabulary_size,
+        sha256=subject.sha256,
     )
-    parts = [
-        SaeFacts(
-            hookpoint=hookpoint,
-            source=sae.origin.source,
-            kind=sae.kind,
-            weights_sha256=sae.sha256,
-            n_features=sae.n_features,
-            settings={**sae.origin.settings, "notes": list(sae.origin.notes)},
-        )
-        for hookpoint, sae in saes.items()
-    ]
-    return caches.begin_cache(
-        catalogue, request.name, facts, parts, asdict(_settings(request)), seed=request.seed
+
+
+def _sae_facts(hookpoint: str, sae: "Sae") -> SaeFacts:
+    return SaeFacts(
+        hookpoint=hookpoint,
+        source=sae.origin.source,
+        kind=sae.kind,
+        weights_sha256=sae.sha256,
+        n_features=sae.n_features,
+        settings={**sae.origin.settings, "notes": list(sae.origin.notes)},
     )
 
 

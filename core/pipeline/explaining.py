@@ -13,6 +13,7 @@ from time import perf_counter
 import numpy as np
 
 from core.examples import explainer_contexts
+from core.examples.contexts import TRAIN
 from core.explain import grammar
 from core.grammar.settings import Settings
 from core.pipeline import selection
@@ -28,6 +29,10 @@ from data.runs import Plan
 CHUNK = 24  # features in one transaction: a second or two of work
 EXACT = {"preset": "exact"}
 CONTEXT = 32  # tokens
+UNEXPLAINED = {
+    "dead": "dead: never active",
+    "rare": "rare: active in fewer than 10 contexts, too few to explain",
+}  # methods: listed, not explained
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +65,14 @@ class GrammarWork:
     def one(self, bench: Workbench, feature: int) -> ledger.NewExplanation:
         """Explain one feature, or say why not."""
         start = perf_counter()
+        reason = bench.draw(self.hookpoint, feature).reason
+        if reason in UNEXPLAINED:
+            return self._skipped(feature, UNEXPLAINED[reason])
         purpose = seed_of(self.seed, self.hookpoint.name, feature, "grammar")
         found = bench.slice(self.hookpoint, feature)
         made = grammar.explain_activations(
             bench.corpus, found.token, found.activation, self.settings, purpose,
-            contexts=self._contexts(bench, feature),
+            contexts=self.contexts(bench, feature),
         )  # fmt: skip
         return ledger.NewExplanation(
             feature=feature,
@@ -78,7 +86,7 @@ class GrammarWork:
             exact=made.exact,
         )
 
-    def _contexts(self, bench: Workbench, feature: int) -> np.ndarray | None:
+    def contexts(self, bench: Workbench, feature: int) -> np.ndarray | None:
         """First tokens of the train contexts to learn from; None = every train token."""
         if self.settings.examples is None:
             return None
@@ -90,7 +98,14 @@ class GrammarWork:
             sampling=self.settings.sampling,
             size=self.settings.examples,
         )
-        return chosen.first_token.astype(np.int64)
+        # A scarce feature's sample holds test contexts too; the exact check wants none of them.
+        return chosen.first_token[chosen.split == TRAIN].astype(np.int64)
+
+    def _skipped(self, feature: int, why: str) -> ledger.NewExplanation:
+        return ledger.NewExplanation(
+            feature=feature, text=None, rule=None, status="skipped", error=why, seconds=0.0,
+            seed=self.seed, example_slots=None, exact=None,
+        )  # fmt: skip
 
 
 @lru_cache(maxsize=2)
@@ -103,6 +118,7 @@ def explain_stage(catalogue: Catalogue, request: ExplainRequest) -> Iterator[Pro
     """Explain the features of a cache, one run a hookpoint."""
     record = caches.cache(catalogue, request.cache)
     bench = Workbench.open(catalogue, record)
+    bench.require_split()
     named = [caches.hookpoint(record, name) for name in request.hookpoints]
     for hookpoint in named or record.hookpoints:
         yield from _explain_hookpoint(catalogue, request, bench, hookpoint)

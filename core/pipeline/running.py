@@ -25,11 +25,11 @@ def running(catalogue: Catalogue, plan: Plan, total: int, done: int = 0) -> Iter
         raise GlossError(
             f"run {run_id} was cancelled; what was finished is kept, the same command goes on"
         ) from None
-    except (KeyboardInterrupt, GeneratorExit):
-        end_run(catalogue, run_id, "interrupted")
-        raise
     except Exception as error:
         end_run(catalogue, run_id, "failed", str(error).splitlines()[0] if str(error) else None)
+        raise
+    except BaseException:  # Ctrl+C, or the caller has stopped listening
+        end_run(catalogue, run_id, "interrupted")
         raise
     end_run(catalogue, run_id, "done")
 

@@ -27,7 +27,7 @@ def features(spec: str, live: np.ndarray, n_features: int, *, seed: int, name: s
     if spec == "all":
         return live
     kind, _, count = spec.partition(":")
-    if kind in ("random", "first") and count.isdecimal():
+    if kind in ("random", "first") and count.isdecimal() and int(count):
         return _drawn(kind, int(count), live, seed, name)
     return _listed(spec, n_features)
 
@@ -49,7 +49,9 @@ def _listed(spec: str, n_features: int) -> np.ndarray:
                 "write all, 0-99, 3,17,40-49, first:200 or random:200"
             )
         first, last = int(span[1]), int(span[2] or span[1])
-        if last >= n_features or last < first:
+        if last < first:
+            raise BadInput(f"--features {spec}: {part.strip()} ends before it begins")
+        if last >= n_features:
             raise BadInput(
                 f"--features {spec}: {part.strip()} is outside 0 to {n_features - 1:,}, "
                 "the features of this SAE"

@@ -11,11 +11,12 @@ from threading import Lock
 import numpy as np
 
 from core.examples import PRESETS, Contexts, FeatureExamples, Preset, draw
+from core.examples.contexts import FEWEST_SEQUENCES
 from core.grammar import Corpus
 from data.activations import Columns, FeatureActivations
 from data.cachefiles import CacheFiles
 from data.catalogue import Catalogue
-from data.errors import StoreTrouble
+from data.errors import BadInput, StoreTrouble
 from data.records import CacheRecord, HookpointRecord
 
 
@@ -56,6 +57,14 @@ class Workbench:
             contexts.train,
             contexts.selection_sequences,
         )
+
+    def require_split(self) -> None:
+        """Refuse a cache too small for train and test to be apart."""
+        if self.contexts.split_by != "sequence":
+            raise BadInput(
+                f"cache '{self.record.name}' has {self.record.n_sequences} sequences, too few to "
+                f"keep train and test apart; make one with at least {FEWEST_SEQUENCES}"
+            )
 
     def columns(self, hookpoint: HookpointRecord) -> Columns:
         """The activations of one hookpoint."""

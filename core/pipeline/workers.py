@@ -7,7 +7,8 @@ back in the order of the chunks, so that what is stored does not depend on the n
 import multiprocessing
 import os
 import signal
-from collections.abc import Callable, Iterator, Sequence
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from itertools import islice
 from typing import TypeVar
@@ -38,20 +39,30 @@ def in_order(
     pool = ProcessPoolExecutor(min(workers, len(tasks)), mp_context=context, initializer=_modest)
     try:
         waiting = iter(tasks)
-        pending: list[Future[Result]] = [
-            pool.submit(work, task) for task in islice(waiting, workers * (1 + AHEAD))
-        ]
+        pending = _submitted(pool, work, islice(waiting, workers * (1 + AHEAD)))
         while pending:
             yield pending.pop(0).result()
-            pending += [pool.submit(work, task) for task in islice(waiting, 1)]
+            pending += _submitted(pool, work, islice(waiting, 1))
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
 
 
+def _submitted(
+    pool: ProcessPoolExecutor, work: Callable[[Task], Result], tasks: Iterable[Task]
+) -> list[Future[Result]]:
+    """Hand out tasks; workers started here ignore Ctrl+C, which is for the parent alone."""
+    if threading.current_thread() is not threading.main_thread():
+        return [pool.submit(work, task) for task in tasks]
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # inherited by processes started now
+    try:
+        return [pool.submit(work, task) for task in tasks]
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 def _modest() -> None:
-    """Give way to the dashboard, and leave Ctrl+C to the parent, which closes the run."""
+    """Give way to the dashboard."""
     os.nice(5)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def chunks(features: Sequence[int], size: int) -> list[list[int]]:

@@ -44,6 +44,7 @@ def load_sae(path_or_repo: str | Path, hookpoint: str | None = None) -> Sae:
     """Load one SAE from a folder, a set of folders or a hub repository.
 
     From a set, `hookpoint` chooses: `layers.2` or the full `gpt_neox.layers.2`, side ":in" or not.
+    A folder with one SAE gives that one: what its name means is known to a subject only.
     """
     found = find(_listing(path_or_repo))
     name = _choose(found, hookpoint, path_or_repo)
@@ -59,6 +60,7 @@ def load_sae(path_or_repo: str | Path, hookpoint: str | None = None) -> Sae:
 def list_hookpoints(path_or_repo: str | Path) -> list[str]:
     """Name the hookpoints that a folder or repository has SAEs for, as its folders do."""
     found = find(_listing(path_or_repo))
+    _require_some(found, path_or_repo)
     if set(found) == {"."}:
         return [Path(path_or_repo).resolve().name]
     return sorted(found, key=_natural)
@@ -95,9 +97,9 @@ def _readable() -> list[str]:
 
 def _choose(found: dict[str, Format], hookpoint: str | None, root: str | Path) -> str:
     """Pick the folder that is named like the hookpoint, whole parts only."""
-    if not found:
-        known = ", ".join(dict.fromkeys(known.name for known in FORMATS))
-        raise BadInput(f"{root} holds no SAE in a known format ({known})")
+    _require_some(found, root)
+    if hookpoint in found:
+        return hookpoint
     if set(found) == {"."} or (len(found) == 1 and hookpoint is None):
         return next(iter(found))
     wanted = (hookpoint or "").removesuffix(":in")
@@ -109,6 +111,12 @@ def _choose(found: dict[str, Format], hookpoint: str | None, root: str | Path) -
     names = sorted(found, key=_natural)
     more = f" and {len(names) - 12} more" if len(names) > 12 else ""
     raise BadInput(f"{root} has {asked}; it has {', '.join(names[:12])}{more}")
+
+
+def _require_some(found: dict[str, Format], root: str | Path) -> None:
+    if not found:
+        known = ", ".join(dict.fromkeys(known.name for known in FORMATS))
+        raise BadInput(f"{root} holds no SAE in a known format ({known})")
 
 
 def _natural(name: str) -> list[tuple[int, str]]:

@@ -38,7 +38,7 @@ def load(folder: Path, *, dtype: torch.dtype = torch.float32, source: str = "") 
         W_skip=tensors.get("W_skip"),
     )
     notes = check(weights, settings, path)
-    transcode = bool(settings.get("transcode"))
+    transcode = settings.get("transcode", False)
     origin = Origin(
         source=source or str(folder),
         sha256=sha256(path),
@@ -50,23 +50,48 @@ def load(folder: Path, *, dtype: torch.dtype = torch.float32, source: str = "") 
 
 
 def read_settings(path: Path) -> dict[str, Any]:
-    """Read cfg.json, filling in the format's defaults and refusing what is not topk."""
-    try:
-        stored = json.loads(path.read_text("utf-8"))
-        settings = {
-            "k": 32,
-            "activation": "topk",
-            "expansion_factor": 32,
-            "num_latents": 0,
-        } | stored
-        width = int(settings["d_in"])
-        settings["num_latents"] = settings["num_latents"] or width * settings["expansion_factor"]
-    except (OSError, ValueError, TypeError, KeyError) as error:
-        raise BadInput(f"{path} is not a sparsify configuration (d_in is required)") from error
+    """Read cfg.json, filling in the format's defaults and refusing what cannot be."""
+    settings = DEFAULTS | _stored(path)
+    if settings.get("d_in") is None:
+        raise BadInput(f"{path} is not a sparsify configuration (d_in is required)")
     if settings["activation"] != "topk" or settings.get("signed"):
         kind = "signed" if settings.get("signed") else settings["activation"]
         raise BadInput(f"{path} says activation {kind!r}: only topk is supported so far")
-    return settings
+    if not isinstance(settings.get("transcode", False), bool):
+        raise BadInput(f"{path}: transcode = {_said(settings['transcode'])} is not true or false")
+    width = settings["d_in"] = _count(path, settings, "d_in")
+    features = _count(path, settings, "num_latents", least=0)
+    features = features or width * _count(path, settings, "expansion_factor")
+    k = _count(path, settings, "k")
+    if k > features:
+        raise BadInput(f"{path}: k = {k} is more than its {features} features (num_latents)")
+    return settings | {"num_latents": features, "k": k}
+
+
+def _stored(path: Path) -> dict[str, Any]:
+    try:
+        # JSON has no NaN, but Python's reader has, and the catalogue would refuse it later.
+        stored = json.loads(path.read_text("utf-8"), parse_constant=str)
+    except (OSError, ValueError, RecursionError) as error:
+        raise BadInput(f"{path} is not a sparsify configuration: {error}") from error
+    if not isinstance(stored, dict):
+        raise BadInput(f"{path} is not a sparsify configuration (d_in is required)")
+    return stored
+
+
+def _count(path: Path, settings: dict[str, Any], key: str, *, least: int = 1) -> int:
+    """Read a whole number; 4.0 is 4, but "4", true and null are mistakes to be told."""
+    value = settings[key]
+    whole = isinstance(value, int) or (isinstance(value, float) and value.is_integer())
+    if isinstance(value, bool) or not whole or value < least:
+        raise BadInput(f"{path}: {key} = {_said(value)} is not a whole number from {least} on")
+    return int(value)
+
+
+def _said(value: Any) -> str:
+    """Spell a value as in the file, cut where it is long."""
+    text = json.dumps(value)
+    return text if len(text) <= 60 else f"{text[:60]}..."
 
 
 def read_tensors(path: Path, dtype: torch.dtype) -> tuple[dict[str, Tensor], str]:
@@ -88,8 +113,6 @@ def check(weights: Weights, settings: dict[str, Any], path: Path) -> tuple[str, 
     require_shape(path, "encoder.weight", weights.W_enc.T, (features, d))
     require_shape(path, "encoder.bias", weights.b_enc, (features,))
     require_shape(path, "b_dec", weights.b_dec, (d,))
-    if not 1 <= settings["k"] <= features:
-        raise BadInput(f"{path}: k = {settings['k']} is not between 1 and {features} features")
     require_finite(path, weights)
     if weights.W_dec is None:
         return ("no decoder: no logit effects, decoder neighbours or reconstruction",)
