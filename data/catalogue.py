@@ -9,6 +9,7 @@ What the rows mean stands in schema.sql; who writes them in records of work (`da
 pages ask for in `data/queries.py`.
 """
 
+import hashlib
 import json
 import re
 from collections.abc import Iterator, Sequence
@@ -161,7 +162,10 @@ class Catalogue:
             raw = duckdb.connect(draft, config=dict(SETTINGS))
             try:
                 raw.execute(SCHEMA.read_text(encoding="utf-8"))
-                raw.execute("insert into schema_version values (?, now()::timestamp)", [VERSION])
+                raw.execute(
+                    "insert into schema_version values (?, ?, now()::timestamp)",
+                    [VERSION, schema_sha256()],
+                )
                 raw.execute("checkpoint")
             finally:
                 raw.close()
@@ -173,15 +177,20 @@ class Catalogue:
     def _check_version(self) -> None:
         with self.reading() as con:
             try:
-                found = con.value("select max(version) from schema_version")
-            except duckdb.CatalogException as error:
-                raise StoreVersion(f"{self.path} is a DuckDB file, but not a Gloss catalogue; "
-                                   "name another store with --store") from error  # fmt: skip
-        if found != VERSION:
-            raise StoreVersion(
-                f"{self.path} has schema version {found}, this Gloss reads version {VERSION}; "
-                "use the Gloss that wrote it, or start a new store with --store"
-            )
+                found = con.row("select version, schema_sha256 from schema_version")
+            except (duckdb.CatalogException, duckdb.BinderException) as error:
+                raise StoreVersion(self._foreign("has none of Gloss's tables")) from error
+        if found is None or found["version"] != VERSION:
+            version = found["version"] if found else "unknown"
+            raise StoreVersion(self._foreign(f"has schema version {version}, not {VERSION}"))
+        if found["schema_sha256"] != schema_sha256():
+            raise StoreVersion(self._foreign(f"has other tables of schema version {VERSION}"))
+
+    def _foreign(self, what: str) -> str:
+        return (
+            f"{self.path} {what}: it was written by another Gloss; use that one, or start a new "
+            "store with --store"
+        )
 
     def _open(self) -> duckdb.DuckDBPyConnection:
         """Connect, waiting for another process to let go; the pause grows to 80 ms."""
@@ -225,6 +234,11 @@ class Catalogue:
             f"{self.path} could not be written: {str(error).splitlines()[0]}; what was stored "
             "before is kept: make room there, or name another --store, and run the same again"
         )
+
+
+def schema_sha256() -> str:
+    """What the tables of this version look like."""
+    return hashlib.sha256(SCHEMA.read_bytes()).hexdigest()
 
 
 def as_json(value: Any) -> str:

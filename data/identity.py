@@ -31,7 +31,7 @@ def facts(
 
     A subject whose weights' hash is unknown counts by its name and revision.
     """
-    at = {f"sae at {sae.hookpoint}": sae.weights_sha256 for sae in saes}
+    at = {f"SAE at {sae.hookpoint}": sae.weights_sha256 for sae in saes}
     return {
         **settings,
         "subject": subject.sha256 or f"{subject.name} {subject.revision or ''}".strip(),
@@ -47,7 +47,7 @@ def difference(begun: Mapping[str, Any], asked: Mapping[str, Any]) -> str | None
     for key in sorted(begun.keys() | asked.keys(), key=lambda key: (key not in SAID, key)):
         old, new = begun.get(key), asked.get(key)
         if old != new:
-            return f"{SAID.get(key, key.replace('_', ' '))} {_short(old)}, not {_short(new)}"
+            return f"{SAID.get(key, key)} {_short(old)}, not {_short(new)}"
     return None
 
 

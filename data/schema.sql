@@ -16,6 +16,7 @@ create sequence note_ids;
 
 create table schema_version (
     version integer,                 -- this file's version
+    schema_sha256 varchar,           -- of this file
     applied_at timestamp
 );
 

@@ -214,9 +214,14 @@ def test_a_wrong_sae_is_refused_before_any_work(tmp_path, neox):
     assert not (tmp_path / "c").exists()
 
 
-def test_sequences_never_exceed_what_the_subject_was_trained_on(tmp_path, neox):
+def test_sequences_hold_a_context_and_never_exceed_what_the_subject_was_trained_on(tmp_path, neox):
     with pytest.raises(BadInput, match="trained on 64 tokens at once, not 65"):
         make(tmp_path, neox, {1: ("layers.1", tiny.sae())}, replace(SETTINGS, sequence_length=65))
+    for length in (0, 1, 16, 31):
+        with pytest.raises(BadInput, match=f"of {length} tokens do not hold a context of 32"):
+            make(tmp_path / "c", neox, {1: ("layers.1", tiny.sae())},
+                 replace(SETTINGS, sequence_length=length))  # fmt: skip
+    assert not (tmp_path / "c").exists()
     settings = replace(SETTINGS, sequence_length=None)
     files, _ = make(tmp_path / "c", neox, {1: ("layers.1", tiny.sae())}, settings)
     assert files.meta.sequence_length == 64

@@ -78,6 +78,21 @@ def test_another_schema_version_is_refused(tmp_path):
         Catalogue(tmp_path)
 
 
+def test_other_tables_of_the_same_version_are_refused(tmp_path):
+    catalogue = Catalogue(tmp_path)
+    with catalogue.writing() as con:
+        con.run("update schema_version set schema_sha256 = 'older'")
+    with pytest.raises(StoreVersion, match="written by another Gloss"):
+        Catalogue(tmp_path)
+
+
+def test_a_database_of_something_else_is_refused(tmp_path):
+    other = "import duckdb, sys; duckdb.connect(sys.argv[1]).execute('create table t (x int)')"
+    subprocess.run([sys.executable, "-c", other, str(tmp_path / "catalogue.duckdb")], check=True)
+    with pytest.raises(StoreVersion, match="none of Gloss's tables"):
+        Catalogue(tmp_path)
+
+
 def test_a_commit_changes_the_revision_and_a_read_does_not(tmp_path):
     catalogue = Catalogue(tmp_path)
     before = catalogue.revision()

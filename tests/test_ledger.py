@@ -68,6 +68,7 @@ def test_a_cache_begun_twice_is_one_cache(catalogue, cache):
 
 
 def test_a_cache_with_other_settings_needs_another_name(catalogue, cache):
+    (catalogue.store / cache.folder / "1" / "columns").mkdir(parents=True)
     with pytest.raises(BadInput, match="another --name"):
         caches.begin_cache(catalogue, "demo", SUBJECT, [SAE], {"corpus": "y.txt"}, seed=7)
 

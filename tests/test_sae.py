@@ -130,6 +130,8 @@ def test_other_formats_are_refused_by_name(tmp_path):
 def test_what_is_no_sae_is_refused(tmp_path, monkeypatch):
     with pytest.raises(BadInput, match="no SAE in a known format"):
         load_sae(tmp_path)
+    with pytest.raises(BadInput, match="no SAE in a known format"):
+        list_hookpoints(tmp_path)
     with pytest.raises(BadInput, match="no SAE folder"):
         load_sae("/nowhere/sae")
     monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "http://127.0.0.1:9")
@@ -145,6 +147,17 @@ def test_what_is_no_sae_is_refused(tmp_path, monkeypatch):
         ({"k": 100}, "k = 100"),
         ({"num_latents": 25}, "encoder.weight is"),
         ({"d_in": None}, "d_in is required"),
+        ({"d_in": "16"}, r'cfg\.json: d_in = "16" is not a whole number'),
+        ({"num_latents": 24.5}, r"cfg\.json: num_latents = 24\.5 is not"),
+        ({"num_latents": None}, r"cfg\.json: num_latents = null is not"),
+        ({"num_latents": 0, "expansion_factor": []}, r"expansion_factor = \[\] is not"),
+        ({"k": "4"}, r'cfg\.json: k = "4" is not'),
+        ({"k": None}, r"cfg\.json: k = null is not"),
+        ({"k": True}, r"cfg\.json: k = true is not"),
+        ({"k": 0}, r"cfg\.json: k = 0 is not a whole number from 1 on"),
+        ({"k": -3}, r"cfg\.json: k = -3 is not"),
+        ({"k": 25}, r"cfg\.json: k = 25 is more than its 24 features"),
+        ({"transcode": "false"}, r'cfg\.json: transcode = "false" is not true or false'),
     ],
 )
 def test_wrong_settings_are_refused(tmp_path, change, words):
@@ -152,6 +165,21 @@ def test_wrong_settings_are_refused(tmp_path, change, words):
     settings = json.loads((folder / "cfg.json").read_text()) | change
     (folder / "cfg.json").write_text(json.dumps(settings))
     with pytest.raises(BadInput, match=words):
+        load_sae(folder)
+
+
+def test_a_whole_number_may_be_written_with_a_point(tmp_path):
+    folder = tiny.save_sae(tmp_path / "layers.1", tiny.weights())
+    (folder / "cfg.json").write_text('{"d_in": 16.0, "num_latents": 24, "k": 4.0, "lr": NaN}')
+    sae = load_sae(folder)
+    assert (sae.k, type(sae.k), sae.settings["lr"]) == (4, int, "NaN")
+
+
+@pytest.mark.parametrize("text", ["[]", "4", "", "{", "[" * 100_000])
+def test_a_configuration_that_is_no_object_is_refused(tmp_path, text):
+    folder = tiny.save_sae(tmp_path / "layers.1", tiny.weights())
+    (folder / "cfg.json").write_text(text)
+    with pytest.raises(BadInput, match=r"cfg\.json is not a sparsify configuration"):
         load_sae(folder)
 
 

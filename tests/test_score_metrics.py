@@ -77,7 +77,8 @@ WORDS = Words(["<bos>", *(f" w{i}" for i in range(1, N_WORDS))], (BOS,))
 @pytest.mark.parametrize("judge", [ALWAYS, NEVER])
 def test_a_judge_that_does_not_look_scores_one_half(made, scorer, judge):  # [33]
     found = judged(made, scorer, judge)
-    assert (found.value, found.low, found.high) == (0.5, 0.5, 0.5)
+    assert found.value == 0.5
+    assert 0.45 < found.low < 0.5 < found.high < 0.55
     assert {found.tpr, found.tnr} == {0.0, 1.0}
 
 

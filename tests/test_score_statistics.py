@@ -189,3 +189,18 @@ def test_benjamini_hochberg():
     found = benjamini_hochberg(np.array([0.01, 0.04, 0.03, 0.5]))
     assert found.tolist() == pytest.approx([0.04, 0.16 / 3, 0.16 / 3, 0.5])
     assert math.isclose(benjamini_hochberg(np.array([0.2]))[0], 0.2)
+
+
+def test_all_right_is_not_certainty():
+    # 100 of 100 in both classes: Wilson's lower limit .963, combined 1 - .037 / sqrt(2) = .974.
+    n, half = np.array([100, 100]), np.array([0.5, 0.5])
+    low, high = bootstrap_items(n, n, half, seed=1)
+    assert (round(low, 3), high) == (0.974, 1.0)
+
+
+def test_one_class_all_wrong_widens_only_a_little():
+    low, high = bootstrap_items(
+        np.array([0, 90]), np.array([100, 100]), np.array([0.5, 0.5]), seed=1
+    )
+    assert 0.41 < low < 0.43
+    assert 0.47 < high < 0.50

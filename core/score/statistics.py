@@ -44,14 +44,15 @@ def bootstrap_items(
     """95 % percentile interval of weighted_rate, resampling items within each stratum.
 
     Drawing n verdicts out of n with replacement gives a binomial number of right ones, so counts
-    are drawn instead of items. All three arrays are [strata].
+    are drawn instead of items. A stratum that is all right or all wrong would not vary at all;
+    there the interval is widened to the one from Wilson's limits. All three arrays are [strata].
     """
     used = weight > 0
     if weighted_rate(correct, n, weight) is None:
         return None
     correct, n, weight = correct[used], n[used], weight[used]
     drawn = seeds.generator(seed).binomial(n, correct / n, size=(RESAMPLES, len(n)))
-    return _middle((drawn / n) @ weight)
+    return _widened(_middle((drawn / n) @ weight), correct, n, weight)
 
 
 def bootstrap_calls(
@@ -68,7 +69,28 @@ def bootstrap_calls(
     taken = _multiplicities(len(n), seed)
     right, total = taken @ correct[:, used], taken @ n[:, used]
     whole = (total > 0).all(axis=1)
-    return _middle((right[whole] / total[whole]) @ weight[used])
+    found = _middle((right[whole] / total[whole]) @ weight[used])
+    return _widened(found, correct.sum(axis=0)[used], n.sum(axis=0)[used], weight[used])
+
+
+def _widened(
+    found: tuple[float, float], correct: np.ndarray, n: np.ndarray, weight: np.ndarray
+) -> tuple[float, float]:
+    """Keep a bootstrap interval from claiming certainty: 100 of 100 right is not [1, 1].
+
+    Wilson's limits of the strata are combined by the squares of their distances (MOVER; Newcombe
+    1998, Statistics in Medicine 17, 873): with 100 of 100 in both classes [.97, 1].
+    """
+    share = correct / n
+    if ((share > 0) & (share < 1)).all():
+        return found
+    limits = [wilson(int(c), int(m)) for c, m in zip(correct, n, strict=True)]
+    below = [one.value - one.low for one in limits if one]
+    above = [one.high - one.value for one in limits if one]
+    value = float(share @ weight)
+    low = value - float(np.linalg.norm(weight * below))
+    high = value + float(np.linalg.norm(weight * above))
+    return max(0.0, min(found[0], low)), min(1.0, max(found[1], high))
 
 
 def _multiplicities(count: int, seed: int) -> np.ndarray:
