@@ -40,8 +40,7 @@ def run(
     """Cache, explain and score; serve as soon as there is something to read."""
     start = monotonic()
     catalogue = Catalogue(store)
-    draw(cache_stage(catalogue, request))
-    record = caches.cache(catalogue, request.name)
+    record = _cached(catalogue, request)
     for hookpoint in record.hookpoints:
         _explain_and_score(catalogue, record, hookpoint, _first(catalogue, hookpoint), workers)
     with Server(store, port) if serve else nullcontext() as server:
@@ -53,6 +52,16 @@ def run(
         _say(f"all live features are explained and scored, {monotonic() - start:.0f} s")
         if server is not None:
             server.wait()
+
+
+def _cached(catalogue: Catalogue, request: CacheRequest) -> CacheRecord:
+    """The cache, made now or before; one that is there is opened even if packages have changed."""
+    names = {record.name: record for record in caches.caches(catalogue)}
+    known = names.get(request.name)
+    if known is None or known.status != "done":
+        draw(cache_stage(catalogue, request))
+        known = caches.cache(catalogue, request.name)
+    return known
 
 
 def _say(line: str) -> None:

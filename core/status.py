@@ -30,6 +30,7 @@ def _cache(catalogue: Catalogue, record: CacheRecord, found: Sequence[Row]) -> d
         "tokens": record.n_tokens,
         "features": sum(found.n_features for found in record.hookpoints),
         "alive": sum(found.n_alive for found in record.hookpoints),
+        "fit": {h.name: {"fvu": h.fvu, "l0": h.l0} for h in record.hookpoints},
         "state": _state(record, found),
         "bytes": _size(catalogue.store / record.folder),
     }
@@ -55,6 +56,11 @@ def _size(folder: Path) -> int:
             with suppress(OSError):
                 total += os.stat(os.path.join(here, name)).st_size
     return total
+
+
+def _fit(hookpoint: str, fit: dict[str, float | None]) -> str:
+    """A hookpoint with how well its SAE reconstructs it, e.g. "layers.2 (FVU 0.18)"."""
+    return hookpoint if fit["fvu"] is None else f"{hookpoint} (FVU {fit['fvu']:.2f})"
 
 
 def _run(row: Row) -> dict[str, Any]:
@@ -85,7 +91,8 @@ def lines(catalogue: Catalogue, *, as_json: bool) -> Iterator[str]:
     for cache in found["caches"]:
         yield (
             f"  cache {cache['name']}: {cache['tokens']:,} tokens of {cache['subject']} at "
-            f"{', '.join(cache['hookpoints'])}; {cache['alive']:,} of {cache['features']:,} "
+            f"{', '.join(_fit(*found) for found in cache['fit'].items())}; "
+            f"{cache['alive']:,} of {cache['features']:,} "
             f"features fired; {cache['bytes'] / 1e6:,.1f} MB; {cache['state']}"
         )
     for run in found["runs"]:

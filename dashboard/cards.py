@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from dashboard.commands import explain_words
 from dashboard.spans import block, one_line
 from data.records import ExplanationRecord, Score
 
@@ -77,20 +78,8 @@ def provenance(explanation: ExplanationRecord) -> str:
     """Who wrote it, how and when, e.g. "grammar · all train tokens · f1 · 24 Nov 13:20 · #12"."""
     when = datetime.fromisoformat(explanation.created_at)
     who = explanation.model or explanation.explainer
-    settings = settings_words(explanation.settings)
+    settings = explain_words(explanation.settings)
     return " · ".join([who, *settings, f"{when:%-d %b %H:%M}", f"#{explanation.explanation_id}"])
-
-
-def settings_words(settings: dict) -> list[str]:
-    """Settings as short labels; what is left at "all" or None says so in words."""
-    words = []
-    examples = settings.get("examples")
-    words.append(f"{examples} examples" if examples else "all train tokens")
-    if examples and settings.get("sampling"):
-        words.append(str(settings["sampling"]))
-    if settings.get("objective"):
-        words.append(str(settings["objective"]))
-    return words
 
 
 def interval(score: Score | None, name: str) -> str:

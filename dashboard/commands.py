@@ -4,6 +4,7 @@ Knows the flags of `gloss`, nothing of Streamlit or the store.
 """
 
 import json
+import re
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
@@ -31,6 +32,8 @@ CACHE_FLAGS = {
     "revision": ("--revision", None),
     "seed": ("--seed", 0),
 }
+FIRST = re.compile(r"0-\d+")  # the features that `gloss demo` explains before it serves
+SCORERS = ["detection", "fuzzing"]
 SCORE_FLAGS = {"preset": ("--preset", "gloss")}
 
 
@@ -81,7 +84,7 @@ def explain_words(settings: dict[str, Any]) -> list[str]:
 
 def resume(run: Row) -> list[str]:
     """The words of the command that goes on with a run that stopped; without the store."""
-    if run["cache"] == DEMO:
+    if is_of_demo(run):
         return ["gloss", "demo"]
     settings, cache = settings_of(run), run["cache"] or "CACHE"
     if run["stage"] == "cache":
@@ -99,6 +102,23 @@ def resume(run: Row) -> list[str]:
         if settings.get(name):
             words += [f"--{name}", _joined(settings[name]).replace(", ", ",")]
     return words
+
+
+def is_of_demo(run: Row) -> bool:
+    """Whether `gloss demo` itself began a run: default settings, all features or the first ones."""
+    settings = settings_of(run)
+    if run["cache"] != DEMO or run["stage"] == "cache":
+        return run["cache"] == DEMO
+    flags = EXPLAIN_FLAGS if run["stage"] == "explain" else SCORE_FLAGS
+    is_default = all(settings.get(name, default) == default for name, (_, default) in flags.items())
+    has_all_scorers = sorted(settings.get("scorers", SCORERS)) == SCORERS
+    features = str(settings.get("features", "all"))
+    return (
+        is_default
+        and has_all_scorers
+        and not settings.get("kinds")
+        and (features == "all" or FIRST.fullmatch(features) is not None)
+    )
 
 
 def cache_command(name: str, settings: dict[str, Any]) -> list[str]:

@@ -92,6 +92,17 @@ def why_silent(found: Row | None, cache: CacheRecord) -> str | None:
     return None
 
 
+def why_unexplained(found: Row | None) -> str | None:
+    """Why a feature cannot be explained at all, or None when it can."""
+    if found is None:
+        return "Nothing is known of this feature yet"
+    if found["reason"] == "dead" or not found["n_active"]:
+        return "Dead: it never fired, so there is nothing to explain"
+    if found["reason"] == "rare":
+        return f"Rare: fewer than {EXPLAINED} distinct contexts are too few to explain"
+    return None
+
+
 def why_little(found: Row) -> str | None:
     """What the small number of contexts means for this feature, or None with enough of them."""
     n = found["n_contexts"] or 0

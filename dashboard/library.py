@@ -7,6 +7,7 @@ Everything heavy is opened once: a cache's contexts, a feature's activations.
 
 from collections.abc import Callable, Hashable
 from dataclasses import replace
+from functools import cached_property
 from typing import Concatenate, NamedTuple, ParamSpec, TypeVar
 
 from core.pipeline.workbench import Workbench
@@ -79,6 +80,11 @@ class Library:
     def feature(self, place: Place, feature: int) -> FeatureRecord:
         """Facts, explanations, verdicts and neighbours of one feature, in one visit."""
         return self.ask(_feature, place.hookpoint.hookpoint_id, feature)
+
+    @cached_property
+    def patient(self) -> Catalogue:
+        """The catalogue for jobs, which wait for other processes longer than a page does."""
+        return Catalogue(self.catalogue.store)
 
     def is_open(self, record: CacheRecord) -> bool:
         """Whether a cache's contexts are cut already."""

@@ -66,6 +66,8 @@ class HookpointTables:
     """What is known of all features of one hookpoint, columns as in schema.sql."""
 
     n_activations: int
+    fvu: float | None  # variance that the SAE leaves unexplained; None without decoder
+    l0: float  # active features a token, mean
     feature: pa.Table
     feature_chart: pa.Table
     neighbour: pa.Table
@@ -188,10 +190,11 @@ def finish_cache(
             for name in ("feature", "feature_chart", "neighbour"):
                 con.append(name, getattr(found, name))
             con.run(
-                "update hookpoint set status = 'done', n_activations = ?, n_alive = (select "
+                "update hookpoint set status = 'done', n_activations = ?, fvu = ?, l0 = ?, "
+                "n_alive = (select "
                 "count(*) from feature where hookpoint_id = ? and n_active > 0) "
                 "where hookpoint_id = ?",
-                [found.n_activations, hookpoint_id, hookpoint_id],
+                [found.n_activations, found.fvu, found.l0, hookpoint_id, hookpoint_id],
             )
         con.run(
             "update cache set status = 'done', corpus_id = ?, n_tokens = ?, n_unmasked = ? "
@@ -237,6 +240,7 @@ order by c.cache_id
 """
 HOOKPOINTS = """
 select h.hookpoint_id, h.cache_id, h.name, h.status, h.n_features, h.n_alive, h.n_activations,
+       h.fvu, h.l0,
        a.source as sae_source, a.kind as sae_kind
 from hookpoint h
 join sae a using (sae_id)
@@ -274,6 +278,8 @@ def _hookpoint(row: Row) -> HookpointRecord:
         n_features=row["n_features"],
         n_alive=row["n_alive"] or 0,
         n_activations=row["n_activations"] or 0,
+        fvu=row["fvu"],
+        l0=row["l0"],
         status=row["status"],
     )
 

@@ -44,6 +44,8 @@ class HookpointRecord:
     n_features: int
     n_alive: int  # features that fired at least once
     n_activations: int  # stored values
+    fvu: float | None  # variance left unexplained on the first sequences; None = not measured
+    l0: float | None  # active features a token there, mean
     status: str  # "running" or "done"
 
 

@@ -22,7 +22,7 @@ create table schema_version (
 
 create table subject (
     subject_id uinteger primary key default nextval('subject_ids'),
-    natural_key varchar unique,      -- name, revision and dtype
+    natural_key varchar unique,      -- name, revision, dtype and weights' hash
     name varchar,                    -- path or hub id as typed
     revision varchar,                -- hub revision; null for a folder
     architecture varchar,            -- class of the model
@@ -80,6 +80,8 @@ create table hookpoint (
     n_features uinteger,
     n_alive uinteger,                -- fired at least once
     n_activations ubigint,           -- stored values
+    fvu double,                      -- variance that the SAE leaves unexplained, on the first sequences; null: no decoder
+    l0 double,                       -- active features a token there, mean
     unique (cache_id, name)
 );
 

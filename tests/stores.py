@@ -72,7 +72,7 @@ def make_store(folder: Path, *, sequences: int = 240, judged: bool = True) -> Ma
         "made-up", "t" * 64, "v" * 64, "u16", LENGTH, sequences, 2, sequences * (LENGTH - 1), {}
     )
     tables = caches.HookpointTables(
-        int(columns.counts().sum()), *feature_tables(files, contexts, hookpoint_id)
+        int(columns.counts().sum()), 0.2, 4.0, *feature_tables(files, contexts, hookpoint_id)
     )
     caches.finish_cache(catalogue, record.cache_id, corpus, {hookpoint_id: tables})
     record = caches.cache(catalogue, "made")

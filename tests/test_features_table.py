@@ -55,3 +55,11 @@ def test_the_nearest_feature_is_another_one(cached_store):
     assert len(found) == 2048 * 10
     assert all(row["feature"] != row["other"] for row in found)
     assert all(-1 <= row["value"] <= 1.0001 for row in found)
+
+
+def test_how_well_the_sae_fits_is_kept(cached_store):
+    with Catalogue(cached_store).reading() as con:
+        found = con.row("select fvu, l0 from hookpoint")
+    assert found is not None
+    assert 0.05 < found["fvu"] < 0.4
+    assert 15 < found["l0"] <= 16

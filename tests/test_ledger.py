@@ -83,7 +83,7 @@ def test_finishing_twice_adds_no_rows(catalogue, cache):
         }
     )
     empty = feature.slice(0, 0).select(["hookpoint_id", "feature"])
-    tables = {hookpoint_id: caches.HookpointTables(5, feature, empty, empty)}
+    tables = {hookpoint_id: caches.HookpointTables(5, 0.25, 4.0, feature, empty, empty)}
     corpus = caches.CorpusFacts("x.txt", "t", "v", "u16", 32, 4, 1, 124, {})
     for _ in range(2):
         caches.finish_cache(catalogue, cache.cache_id, corpus, tables)

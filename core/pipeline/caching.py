@@ -23,6 +23,7 @@ if TYPE_CHECKING:  # torch is loaded when a cache is made, not when its settings
     from core.sae import Sae
     from core.subject import Subject
 
+POOR = 0.9  # of the variance unexplained: hardly better than the mean
 NOTED = 65_536  # tokens between two notes of progress in the catalogue
 
 
@@ -184,7 +185,20 @@ def _finish(
         )
         done += hookpoint.n_features
     caches.finish_cache(catalogue, record.cache_id, _corpus_facts(files, request), tables)
-    yield Progress("measuring features", total, total)
+    note = "; ".join(_fit(h.name, tables[h.hookpoint_id].fvu) for h in record.hookpoints)
+    yield Progress("measuring features", total, total, note=note)
+
+
+def _fit(hookpoint: str, fvu: float | None) -> str:
+    """How well the SAE reconstructs its hookpoint, with the usual causes where it does not."""
+    if fvu is None:
+        return f"{hookpoint}: no decoder, reconstruction not measured"
+    if fvu < POOR:
+        return f"{hookpoint}: FVU {fvu:.2f}"
+    return (
+        f"{hookpoint}: FVU {fvu:.2f}, the SAE does not fit; usual causes: another layer or side, "
+        "missing BOS, missing normalisation"
+    )
 
 
 def _corpus_facts(files: CacheFiles, request: CacheRequest) -> CorpusFacts:

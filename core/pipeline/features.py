@@ -34,6 +34,8 @@ def hookpoint_tables(
     files: CacheFiles, hookpoint: HookpointRecord, subject: "Subject", sae: "Sae"
 ) -> HookpointTables:
     """Measure every feature of a finished hookpoint."""
+    from core.quality import quality
+
     columns = files.columns(hookpoint.hookpoint_id)
     matrix = files.tokens.matrix()
     blocks = list(statistics(columns, matrix, files.meta))
@@ -72,7 +74,10 @@ def hookpoint_tables(
         }
     )
     n_activations = int(columns.counts().sum())
-    return HookpointTables(n_activations, feature, chart, _neighbours(hookpoint, sae))
+    fit = quality(subject, {hookpoint.hookpoint_id: (hookpoint.name, sae)}, files)
+    fvu, l0, _ = fit[hookpoint.hookpoint_id]
+    neighbours = _neighbours(hookpoint, sae)
+    return HookpointTables(n_activations, fvu, l0, feature, chart, neighbours)
 
 
 class Protocol(NamedTuple):

@@ -7,13 +7,15 @@ import streamlit as st
 
 from dashboard import session
 from dashboard.cards import sentence
-from dashboard.library import Library, Place
+from dashboard.facts import why_unexplained
+from dashboard.library import FeatureRecord, Library, Place
 from dashboard.listing import Listing, Show, asked
 from dashboard.panels import explanations
 from dashboard.reader import Width
 from dashboard.session import KEPT
 from dashboard.spans import Shade, example_list, heading
 from data.errors import GlossError
+from data.records import ExplanationRecord
 
 EVERY_DECILE = "all"
 
@@ -68,7 +70,7 @@ def _draw(
     listing = Listing(library.reader(place, feature), verdicts, shown, view.width)
     groups = listing.groups(view.show, view.decile)
     if not groups:
-        return sentence(nothing(view.show, shown is not None, bool(record.verdicts)))
+        return nothing(view.show, place, record, shown, is_judged=bool(verdicts.by_context))
     return example_list(groups, (record.facts or {}).get("max_activation") or 0.0, view.shade)
 
 
@@ -90,14 +92,38 @@ def controls() -> View:
     return View(Show(chosen), only, Width(width), Shade(shade))
 
 
-def nothing(show: Show, has_explanation: bool, has_verdicts: bool) -> str:
-    """Why the list is empty."""
-    if show is Show.WRONG and not has_explanation:
-        return "Nothing was judged, for there is no explanation; press E to explain this feature."
-    if show is Show.WRONG and not has_verdicts:
-        return "This explanation is not scored yet; gloss score judges it on unseen contexts."
+def nothing(
+    show: Show,
+    place: Place,
+    record: FeatureRecord,
+    shown: ExplanationRecord | None,
+    *,
+    is_judged: bool,
+) -> str:
+    """Why the list is empty; is_judged: whether the shown explanation has verdicts."""
+    if show is Show.WRONG and not is_judged:
+        return unjudged(place, record, shown)
     if show is Show.WRONG:
-        return "Every verdict on this explanation is right."
+        return sentence("Every verdict on this explanation is right.")
     if show is Show.SILENT:
-        return "The feature is active in every context: there is no silent one to show."
-    return "There is no such context."
+        return sentence("The feature is active in every context: there is no silent one to show.")
+    return sentence("There is no such context.")
+
+
+def unjudged(place: Place, record: FeatureRecord, shown: ExplanationRecord | None) -> str:
+    """Why there are no verdicts on the shown explanation, and what to do."""
+    unable = why_unexplained(record.facts)
+    if shown is None and unable:
+        return sentence(f"Nothing was judged. {unable}.")
+    if shown is None:
+        return sentence("Nothing was judged, for there is no explanation; press E to explain this "
+                        "feature.")  # fmt: skip
+    if shown.text is None:
+        return sentence("This attempt gave no explanation, so there is nothing to score.")
+    if (record.facts or {}).get("reason") in ("rare", "scarce"):
+        return sentence("This explanation is not scored: the feature has too few contexts to keep "
+                        "some of them unseen.")  # fmt: skip
+    words = ["gloss", "score", place.cache.name, "--hookpoint", place.hookpoint.name,
+             "--features", str(shown.feature)]  # fmt: skip
+    return sentence("This explanation is not scored yet; this judges it on contexts that it has "
+                    "not seen:", session.command(words))  # fmt: skip

@@ -8,7 +8,7 @@ from dashboard import session, strip
 from dashboard.address import feature_named
 from dashboard.cards import fact_strip, logit_table, sentence
 from dashboard.charts import Histogram, curve, feature_figure
-from dashboard.facts import facts, subject_line, why_little, why_silent
+from dashboard.facts import facts, subject_line, why_little, why_silent, why_unexplained
 from dashboard.library import FeatureRecord, Place
 from dashboard.panels import examples, explanations, more, reexplain
 from dashboard.spans import block, escape, heading
@@ -84,7 +84,10 @@ def header(
     line = escape(subject_line(place.cache, place.hookpoint))
     bar.html(block(f'<div class="who">{line}</div>'), width="content")
     bar.space("stretch")
-    if bar.button("Re-explain", icon=":material/auto_awesome:", type="primary", shortcut="E"):
+    unable = why_unexplained(record.facts)
+    pressed = bar.button("Re-explain", icon=":material/auto_awesome:", type="primary", shortcut="E",
+                         help=unable, disabled=unable is not None)  # fmt: skip
+    if pressed or st.session_state.pop(reexplain.REOPEN, False):
         reexplain.drawer(place, feature, record, shown)
 
 
