@@ -112,7 +112,8 @@ def _score(score: Score) -> dict[str, Any]:
 def _sentence(found: dict[str, Any]) -> str:
     head = f"{found['hookpoint']}/{found['feature']}"
     if not found["explanations"]:
-        return f"{head}  {found['reason'] or 'not explained yet'}"
+        few = f" ({found['reason']})" if found["reason"] else ""
+        return f"{head}  not explained yet{few}"
     newest = found["explanations"][-1]
     figures = [
         f"{name} {score['balanced_accuracy']:.2f} "
