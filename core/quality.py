@@ -16,7 +16,7 @@ from core.sae import Sae
 from core.subject import Subject
 from data.cachefiles import CacheFiles
 
-SEQUENCES = 8  # looked at
+SEQUENCES = 64  # looked at
 
 
 class Quality(NamedTuple):
