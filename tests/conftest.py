@@ -5,11 +5,11 @@ import shutil
 from pathlib import Path
 
 import pytest
+from small import SMALL
 
-from core import demo
 from core.environment import prepare
 from core.grammar.settings import Settings
-from core.pipeline.caching import CacheRequest, cache_stage
+from core.pipeline.caching import cache_stage
 from core.pipeline.explaining import ExplainRequest, explain_stage
 from core.pipeline.judging import ScoreRequest
 from core.pipeline.scoring import score_stage
@@ -17,15 +17,6 @@ from data.catalogue import Catalogue
 
 prepare()
 
-SMALL = CacheRequest(
-    subject=str(demo.MODEL),
-    saes=(str(demo.SAE),),
-    corpus=demo.CORPUS,
-    name="small",
-    n_tokens=40_000,
-    hookpoints=demo.HOOKPOINTS[-1:],
-    sequence_length=demo.SEQUENCE_LENGTH,
-)
 FEATURES = "0-39"
 
 

@@ -10,14 +10,16 @@ from threading import Event
 import pytest
 
 from core.cli import app
+from core.score.statistics import Comparison
 from dashboard import cards, commands, facts
 from dashboard.address import feature_named
-from dashboard.comparison import differences, paired
+from dashboard.comparison import differences, in_words, paired
+from dashboard.comparison import verdict as verdict_of
 from dashboard.jobs import Jobs
 from data.errors import BadInput
 from data.records import CacheRecord, ExplanationRecord, HookpointRecord, Score, Tally
 
-HERE = HookpointRecord(1, 1, "layers.1.mlp", "sae", "topk", 100, 90, 5_000, "done")
+HERE = HookpointRecord(1, 1, "layers.1.mlp", "sae", "topk", 100, 90, 5_000, 0.2, 4.0, "done")
 OTHER = replace(HERE, hookpoint_id=2, name="layers/odd:in")
 CACHE = CacheRecord(1, "made", "org/subject", 8, "x.txt", "done", "caches/made", 20_000, 19_000,
                     128, 150, 0, (HERE, OTHER))  # fmt: skip
@@ -71,7 +73,27 @@ def test_settings_are_labels_and_the_command_goes_on():
 
 
 def test_the_demo_goes_on_by_its_own_command():
-    assert commands.resume(RUN | {"cache": "demo"}) == ["gloss", "demo"]
+    run = RUN | {"cache": "demo", "settings": json.dumps({"features": "0-203", "max_rules": 8})}
+    assert commands.resume(run) == ["gloss", "demo"]
+    assert commands.resume(run | {"stage": "cache", "settings": "{}"}) == ["gloss", "demo"]
+
+
+@pytest.mark.parametrize("settings", [{"features": "5"}, {"features": "all", "objective": "mdl"}])
+def test_another_run_on_the_demo_s_cache_has_its_own_command(settings):
+    run = RUN | {"cache": "demo", "settings": json.dumps(settings)}
+    assert commands.resume(run)[:3] == ["gloss", "explain", "demo"]
+
+
+def test_a_stopped_run_is_left_alone_until_a_later_one_takes_over():
+    stopped = RUN | {"status": "cancelled"}
+    assert commands.is_left_alone(stopped, [])
+    assert not commands.is_left_alone(stopped, [RUN | {"status": "done"}])
+    assert not commands.is_left_alone(RUN | {"status": "done"}, [])
+
+
+def test_one_thing_is_not_many():
+    assert commands.counted(1, "features") == "1 feature"
+    assert commands.counted(1_200, "tokens") == "1,200 tokens"
 
 
 @pytest.mark.parametrize("stage", ["cache", "explain", "score"])
@@ -129,6 +151,14 @@ def test_no_false_alarm_gives_a_bound_not_certainty():
     assert fact.value == "≥ 0.61"  # .045 / (.045 + .03 * .95)
 
 
+@pytest.mark.parametrize(("reason", "n"), [("dead", 0), ("rare", 3)])
+def test_what_cannot_be_explained_is_said(reason, n):
+    assert (facts.why_unexplained({"reason": reason, "n_active": n}) or "").startswith(
+        reason.capitalize()
+    )
+    assert facts.why_unexplained({"reason": None, "n_active": 500}) is None
+
+
 @pytest.mark.parametrize(("n", "word"), [(3, "Rare"), (20, "Scarce"), (100, "Reduced")])
 def test_few_contexts_are_said(n, word):
     assert (facts.why_little({"n_contexts": n}) or "").startswith(word)
@@ -160,6 +190,18 @@ def test_two_explanations_are_compared_on_common_items_only():
     assert "the left one is better · 1 without a verdict on both" in words[0]
 
 
+def test_test_and_interval_are_not_made_to_agree():
+    few = Comparison(200, 0, 8, 0, 0.008, 0.04, 0.01, 0.07)
+    assert verdict_of(few) == ("not distinguishable: they differ on 8 items, 15 are needed, though "
+                               "the interval excludes 0")  # fmt: skip
+    unsure = Comparison(200, 0, 30, 12, 0.008, 0.04, -0.01, 0.07)
+    assert verdict_of(unsure) == "by the test the left one is better, but the interval includes 0"
+    clear = Comparison(200, 0, 3, 49, 1e-9, -0.11, -0.16, -0.07)
+    words = in_words("detection", clear)
+    assert "right only on the left: 3, only on the right: 49, of 200 (McNemar p < 0.001)" in words
+    assert words.endswith("the right one is better")
+
+
 def test_explanations_without_common_items_are_not_compared():
     words = differences([], EXPLANATION, replace(EXPLANATION, explanation_id=2))
     assert words == ["Not comparable: no scorer has judged both explanations."]
@@ -172,6 +214,25 @@ def test_a_card_escapes_its_text_and_says_what_failed():
     assert "3 failed" in drawn
     assert "not scored" in drawn
     assert "all train tokens · f1" in drawn
+
+
+def test_a_skipped_explanation_says_why():
+    skipped = replace(EXPLANATION, text=None, status="skipped", error="rare: too few", scores=())
+    drawn = cards.card(skipped, ["detection"], name="first", is_shown=True)
+    assert "No explanation: rare: too few" in drawn
+
+
+@pytest.mark.parametrize(
+    ("preset", "words"),
+    [("gloss", ""), ("gloss+token", "harder: token"), ("delphi", "preset delphi")],
+)
+def test_an_unusual_preset_is_said(preset, words):
+    assert cards.preset_words(preset) == words
+
+
+def test_a_message_starts_with_a_capital_but_a_name_stays():
+    assert cards.capital("there is none") == "There is none"
+    assert cards.capital("/tmp/x is held") == "/tmp/x is held"
 
 
 def test_a_score_with_many_failures_is_greyed():

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from conftest import SMALL
+from small import SMALL
 
 from core import demonstration
 from data import runs

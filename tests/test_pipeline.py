@@ -11,7 +11,7 @@ from pathlib import Path
 from time import sleep
 
 import pytest
-from conftest import SMALL
+from small import SMALL
 
 from core.grammar.settings import Settings
 from core.pipeline.again import asked_before, explain_one, reexplain
