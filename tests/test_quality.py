@@ -28,7 +28,7 @@ def test_of_a_cache(tmp_path):
     settings = CacheSettings(corpus="tiny", tokens=600, sequence_length=32)
     for _ in build(tmp_path, subject, saes, tiny.texts(), settings):
         pass
-    got = quality(subject, saes, CacheFiles.open(tmp_path))[4]
+    got = quality(subject, saes, CacheFiles.open(tmp_path), sequences=8)[4]
     assert got.l0 == 4
     assert got.n_tokens < 256
     assert got.fvu > 0
