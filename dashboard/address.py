@@ -30,6 +30,16 @@ def feature_named(text: str, record: CacheRecord, here: HookpointRecord) -> str 
     return f"{hookpoint.name}/{int(index)}"
 
 
+def number_named(text: str) -> bool:
+    """Whether a text is the number of a feature, whether or not there is such a one."""
+    return text.strip().isdecimal()
+
+
+def every(hookpoint: HookpointRecord) -> str:
+    """The numbers there are, e.g. "0–2,047"."""
+    return f"0–{hookpoint.n_features - 1:,}"
+
+
 def _in_link(text: str, record: CacheRecord, here: HookpointRecord) -> str | None:
     """Ours carries ?feature=; other explorers end in the number, at the hookpoint at hand."""
     try:

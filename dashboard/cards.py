@@ -4,6 +4,7 @@ A score is never drawn without its interval, its n and its failures.
 """
 
 import html
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -123,12 +124,20 @@ def _bar(score: Score, name: str) -> str:
 
 
 def _below(score: Score) -> str:
-    """Precision and recall under an exact score; nothing under the others."""
+    """Precision and recall under an exact score; under the others a preset that is not usual."""
     figures = exact_figures(score)
     if figures is None:
-        return ""
+        words = preset_words(score.preset)
+        return f'<div class="low">{html.escape(words)}</div>' if words else ""
     precision, recall = figures
-    return f'<div class="low">precision {_two(precision)} · recall {_two(recall)}</div>'
+    return f'<div class="low">precision {_two(precision)} · recall {_two(recall)} of tokens</div>'
+
+
+def preset_words(preset: str) -> str:
+    """What is not usual about a preset: "gloss" -> "", "gloss+token" -> "harder: token"."""
+    base, *kinds = preset.split("+")
+    words = [f"preset {base}"] if base != "gloss" else []
+    return ", ".join([*words, *[f"harder: {' and '.join(kinds)}"] * bool(kinds)])
 
 
 def exact_figures(score: Score) -> tuple[float | None, float | None] | None:
@@ -210,14 +219,21 @@ def position_bars(counts: Sequence[int]) -> str:
         f'{min((k + 1) * size, len(counts)) - 1}: {n:,} firings"></i>'
         for k, n in enumerate(bins)
     )
-    return block(f'<div class="pos">{"".join(bars)}</div><div class="k">position 0'
-                 f"<small>{len(counts) - 1}</small></div>")  # fmt: skip
+    each = f" in {size} positions" if size > 1 else ""
+    unit = f"n = {sum(bins):,} firings; the tallest bar is {max(bins, default=0):,}{each}"
+    return block(f'<div class="k">{unit}</div><div class="pos">{"".join(bars)}</div>'
+                 f'<div class="k">position 0<small>{len(counts) - 1}</small></div>')  # fmt: skip
 
 
 def identity(pairs: Sequence[tuple[str, str]]) -> str:
     """Names and values, one a line."""
     lines = (f"<dt>{html.escape(k)}</dt><dd>{html.escape(v)}</dd>" for k, v in pairs)
     return block(f"<dl>{''.join(lines)}</dl>")
+
+
+def capital(text: str) -> str:
+    """A message as a sentence; a name or a path at its start stays as it is written."""
+    return text[:1].upper() + text[1:] if re.match("[a-z]+ ", text) else text
 
 
 def sentence(text: str, command: str = "") -> str:

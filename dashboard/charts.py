@@ -155,6 +155,7 @@ def _layout(histogram: Histogram, curves: Sequence[Curve]) -> dict[str, Any]:
         "annotations": [
             _heading("Activation distribution", _histogram_note(histogram.counts), 1.01),
             _heading("Accuracy by decile", _accuracy_note(curves), 0.54),
+            *[_KEY_OF_SECOND] * any(c.is_second for c in curves),
         ],
         "shapes": [_line(x0=0, x1=1, y0=0.5, y1=0.5, xref="x2 domain", yref="y2", dash="dash"),
                    *[divider] * bool(places)],
@@ -179,15 +180,16 @@ def _histogram_axes(histogram: Histogram, domain: list[float]) -> dict[str, Any]
 
 
 def _accuracy_axes(points: Sequence[Point], places: Sequence[str]) -> dict[str, Any]:
-    """From .4 up, or from 0 where an interval reaches lower."""
-    floor = 0.4 if min((p.share.low for p in points), default=1) >= 0.4 else 0.0
+    """From 0 to 1 for every feature, with room for half a dot at both ends."""
     last = max((SILENT_PLACES[k][0] for k in places), default=10)
-    ticks = _decile_ticks(places, any(p.x % 1 == 0.5 for p in points))
+    in_pairs = any(p.x % 1 == 0.5 for p in points)
+    ticks = _decile_ticks(places, in_pairs)
+    which = "deciles in pairs" if in_pairs else "activation decile"
     return {
-        "xaxis2": _axis("activation decile (1 weakest … 10 strongest)", showgrid=False,
+        "xaxis2": _axis(f"{which} (1 weakest … 10 strongest)", showgrid=False,
                         anchor="y2", tickangle=0, range=[0.4, last + 0.6], **ticks),
-        "yaxis2": _axis("share of right verdicts", anchor="x2", domain=[0, 0.47],
-                        range=[floor - 0.01, 1.02], dtick=0.1 if floor else 0.2, tickformat=".1f"),
+        "yaxis2": _axis("share right, dashed = chance", anchor="x2", domain=[0, 0.47],
+                        range=[-0.03, 1.03], dtick=0.2, tickformat=".1f"),
     }  # fmt: skip
 
 
@@ -200,8 +202,7 @@ def _accuracy_note(curves: Sequence[Curve]) -> str:
     sizes = {p.tally.n for c in curves for p in c.points if p.x <= 10}
     low, high = min(sizes, default=0), max(sizes, default=0)
     n = f"n = {high} each" if low == high else f"n = {low} to {high}"
-    second = "; filled shown, open compared" if any(c.is_second for c in curves) else ""
-    return f"95 % interval, {n}; dashed = chance{second}"
+    return f"95 % interval, {n}"
 
 
 def _log_ticks(counts: Sequence[int]) -> dict:
@@ -235,6 +236,13 @@ def _heading(text: str, note: str, y: float) -> dict:
         "x": 0, "xref": "paper", "xanchor": "left", "xshift": -49,
         "y": y, "yref": "paper", "yanchor": "bottom",
     }  # fmt: skip
+
+
+_KEY_OF_SECOND = {
+    "text": f'<span style="color:{GREY}">open: compared</span>',
+    "font": {"size": 11.5}, "showarrow": False,
+    "x": 1, "xref": "paper", "xanchor": "right", "y": 0.475, "yref": "paper", "yanchor": "bottom",
+}  # fmt: skip
 
 
 def _line(*, dash: str, **place: float | str) -> dict:

@@ -167,11 +167,24 @@ def rate_of(run: Row, seen: tuple[float, int] | None, now: float) -> float | Non
     return run["done"] / spent if spent > 0 else None
 
 
+def counted(n: int, noun: str) -> str:
+    """A number with its noun, e.g. (1, "features") -> "1 feature"."""
+    return f"{n:,} {noun[:-1] if n == 1 else noun}"
+
+
+def is_left_alone(run: Row, later: Sequence[Row]) -> bool:
+    """Whether a run stopped before its end and no later one with the same settings took over."""
+    same = ("stage", "cache", "hookpoint", "settings")
+    return run["status"] in ("interrupted", "cancelled") and not any(
+        all(run[name] == other[name] for name in same) for other in later
+    )
+
+
 def progress_words(run: Row, rate: float | None) -> list[str]:
     """How far a running run is, e.g. ["1,204 of 4,096 features", "12/s", "4 min left"]."""
     unit = "tokens" if run["stage"] == "cache" else "features"
-    total = f" of {run['total']:,}" if run["total"] else ""
-    words = [f"{run['done']:,}{total} {unit}"]
+    words = [f"{run['done']:,} of {counted(run['total'], unit)}" if run["total"]
+             else counted(run["done"], unit)]  # fmt: skip
     if rate:
         words.append(f"{rate:,.0f}/s" if rate >= 10 else f"{rate:.2g}/s")
         if run["total"]:

@@ -57,22 +57,40 @@ def _right(row: Row) -> int:
 
 
 def in_words(scorer: str, found: Comparison) -> str:
-    """For example "Detection +0.06 [−0.01, +0.13] · only this right 12, only the other 5 · …"."""
+    """What the difference is, its interval, the counts behind it, the test, and what they say."""
     if found.difference is None or found.low is None or found.high is None:
         return f"{scorer.capitalize()}: the difference is undefined on {found.n} common items"
-    n_discordant = found.only_first + found.only_second
-    verdict = {
-        "first": "the left one is better",
-        "second": "the right one is better",
-    }.get(found.finding, "not distinguishable")
-    if n_discordant < FEWEST_DISCORDANT:
-        verdict += f", they differ on {n_discordant} of {found.n} items"
     left_out = f" · {found.excluded} without a verdict on both" if found.excluded else ""
     return (
         f"{scorer.capitalize()} {_signed(found.difference)} [{_signed(found.low)}, "
-        f"{_signed(found.high)}] · only left right {found.only_first}, only right right "
-        f"{found.only_second} of {found.n} · p {found.p:.2g} · {verdict}{left_out}"
+        f"{_signed(found.high)}] (balanced accuracy, left minus right, 95 % bootstrap interval) · "
+        f"right only on the left: {found.only_first}, only on the right: {found.only_second}, of "
+        f"{found.n} (McNemar {_p(found.p)}) · {verdict(found)}{left_out}"
     )
+
+
+def verdict(found: Comparison) -> str:
+    """Which one is better; where test and interval do not agree, what each says."""
+    n_discordant = found.only_first + found.only_second
+    excludes_0 = (found.low or 0) > 0 or (found.high or 0) < 0
+    if n_discordant < FEWEST_DISCORDANT:
+        words = (f"not distinguishable: they differ on {n_discordant} items, "
+                 f"{FEWEST_DISCORDANT} are needed")  # fmt: skip
+        return f"{words}, though the interval excludes 0" if excludes_0 else words
+    if found.finding in ("first", "second"):
+        side = "left" if found.finding == "first" else "right"
+        if excludes_0 and ((found.difference or 0) > 0) == (side == "left"):
+            return f"the {side} one is better"
+        reach = "excludes" if excludes_0 else "includes"
+        return f"by the test the {side} one is better, but the interval {reach} 0"
+    return ("the test does not tell them apart, but the interval excludes 0" if excludes_0
+            else "not distinguishable")  # fmt: skip
+
+
+def _p(value: float) -> str:
+    if value < 0.001:
+        return "p < 0.001"
+    return f"p = {value:.2g}" if value < 0.1 else f"p = {value:.2f}"
 
 
 def _signed(value: float) -> str:

@@ -72,7 +72,7 @@ def _precision(shown: ExplanationRecord | None, base: float) -> Fact:
     if value is None:
         return Fact(label, "–", "claims nothing", hint)
     bound = "" if alarms else "≥ "
-    return Fact(label, f"{bound}{value:.2g}", f"base rate {_percent(base)}", hint)
+    return Fact(label, f"{bound}{value:.2g}", f"of contexts, base rate {_percent(base)}", hint)
 
 
 def _nearest(nearest: Row | None) -> Fact:

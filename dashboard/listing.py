@@ -182,7 +182,7 @@ class Listing:
             yield GroupHeading(name, f"{count} · {note}"), rows
 
     def _question_rows(self, pairs: Sequence[tuple[Context, Question]]) -> list[ContextRow]:
-        """One row a question, with only that question's verdict and marks."""
+        """One row a question with its marks; what the other scorer said is beside it."""
         firsts = np.array([first for (_, first), _ in pairs], np.int64)
         marks = {i: q.marks for i, (_, q) in enumerate(pairs) if q.kind != "activating"}
         passages = self.reader.passages(firsts, self.width, marks)
@@ -190,11 +190,15 @@ class Listing:
             ContextRow(
                 passage,
                 _peak(passage),
-                detection=q.verdict if q.scorer == "detection" else None,
-                fuzzing=q.verdict if q.scorer == "fuzzing" else None,
+                detection=self._verdict_beside(context, q, "detection"),
+                fuzzing=self._verdict_beside(context, q, "fuzzing"),
             )
-            for passage, (_, q) in zip(passages, pairs, strict=True)
+            for passage, (context, q) in zip(passages, pairs, strict=True)
         ]
+
+    def _verdict_beside(self, context: Context, asked: Question, scorer: str) -> Verdict | None:
+        other = asked if asked.scorer == scorer else self.asked.of(context, scorer, context[0])
+        return other and other.verdict
 
     def _train(self) -> Iterator[Group]:
         drawn = self.reader.drawn

@@ -12,8 +12,8 @@ from typing import Literal, NoReturn, ParamSpec, TypedDict
 import streamlit as st
 
 from core.pipeline.workbench import Workbench
-from dashboard.cards import sentence
-from dashboard.commands import with_store
+from dashboard.cards import capital, sentence
+from dashboard.commands import resume, with_store
 from dashboard.library import Library, Place
 from data.catalogue import Catalogue
 from data.errors import GlossError, StoreTrouble
@@ -104,10 +104,13 @@ def go_to(place: Place, feature: int) -> None:
 
 def require_finished(found: Place) -> None:
     """Stop with one sentence while the cache's files are not final."""
-    if found.cache.status != "done":
-        say(f"Cache “{found.cache.name}” is still being made: features show up when its files are "
-            "final. If nothing is running, the same gloss cache command goes on where it stopped.",
-            command(["gloss", "status"]))  # fmt: skip
+    if found.cache.status == "done":
+        return
+    runs = [run for run in library().runs() if run["cache"] == found.cache.name]
+    made_by = next((run for run in reversed(runs) if run["stage"] == "cache"), None)
+    say(f"Cache “{found.cache.name}” is still being made: features show up when its files are "
+        "final. If nothing is running, this goes on where it stopped:",
+        command(resume(made_by) if made_by else ["gloss", "status"]))  # fmt: skip
 
 
 def command(words: list[str]) -> str:
@@ -129,7 +132,7 @@ def guarded(draw: Callable[P, None]) -> Callable[P, None]:
         try:
             draw(*args, **kwargs)
         except GlossError as error:
-            st.html(sentence(f"{error}."))
+            st.html(sentence(f"{capital(str(error))}."))
             if isinstance(error, StoreTrouble):
                 st.button("Try again", key=f"again.{draw.__name__}", icon=":material/refresh:")
 

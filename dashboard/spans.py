@@ -21,6 +21,7 @@ GLYPHS = str.maketrans(
     | {chr(c): f"<i>[{c:04X}]</i>" for c in NAMED}  # zero width and direction: named, not obeyed
     | {"\n": f"{NEWLINE}\n", "\t": "<i>⇥</i>\t", "\r": "<i>␍</i>"}
 )
+WORD = re.compile(r" \S{1,24}")
 LEADING_BREAK = re.compile(f"^((?:{NEWLINE})+)\n")  # would leave an empty line over the text,
 TRAILING_BREAK = re.compile(r"\n(?= *$)")  # and this one under it
 BORDER = '<i class="doc" title="document border">¶</i>'
@@ -149,6 +150,8 @@ def _classes(
 
 def _span(piece: str, value: float, classes: str) -> str:
     """One active or marked token: shade by class, the value on hover."""
+    if WORD.fullmatch(piece):
+        classes += " w"  # its leading space stays with it at the end of a line
     return f'<b class="{classes}" data-v="{value:.2f}">{escape(piece)}</b>'
 
 

@@ -1,6 +1,7 @@
 """The figure's data: places, intervals, merging, ranges and titles."""
 
 import plotly.graph_objects as go
+import pytest
 
 from dashboard.charts import Histogram, curve, feature_figure
 from data.records import Score, Tally
@@ -56,13 +57,19 @@ def test_a_second_explanation_shares_the_colour_and_has_open_marks():
     assert len(set(detection["x"])) == 20
 
 
-def test_the_axis_reaches_down_when_a_share_is_low():
-    def floor(correct):
-        figure = feature_figure(BINS, [curve(score(n=50, correct=correct))])
-        return figure["layout"]["yaxis2"]["range"][0]
+@pytest.mark.parametrize("correct", [45, 5])
+def test_every_feature_has_the_same_accuracy_axis(correct):
+    layout = feature_figure(BINS, [curve(score(n=50, correct=correct))])["layout"]
+    assert layout["yaxis2"]["range"] == [-0.03, 1.03]
 
-    assert round(floor(45), 2) == 0.39
-    assert round(floor(5), 2) == -0.01
+
+def test_the_axis_says_when_deciles_come_in_pairs():
+    def title(n):
+        figure = feature_figure(BINS, [curve(score(n=n, correct=3))])
+        return figure["layout"]["xaxis2"]["title"]["text"]
+
+    assert title(4).startswith("deciles in pairs")
+    assert title(40).startswith("activation decile")
 
 
 def test_titles_state_the_n_and_empty_bins_are_no_bars():

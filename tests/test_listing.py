@@ -63,7 +63,14 @@ def test_wrong_verdicts_are_all_there_and_only_those(made, bench):
     expected = sum(q.verdict is not Verdict.RIGHT for q in questions)
     rows = [row for _, rows in found.groups(Show.WRONG) for row in rows]
     assert len(rows) == expected
-    assert {row.detection or row.fuzzing for row in rows} == {Verdict.WRONG, Verdict.UNREADABLE}
+    assert all({Verdict.WRONG, Verdict.UNREADABLE} & {row.detection, row.fuzzing} for row in rows)
+
+
+def test_a_wrong_verdict_has_the_other_scorer_s_beside_it(made, bench):
+    groups = {h.name: rows for h, rows in listing(made, bench).groups(Show.WRONG)}
+    missed = groups["Detection: missed"]
+    assert {row.detection for row in missed} == {Verdict.WRONG}
+    assert any(row.fuzzing is Verdict.RIGHT for row in missed)
 
 
 def test_wrong_marks_outline_what_the_judge_was_asked_about(made, bench):

@@ -2,14 +2,20 @@
 
 import subprocess
 import sys
+from dataclasses import asdict
 from pathlib import Path
+from time import sleep
 
 import pytest
-from stores import HOOKPOINT, begin, make_store
+from stores import HOOKPOINT, begin, make_store, new_explanation
 from streamlit.testing.v1 import AppTest
 
-from data import runs
+from core.grammar.settings import Settings
+from dashboard import session
+from dashboard.panels import reexplain
+from data import ledger, runs
 from data.catalogue import Catalogue
+from data.errors import StoreBusy
 
 APP = str(Path(__file__).parents[1] / "dashboard" / "app.py")
 PATIENCE = 30  # seconds; the first run imports everything
@@ -60,6 +66,18 @@ def test_a_typed_feature_opens(monkeypatch, made, typed):
     assert "<p id=mark hidden>7</p>" in html_of(app)
 
 
+def test_a_number_beyond_the_last_names_the_range(monkeypatch, made):
+    app = open_page(monkeypatch, made.folder)
+    app.text_input(key="q").set_value("99").run()
+    assert "features are 0–15" in html_of(app)
+
+
+def test_an_empty_preset_is_good_news(monkeypatch, tmp_path):
+    make_store(tmp_path, sequences=60, judged=False)
+    app = open_page(monkeypatch, tmp_path, preset="Failed verdicts")
+    assert "No verdict has failed" in html_of(app)
+
+
 def test_a_clicked_cell_opens_its_feature(monkeypatch, made):
     app = open_page(monkeypatch, made.folder)
     app.session_state["table"] = {"selection": {"rows": [], "columns": [], "cells": [(1, "Max")]}}
@@ -105,7 +123,7 @@ def test_wrong_verdicts_are_grouped_by_what_was_asked(monkeypatch, made):
 
 def test_two_explanations_stand_side_by_side_with_their_difference(monkeypatch, made):
     app = open_page(monkeypatch, made.folder, "feature", feature="0", explanation="1", against="5")
-    assert "only left right" in html_of(app)
+    assert "right only on the left" in html_of(app)
     figure = app.get("plotly_chart")[0].proto.spec
     assert "circle-open" in figure
 
@@ -118,12 +136,73 @@ def test_two_explanations_stand_side_by_side_with_their_difference(monkeypatch, 
         ("4", "no rule covers a tenth of the firings"),
         ("5", "Dead: it never fired"),
         ("6", "Not explained yet"),
-        ("99", "there is no feature"),
-        ("nonsense", "there is no feature"),
+        ("99", "layers.1.mlp has features 0–15."),
+        ("nonsense", "There is no feature “nonsense”"),
     ],
 )
 def test_what_is_missing_is_said_with_its_reason(monkeypatch, made, feature, words):
     assert words in html_of(open_page(monkeypatch, made.folder, "feature", feature=feature))
+
+
+def test_a_bad_address_keeps_the_buttons(monkeypatch, made):
+    app = open_page(monkeypatch, made.folder, "feature", feature="99")
+    next(b for b in app.button if b.label == "Next").click().run()
+    assert "<p id=mark hidden>1</p>" in html_of(app)
+
+
+def test_a_dead_feature_cannot_be_explained(monkeypatch, made):
+    app = open_page(monkeypatch, made.folder, "feature", feature="5")
+    button = next(b for b in app.button if b.label == "Re-explain")
+    assert button.disabled
+    assert button.help.startswith("Dead")
+
+
+def test_an_explanation_that_is_not_there_is_said(monkeypatch, made):
+    app = open_page(monkeypatch, made.folder, "feature", feature="0", explanation="77")
+    assert "no explanation #77; the best one is shown" in html_of(app)
+
+
+@pytest.mark.parametrize(
+    ("feature", "words"),
+    [("2", "This explanation is not scored yet"), ("4", "there is nothing to score")],
+)
+def test_without_verdicts_wrong_verdicts_says_what_to_do(monkeypatch, made, feature, words):
+    app = open_page(monkeypatch, made.folder, "feature", feature=feature, show="Wrong verdicts")
+    assert words in html_of(app)
+
+
+def test_a_re_explanation_that_failed_says_so_in_the_drawer(monkeypatch, made):
+    app = open_page(monkeypatch, made.folder, "feature", feature="6")
+
+    def fail(_stop):
+        raise StoreBusy("the store is held by process 1")
+
+    key = (made.cache.cache_id, made.hookpoint_id, 6, Settings(objective="mdl"))
+    job = session._library(str(made.folder)).jobs.start(key, "failing", fail)
+    while job.is_running:
+        sleep(0.01)
+    app.session_state[reexplain.REOPEN] = True
+    app.session_state["reexplain.objective"] = "mdl"
+    app.run()
+    assert "That did not work: the store is held by process 1." in html_of(app)
+    assert app.segmented_control(key="reexplain.objective").value == "mdl"
+    assert app.button(key="reexplain.start").label == "Start"
+
+
+def test_an_explanation_without_a_score_can_be_scored(monkeypatch, tmp_path):
+    made = make_store(tmp_path, sequences=60, judged=False)
+    explainer = ledger.method_id(
+        made.catalogue, "explainer", "grammar", None, asdict(Settings()))  # fmt: skip
+    exact = ledger.method_id(made.catalogue, "scorer", "exact", "grammar", {"preset": "exact"})
+    plan = runs.Plan("explain", made.cache.cache_id, made.hookpoint_id, explainer, {})
+    run = runs.start_run(made.catalogue, plan, total=1)
+    ledger.write_explanations(made.catalogue, made.hookpoint_id, explainer, exact, run,
+                              [new_explanation(6, "Fires on meet")])  # fmt: skip
+    runs.end_run(made.catalogue, run, "done")
+    app = open_page(monkeypatch, tmp_path, "feature", feature="6")
+    next(b for b in app.button if b.label == "Re-explain").click().run()
+    assert "it is not scored yet" in html_of(app)
+    assert app.button(key="reexplain.start").label == "Score it"
 
 
 def test_a_feature_of_an_unexplained_cache_still_shows_its_contexts(monkeypatch, tmp_path):

@@ -3,8 +3,11 @@
 import streamlit as st
 
 from dashboard import cards, session
+from dashboard.commands import explain_words
 from dashboard.comparison import differences
+from dashboard.facts import why_unexplained
 from dashboard.library import FeatureRecord, Place
+from dashboard.spans import escape
 from data.records import ExplanationRecord
 
 AT_ONCE = 4  # cards drawn; older ones wait in a closed expander
@@ -16,6 +19,19 @@ def chosen(found: list[ExplanationRecord]) -> tuple[ExplanationRecord | None, ..
     shown = by_id.get(st.query_params.get("explanation", "")) or best(found)
     against = by_id.get(st.query_params.get("against", ""))
     return shown, None if against is shown else against
+
+
+def unknown(found: list[ExplanationRecord]) -> str | None:
+    """A line about explanations in the address that this feature does not have."""
+    known = {str(e.explanation_id) for e in found}
+    asked = [st.query_params.get(name, "") for name in ("explanation", "against")]
+    missing = [number for number in asked if number and number not in known]
+    if not missing:
+        return None
+    which = " and ".join(f"#{number[:20]}" for number in missing)
+    if asked[0] not in missing:
+        return f"This feature has no explanation {which} to compare with."
+    return f"This feature has no explanation {which}; the best one is shown."
 
 
 def best(found: list[ExplanationRecord]) -> ExplanationRecord | None:
@@ -37,6 +53,12 @@ def show(
     against: ExplanationRecord | None,
 ) -> None:
     """All cards, the shown one first; a click on another one shows that."""
+    if missing := unknown(record.explanations):
+        st.html(cards.block(f'<p class="mut">{escape(missing)}</p>'))
+    unable = why_unexplained(record.facts)
+    if shown is None and unable:
+        st.html(cards.sentence(f"Not explained. {unable}."))
+        return
     if shown is None:
         words = ["gloss", "explain", place.cache.name, "--hookpoint", place.hookpoint.name,
                  "--features", str(feature)]  # fmt: skip
@@ -77,13 +99,20 @@ def compare_with(
     found: list[ExplanationRecord], shown: ExplanationRecord, against: ExplanationRecord | None
 ) -> None:
     """Put a second explanation beside the shown one."""
-    options = [str(e.explanation_id) for e in found if e is not shown]
+    names = {str(e.explanation_id): name(e) for e in found if e is not shown}
     st.session_state["against"] = str(against.explanation_id) if against else None
     bar = st.container(horizontal=True, vertical_alignment="center", gap="small")
     bar.html(cards.block('<span class="mut">Compare with</span>'), width="content")
-    bar.pills("Compare with", options, key="against", format_func=lambda number: f"#{number}",
+    bar.pills("Compare with", list(names), key="against", format_func=names.__getitem__,
               label_visibility="collapsed",
               on_change=lambda: choose("against", st.session_state["against"]))  # fmt: skip
+
+
+def name(explanation: ExplanationRecord) -> str:
+    """Number and what differs, e.g. "#8 · mdl · 40 examples, top"."""
+    data, *others = explain_words(explanation.settings)
+    who = [] if explanation.explainer == "grammar" else [explanation.explainer]
+    return " · ".join([f"#{explanation.explanation_id}", *who, *others, data])
 
 
 def choose(name: str, number: str | None) -> None:

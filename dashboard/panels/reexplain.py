@@ -37,7 +37,7 @@ def drawer(
         return
     known = asked_before(record, settings)
     if job is not None and job.error and not arrived(known):
-        st.html(cards.sentence(f"That did not work: {job.error}"))
+        st.html(cards.sentence(f"That did not work: {job.error}."))
     action = "Start"
     if known is not None:
         action = "" if arrived(known) else "Score it"

@@ -5,7 +5,7 @@ import random
 import streamlit as st
 
 from dashboard import session, strip
-from dashboard.address import feature_named
+from dashboard.address import every, feature_named
 from dashboard.cards import fact_strip, logit_table, sentence
 from dashboard.charts import Histogram, curve, feature_figure
 from dashboard.facts import facts, subject_line, why_little, why_silent, why_unexplained
@@ -13,7 +13,6 @@ from dashboard.library import FeatureRecord, Place
 from dashboard.panels import examples, explanations, more, reexplain
 from dashboard.spans import block, escape, heading
 from data import queries
-from data.errors import NotFound
 from data.records import ExplanationRecord
 
 FIGURE = {
@@ -31,6 +30,9 @@ def page() -> None:
     strip.show()
     session.require_finished(place)
     feature = chosen_feature(place)
+    if feature is None:
+        without_feature(place)
+        return
     record = session.library().feature(place, feature)
     shown, against = explanations.chosen(record.explanations)
     header(place, feature, record, shown)
@@ -43,22 +45,34 @@ def page() -> None:
     examples.read_ahead(place, (feature + 1) % n, (feature - 1) % n)
 
 
-def chosen_feature(place: Place) -> int:
-    """The feature in the address, else the one looked at last, else the first that fired."""
+def without_feature(place: Place) -> None:
+    """The header of the feature looked at last, and what is wrong with the address."""
+    asked = st.query_params["feature"]
+    feature = last_feature(place)
+    header(place, feature, session.library().feature(place, feature), None)
+    st.html(sentence(f"There is no feature “{asked}” in cache “{place.cache.name}”: "
+                     f"{place.hookpoint.name} has features {every(place.hookpoint)}. "
+                     f"The buttons above go on from feature {feature}."))  # fmt: skip
+
+
+def chosen_feature(place: Place) -> int | None:
+    """The feature in the address, else the one looked at last; None: there is no such feature."""
     asked = st.query_params.get("feature", "")
     if asked:
         named = feature_named(asked, place.cache, place.hookpoint)
         if named is None:
-            raise NotFound(
-                f"there is no feature “{asked}” in cache “{place.cache.name}”: "
-                f"{place.hookpoint.name} has features 0 to {place.hookpoint.n_features - 1:,}"
-            )
+            return None
         feature = int(named.rpartition("/")[2])
     else:
-        last = st.session_state.get(f"feature.last.{place.hookpoint.hookpoint_id}")
-        feature = first_live(place) if last is None else last
+        feature = last_feature(place)
     st.session_state[f"feature.last.{place.hookpoint.hookpoint_id}"] = feature
     return feature
+
+
+def last_feature(place: Place) -> int:
+    """The feature looked at last, else the first that fired."""
+    last = st.session_state.get(f"feature.last.{place.hookpoint.hookpoint_id}")
+    return first_live(place) if last is None else last
 
 
 def first_live(place: Place) -> int:

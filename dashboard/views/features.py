@@ -5,7 +5,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from dashboard import session, strip
-from dashboard.address import feature_named
+from dashboard.address import every, feature_named, number_named
 from dashboard.cards import sentence
 from dashboard.library import Place
 from dashboard.session import KEPT
@@ -14,6 +14,15 @@ from data import queries
 from data.queries import PAGE, Filter, Preset, Sort
 
 FEATURE = "views/feature.py"
+OPENED = "features.opened"  # the search that led to a feature, so that Back does not do it again
+CHOSEN = "features.chosen"  # set while a page chosen by hand is newer than the address
+GOOD_NEWS = {
+    Preset.DEAD: "No feature is dead: every one of them fired.",
+    Preset.SCARCE: "No feature is scarce: every one has contexts enough to be scored.",
+    Preset.FAILED: "No verdict has failed: every reply was usable.",
+    Preset.UNSCORED: "No explanation waits for a score.",
+    Preset.UNEXPLAINED: "No feature waits for an explanation.",
+}
 ROW = 35  # pixels of a table row
 
 
@@ -22,14 +31,15 @@ def page() -> None:
     """Filters, table, count and pages."""
     place = session.place()
     strip.show()
-    wanted = filters(place)
+    bar = st.container(horizontal=True, vertical_alignment="center", gap="small")
+    pick_place(bar, place)
     session.require_finished(place)
+    wanted = filters(bar, place)
     found = session.library().ask(queries.features, place.hookpoint.hookpoint_id, wanted)
     if found.total:
         table(place, found)
     else:
-        st.html(sentence("No feature passes this filter; choose All and clear the search to see "
-                         f"all {place.hookpoint.n_features:,}."))  # fmt: skip
+        st.html(sentence(nothing(place, wanted)))
     below(found)
 
 
@@ -57,17 +67,28 @@ def _go_to_place(name: str) -> None:
         st.session_state.pop("place.hookpoint", None)
 
 
-def filters(place: Place) -> Filter:
-    """Cache, search and order in one line, presets in the next; all of it in the address."""
-    bar = st.container(horizontal=True, vertical_alignment="center", gap="small")
-    pick_place(bar, place)
+def nothing(place: Place, wanted: Filter) -> str:
+    """Why the table is empty: often good news."""
+    if number_named(wanted.words):
+        return f"There is no feature {wanted.words.strip()}: features are {every(place.hookpoint)}."
+    if not wanted.words and wanted.preset in GOOD_NEWS:
+        return GOOD_NEWS[wanted.preset]
+    return ("No feature passes this filter; choose All and clear the search to see "
+            f"all {place.hookpoint.n_features:,}.")  # fmt: skip
+
+
+def filters(bar: DeltaGenerator, place: Place) -> Filter:
+    """Search and order in the first line, presets in the next; all of it in the address."""
     words = bar.text_input(
         "Search", key="q", icon=":material/search:", width=340, max_chars=300, type="search",
         placeholder="words of an explanation, or a feature", label_visibility="collapsed",
-        on_change=_first_page, **KEPT,
+        on_change=_new_search, **KEPT,
     )  # fmt: skip
     if address := feature_named(words or "", place.cache, place.hookpoint):
-        open_feature(place, address)
+        if st.session_state.get(OPENED) != words:
+            st.session_state[OPENED] = words
+            open_feature(place, address)
+        words = ""  # Back came here again: the list, not the same feature once more
     bar.space("stretch")
     sort = bar.selectbox("Sort", list(Sort), key="sort", width=230, on_change=_first_page,
                          label_visibility="collapsed", **KEPT)  # fmt: skip
@@ -75,17 +96,30 @@ def filters(place: Place) -> Filter:
         "Preset", list(Preset), default=Preset.ALL, required=True, key="preset",
         label_visibility="collapsed", on_change=_first_page, **KEPT,
     )  # fmt: skip
-    number = st.session_state.get("page") or _page_in_address()
-    return Filter(words or "", Preset(preset), Sort(sort), int(number))
+    return Filter(words or "", Preset(preset), Sort(sort), _page(place))
 
 
-def _page_in_address() -> int:
-    asked = st.query_params.get("page", "1")
-    return int(asked) if asked.isdecimal() else 1
+def _page(place: Place) -> int:
+    """The page just chosen, else the one in the address (Back changes it), else the last one."""
+    asked, is_chosen = st.query_params.get("page", ""), st.session_state.pop(CHOSEN, False)
+    last = -(-place.hookpoint.n_features // PAGE)
+    if asked.isdecimal() and 1 <= int(asked) <= last and not is_chosen:
+        st.session_state["page"] = int(asked)
+    return int(st.session_state.get("page") or 1)
 
 
 def _first_page() -> None:
     st.session_state["page"] = 1
+    _choose_page()
+
+
+def _choose_page() -> None:
+    st.session_state[CHOSEN] = True
+
+
+def _new_search() -> None:
+    st.session_state.pop(OPENED, None)
+    _first_page()
 
 
 def table(place: Place, found: queries.Page) -> None:
@@ -158,7 +192,7 @@ def below(found: queries.Page) -> None:
     bar.html(block(f'<span class="mut">{count}</span>'), width="content")
     bar.space("stretch")
     if found.total > PAGE:
-        bar.pagination(-(-found.total // PAGE), key="page", **KEPT)
+        bar.pagination(-(-found.total // PAGE), key="page", on_change=_choose_page, **KEPT)
 
 
 if __name__ == "__main__":

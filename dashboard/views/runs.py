@@ -7,7 +7,7 @@ import streamlit as st
 
 from dashboard import session, strip
 from dashboard.cards import sentence
-from dashboard.commands import duration, labels, resume, settings_of
+from dashboard.commands import counted, duration, is_left_alone, labels, resume, settings_of
 from dashboard.spans import block, heading
 from data import runs as running
 from data.catalogue import Row
@@ -52,16 +52,17 @@ def cancel(run_id: int) -> None:
 
 
 def interrupted(found: list[Row]) -> None:
-    """Runs whose process has gone, with the command that goes on."""
-    stopped = [run for run in found if run["status"] == "interrupted"]
+    """Runs that stopped before their end, with the command that goes on."""
+    stopped = [run for i, run in enumerate(found) if is_left_alone(run, found[i + 1 :])]
     if not stopped:
         return
-    st.html(heading("Interrupted", "the process has gone; what was finished is kept"))
+    st.html(heading("Interrupted or cancelled", "what was finished is kept"))
     for run in stopped[-5:][::-1]:
         rest = max(0, (run["total"] or 0) - (run["done"] or 0))
         unit = "tokens" if run["stage"] == "cache" else "features"
-        st.html(sentence(f"Run {run['run_id']}, {run['stage']} {run['cache']}: {rest:,} {unit} "
-                         "are left; this goes on:", session.command(resume(run))))  # fmt: skip
+        left = f"{counted(rest, unit)} {'is' if rest == 1 else 'are'} left"
+        st.html(sentence(f"Run {run['run_id']}, {run['stage']} {run['cache']}, {run['status']}: "
+                         f"{left}; this goes on:", session.command(resume(run))))  # fmt: skip
 
 
 def table(found: list[Row]) -> None:

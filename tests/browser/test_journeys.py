@@ -67,6 +67,18 @@ def test_a_search_is_in_the_address_and_survives_a_visit(visitor):
     visitor.at_feature(7)
 
 
+def test_back_after_a_number_search_does_not_open_it_again(visitor):
+    visitor.open()
+    visitor.page.get_by_placeholder("words of an explanation").fill("7")
+    visitor.page.keyboard.press("Enter")
+    visitor.at_feature(7)
+    for _ in range(2):  # leaving for another page is two steps of the history
+        visitor.page.go_back()
+        visitor.page.wait_for_function("() => !document.querySelector('#mark')")
+        visitor.still()
+        assert "1–16 of 16" in visitor.text
+
+
 def test_a_deep_link_shows_exactly_that_view(visitor):
     visitor.open(f"/feature?cache=made&feature={HOOKPOINT}/0&explanation=5&show=Wrong+verdicts")
     visitor.at_feature(0)
