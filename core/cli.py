@@ -45,7 +45,7 @@ DEFAULT_STORE = Path("store")
 
 
 class Stopped(BaseException):
-    """Ctrl+C; not a KeyboardInterrupt, which the command-line library would swallow."""
+    """Ctrl+C or kill; no KeyboardInterrupt, which the command-line library would swallow."""
 
 
 def _stop(_signal: int, _frame: object) -> None:
@@ -55,7 +55,8 @@ def _stop(_signal: int, _frame: object) -> None:
 def main() -> None:
     """Run the command line."""
     prepare()
-    signal.signal(signal.SIGINT, _stop)
+    for one in (signal.SIGINT, signal.SIGTERM):  # so that runs are closed and servers ended
+        signal.signal(one, _stop)
     try:
         app()
     except GlossError as error:

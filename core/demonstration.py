@@ -17,7 +17,7 @@ from core.pipeline.judging import ScoreRequest
 from core.pipeline.scoring import score_stage
 from core.pipeline.workers import default_workers
 from core.progress import draw
-from core.serving import Server
+from core.serving import Server, require_free
 from data import caches
 from data.catalogue import Catalogue
 from data.records import CacheRecord, HookpointRecord
@@ -39,6 +39,8 @@ def run(
 ) -> None:
     """Cache, explain and score; serve as soon as there is something to read."""
     start = monotonic()
+    if serve and port:
+        require_free(port)  # before the work, not after it
     catalogue = Catalogue(store)
     record = _cached(catalogue, request)
     for hookpoint in record.hookpoints:

@@ -32,10 +32,7 @@ class Server:
 
     def __enter__(self) -> Self:
         """Start the server and wait until it answers."""
-        if port_is_taken(self.port):
-            raise GlossError(
-                f"port {self.port} is taken by another program; name another with --port"
-            )
+        require_free(self.port)
         command = [sys.executable, "-P", "-m", "dashboard", "--port", str(self.port)]
         environment = os.environ | {"GLOSS_STORE": str(self.store)}
         self._process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
@@ -81,6 +78,12 @@ def free_port() -> int:
         if not port_is_taken(port):
             return port
     raise GlossError("no free port from 8501 to 8600; name one with --port")
+
+
+def require_free(port: int) -> None:
+    """Refuse a port that another program listens on."""
+    if port_is_taken(port):
+        raise GlossError(f"port {port} is taken by another program; name another with --port")
 
 
 def port_is_taken(port: int) -> bool:

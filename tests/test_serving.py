@@ -1,6 +1,8 @@
 """The dashboard as a child process: it answers, listens on this machine only, and ends."""
 
 import socket
+import subprocess
+import sys
 import urllib.request
 
 import pytest
@@ -28,3 +30,16 @@ def test_a_taken_port_is_named(tmp_path):
 
 def test_a_free_port_is_found():
     assert not port_is_taken(free_port())
+
+
+def test_a_killed_command_takes_its_server_along(tmp_path):
+    port = free_port()
+    command = [sys.executable, "-m", "core.cli", "serve", "--store", str(tmp_path / "store"),
+               "--port", str(port)]  # fmt: skip
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr
+        while "Gloss is at" not in process.stderr.readline():
+            assert process.poll() is None
+        process.terminate()
+        process.wait(20)
+    assert not port_is_taken(port)
