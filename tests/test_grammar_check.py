@@ -6,7 +6,7 @@ import numpy as np
 import planted
 import pytest
 
-from core.explain.grammar import explain_activations
+from core.explain.grammar import explain
 from core.grammar import Corpus, Settings, check, induce, parse, predict
 
 TOY = """the cat sat on the mat . the dog sat on the cat . a cat ate
@@ -186,7 +186,7 @@ def test_undefined_figures_are_none():
 def test_an_explanation_carries_its_check_as_a_score():
     made = planted.corpus()
     token, activation = planted.plant(made, lambda w, p: w[p] == " red")
-    found = explain_activations(made, token, activation, Settings(), 1)
+    found = explain(made, token, activation, Settings(), 1)
     assert found.text == "Fires on “red” (100 % of activations, precision 100 %)."
     assert found.rule == str(found.rules)
     assert found.exact is not None
@@ -199,7 +199,7 @@ def test_an_explanation_carries_its_check_as_a_score():
 def test_what_cannot_be_explained_says_why(n, reason):
     made = planted.corpus()
     token = np.arange(1, 1 + n, dtype=np.uint32)
-    found = explain_activations(made, token, np.ones(n, np.float32), Settings(), 1)
+    found = explain(made, token, np.ones(n, np.float32), Settings(), 1)
     assert (found.text, found.exact) == (None, None)
     assert found.reason is not None
     assert found.reason.startswith(reason)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from core.explain.grammar import explain_activations
+from core.explain.grammar import explain
 from core.grammar import Corpus, Settings, parse
 from core.grammar.emphasis import heaviest_first, leading
 
@@ -56,7 +56,7 @@ def test_the_sentence_says_so():
     strength[3:9] = [1, 1, 30, 1, 1, 1]
     at = np.flatnonzero(strength[flat])
     vocabulary = [f" w{chr(97 + i // 26)}{chr(97 + i % 26)}" for i in range(40)]
-    made = explain_activations(
+    made = explain(
         Corpus(tokens, vocabulary, train=np.arange(200) < 80), at.astype(np.uint32),
         strength[flat[at]], Settings(families="token"), seed=0,
     )  # fmt: skip

@@ -3,30 +3,13 @@
 Thin: the rules are learnt, checked and worded by core/grammar. Needs no model, network or key.
 """
 
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import numpy as np
 
 from core.grammar import Corpus, ExactCheck, Rules, Settings, check, induce, render
 from core.grammar.emphasis import leading
-from data.records import HookpointRecord, Score, Tally
-
-
-class Activations(Protocol):
-    """Every activation of one feature."""
-
-    @property
-    def token(self) -> np.ndarray: ...  # uint32 [n], ascending flat indices
-    @property
-    def activation(self) -> np.ndarray: ...  # float32 [n]
-
-
-class Bench(Protocol):
-    """What the explainer asks of an open cache."""
-
-    @property
-    def corpus(self) -> Corpus: ...
-    def slice(self, hookpoint: HookpointRecord, feature: int) -> Activations: ...
+from data.records import Score, Tally
 
 
 class Explained(NamedTuple):
@@ -41,14 +24,6 @@ class Explained(NamedTuple):
 
 
 def explain(
-    bench: Bench, hookpoint: HookpointRecord, feature: int, settings: Settings, seed: int
-) -> Explained:
-    """Explain one feature of a hookpoint and check the explanation on the whole corpus."""
-    found = bench.slice(hookpoint, feature)
-    return explain_activations(bench.corpus, found.token, found.activation, settings, seed)
-
-
-def explain_activations(
     corpus: Corpus,
     token: np.ndarray,
     activation: np.ndarray,
@@ -56,7 +31,9 @@ def explain_activations(
     seed: int,
     contexts: np.ndarray | None = None,
 ) -> Explained:
-    """Explain from activations: token uint32 [n] ascending flat indices, activation float32 [n].
+    """Explain one feature and check the explanation on the whole corpus.
+
+    token uint32 [n] ascending flat indices, activation float32 [n].
 
     contexts: first flat index of each train context to learn from, int64 [m]; None = every train
     token, or what settings.examples draws.

@@ -70,7 +70,7 @@ class GrammarWork:
             return self._skipped(feature, UNEXPLAINED[reason])
         purpose = seed_of(self.seed, self.hookpoint.name, feature, "grammar")
         found = bench.slice(self.hookpoint, feature)
-        made = grammar.explain_activations(
+        made = grammar.explain(
             bench.corpus, found.token, found.activation, self.settings, purpose,
             contexts=self.contexts(bench, feature),
         )  # fmt: skip
