@@ -36,10 +36,11 @@ def explain_one(
     settings: Settings, *, seed: int = 0,
 ) -> int:  # fmt: skip
     """Explain and check one feature."""
-    known = asked_before(catalogue, hookpoint, feature, settings, seed)
+    explainer_id, exact_id = grammar_methods(catalogue, settings)
+    question = [hookpoint.hookpoint_id, feature, explainer_id, seed]
+    known = _answer(catalogue, question)
     if known is not None:
         return known
-    explainer_id, exact_id = grammar_methods(catalogue, settings)
     asked = asdict(settings) | {"features": str(feature), "seed": seed}
     plan = Plan("explain", bench.record.cache_id, hookpoint.hookpoint_id, explainer_id, asked)
     work = GrammarWork(bench.record, bench.files.folder, hookpoint, settings, seed)
@@ -48,7 +49,7 @@ def explain_one(
         ledger.write_explanations(
             catalogue, hookpoint.hookpoint_id, explainer_id, exact_id, run_id, [made]
         )
-    again = asked_before(catalogue, hookpoint, feature, settings, seed)
+    again = _answer(catalogue, question)
     assert again is not None  # we wrote it, or somebody was faster
     return again
 
@@ -86,5 +87,10 @@ def asked_before(
 ) -> int | None:
     """The explanation_id of an earlier answer to the same question, or None."""
     explainer_id, _ = grammar_methods(catalogue, settings)
+    return _answer(catalogue, [hookpoint.hookpoint_id, feature, explainer_id, seed])
+
+
+def _answer(catalogue: Catalogue, question: list[int]) -> int | None:
+    """The newest explanation_id for the parameters of KNOWN, or None."""
     with catalogue.reading() as con:
-        return con.value(KNOWN, [hookpoint.hookpoint_id, feature, explainer_id, seed])
+        return con.value(KNOWN, question)

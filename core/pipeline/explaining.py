@@ -65,11 +65,11 @@ class GrammarWork:
     def one(self, bench: Workbench, feature: int) -> ledger.NewExplanation:
         """Explain one feature, or say why not."""
         start = perf_counter()
-        reason = bench.draw(self.hookpoint, feature).reason
+        found = bench.slice(self.hookpoint, feature)
+        reason = bench.reason(self.hookpoint, feature, found)
         if reason in UNEXPLAINED:
             return self._skipped(feature, UNEXPLAINED[reason])
         purpose = seed_of(self.seed, self.hookpoint.name, feature, "grammar")
-        found = bench.slice(self.hookpoint, feature)
         made = grammar.explain(
             bench.corpus, found.token, found.activation, self.settings, purpose,
             contexts=self.contexts(bench, feature),

@@ -11,7 +11,9 @@ from threading import Lock
 import numpy as np
 
 from core.examples import PRESETS, Contexts, FeatureExamples, Preset, draw
+from core.examples.activating import REASONS, Stream, activating
 from core.examples.contexts import FEWEST_SEQUENCES
+from core.examples.draw import alone
 from core.grammar import Corpus
 from data.activations import Columns, FeatureActivations
 from data.cachefiles import CacheFiles
@@ -85,6 +87,13 @@ class Workbench:
         return draw(
             self.contexts, self.columns(hookpoint), feature, preset, hookpoint=hookpoint.name
         )
+
+    def reason(
+        self, hookpoint: HookpointRecord, feature: int, found: FeatureActivations
+    ) -> str | None:
+        """Why a feature gets less than the full protocol; None = it does not. Draws nothing."""
+        stream = Stream(self.contexts.seed, hookpoint.name, np.array([feature]))
+        return REASONS[activating(self.contexts, alone(found), stream).reason[0]]
 
     def live(self, hookpoint: HookpointRecord) -> np.ndarray:
         """Numbers of the features that fired, ascending, int64."""
