@@ -23,6 +23,7 @@ from data.catalogue import Catalogue
 from data.records import CacheRecord, HookpointRecord
 
 FIRST = 204  # features a hookpoint, with contexts for every verdict, before the dashboard opens
+COMMAND = ("gloss", "demo")
 REQUEST = CacheRequest(
     subject=str(demo.MODEL),
     saes=(str(demo.SAE),),
@@ -31,6 +32,7 @@ REQUEST = CacheRequest(
     n_tokens=demo.N_TOKENS,
     hookpoints=demo.HOOKPOINTS,
     sequence_length=demo.SEQUENCE_LENGTH,
+    command=COMMAND,
 )
 
 
@@ -100,7 +102,8 @@ def _explain_and_score(
     features: str,
     workers: int,
 ) -> None:
-    explain = ExplainRequest(record.name, (hookpoint.name,), features, Settings(), 0, workers)
+    explain = ExplainRequest(record.name, (hookpoint.name,), features, Settings(), 0, workers,
+                             command=COMMAND)  # fmt: skip
     draw(explain_stage(catalogue, explain))
-    score = ScoreRequest(record.name, (hookpoint.name,), features, workers=workers)
+    score = ScoreRequest(record.name, (hookpoint.name,), features, workers=workers, command=COMMAND)
     draw(score_stage(catalogue, score))

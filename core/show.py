@@ -4,7 +4,7 @@ The JSON is a contract: people script against it (README, "For scripts").
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -12,10 +12,14 @@ import numpy as np
 
 from core.examples.contexts import SPLITS, spread
 from core.examples.draw import KINDS
+from core.nulls.figures import percentile
 from core.pipeline.workbench import Workbench
-from data import caches, results
+from data import caches, nulls, results
 from data.catalogue import Catalogue, Row
+from data.nulls import Series
 from data.records import CacheRecord, ExplanationRecord, HookpointRecord, Score, Tally
+
+Nulls = Mapping[Series, Mapping[str, np.ndarray]]
 
 PAGE = 512  # features read at once
 FEATURES = """
@@ -44,8 +48,9 @@ def _features(
     with catalogue.reading() as con:
         rows = con.rows(FEATURES, [hookpoint.hookpoint_id, first, last])
         explanations = results.explanations(con, hookpoint.hookpoint_id, first, last)
+        null = nulls.every_distribution(con, hookpoint.hookpoint_id)
     for row in rows:
-        yield _feature(record, hookpoint, row, explanations.get(row["feature"], []))
+        yield _feature(record, hookpoint, row, explanations.get(row["feature"], []), null)
 
 
 def _feature(
@@ -53,6 +58,7 @@ def _feature(
     hookpoint: HookpointRecord,
     row: Row,
     explanations: Sequence[ExplanationRecord],
+    null: Nulls,
 ) -> dict[str, Any]:
     return {
         "cache": record.name,
@@ -62,12 +68,16 @@ def _feature(
         "frequency": row["density"],
         "max_activation": row["max_activation"],
         "reason": row["reason"],
-        "explanations": [explanation(found) for found in explanations],
+        "explanations": [explanation(found, null) for found in explanations],
     }
 
 
-def explanation(found: ExplanationRecord) -> dict[str, Any]:
+def explanation(found: ExplanationRecord, null: Nulls) -> dict[str, Any]:
     """One explanation as the contract's object E."""
+
+    def shown_score(score: Score) -> dict[str, Any]:
+        return _score(score) | {"percentile": _percentiles(found, score, null)}
+
     exact = next((score for score in found.scores if score.scorer == "exact"), None)
     shown = {
         "id": found.explanation_id,
@@ -80,12 +90,27 @@ def explanation(found: ExplanationRecord) -> dict[str, Any]:
         "status": found.status,
         "error": found.error,
         "cost_usd": found.cost_usd,
-        "scores": {name: _score(score) for name, score in results.headline(found.scores).items()},
-        "presets": [{"scorer": score.scorer, **_score(score)} for score in found.scores],
+        "usage": found.usage and asdict(found.usage),
+        "scores": {name: shown_score(s) for name, s in results.headline(found.scores).items()},
+        "presets": [{"scorer": score.scorer, **shown_score(score)} for score in found.scores],
     }
     if exact is not None:
         shown["exact"] = {span: exact.detail.get(span) for span in ("test", "corpus")}
     return shown
+
+
+def _percentiles(
+    found: ExplanationRecord, score: Score, null: Nulls
+) -> dict[str, dict[str, float] | None]:
+    """Where a score stands among null scores of the same hookpoint, scorer and explainer."""
+    if score.scorer_id is None or found.explainer_id is None:
+        return {}
+    series = Series(found.hookpoint_id, score.scorer_id, found.explainer_id)
+    return {
+        kind: place and place._asdict()
+        for kind, values in null.get(series, {}).items()
+        if (place := percentile(score.value, values)) is not None
+    }
 
 
 def _score(score: Score) -> dict[str, Any]:
@@ -98,6 +123,7 @@ def _score(score: Score) -> dict[str, Any]:
         "removed": score.detail.get("removed", {}),
         "judge": score.judge,
         "preset": score.preset,
+        "usage": score.usage and asdict(score.usage),
         "by_decile": [
             {"decile": decile, **asdict(score.by_decile.get(decile, Tally(0, 0)))}
             for decile in range(1, 11)
@@ -132,12 +158,16 @@ def feature_lines(catalogue: Catalogue, name: str, address: str, *, as_json: boo
         row = con.row(FEATURES, [hookpoint.hookpoint_id, feature, feature])
         explanations = results.explanations(con, hookpoint.hookpoint_id, feature)
         verdicts = results.verdicts(con, hookpoint.hookpoint_id, feature)
+        null = nulls.every_distribution(con, hookpoint.hookpoint_id)
+        asked = results.asked(con, hookpoint.hookpoint_id, feature)
     if row is None:
         raise caches.NotFound(
             f"cache '{name}' is not finished, so nothing is known of {address} yet; "
             "run its gloss cache command again"
         )
-    found = _feature(record, hookpoint, row, explanations.get(feature, []))
+    found = _feature(record, hookpoint, row, explanations.get(feature, []), null)
+    for shown in found["explanations"]:
+        shown.update(asked[shown["id"]])
     bench = Workbench.open(catalogue, record)
     shown = results.headline_verdicts(
         verdicts, explanations.get(feature, []), bench.contexts.length
@@ -185,6 +215,8 @@ def _by_context(verdicts: Sequence[Row]) -> dict[tuple[str, int], dict[int, dict
     for row in verdicts:
         wrong = row["kind"] == "wrong-mark"
         scorer = f"{row['scorer']}:wrong-mark" if wrong else row["scorer"]
+        if row["value"] is not None:
+            continue  # ranked: neither right nor wrong
         right = None if row["predicted"] is None else row["predicted"] == row["expected"]
         by_explanation = found.setdefault((row["context_kind"], row["first_token"]), {})
         by_explanation.setdefault(row["explanation_id"], {})[scorer] = right

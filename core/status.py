@@ -73,6 +73,9 @@ def _run(row: Row) -> dict[str, Any]:
         "features": row["total"],
         "done": row["done"],
         "failed": row["failed"],
+        "calls": row["n_calls"],
+        "input_tokens": row["input_tokens"],
+        "output_tokens": row["output_tokens"],
         "cost_usd": row["cost_usd"],
         "state": row["status"],
         "error": row["error"],
@@ -100,5 +103,15 @@ def lines(catalogue: Catalogue, *, as_json: bool) -> Iterator[str]:
         tail = f"; {run['error']}" if run["error"] else ""
         yield (
             f"  run {run['id']}: {run['kind']} {run['cache']}{where}: {run['done']:,} of "
-            f"{run['features']:,}, {run['failed']:,} failed; {run['state']}{tail}"
+            f"{run['features']:,}, {run['failed']:,} failed{_spent(run)}; {run['state']}{tail}"
         )
+
+
+def _spent(run: dict[str, Any]) -> str:
+    """What a run's calls took, e.g. "; 40 calls, 31,000 + 480 tokens, $0.0123"."""
+    if not run["calls"]:
+        return ""
+    figures = [run["input_tokens"], run["output_tokens"]]
+    tokens = " + ".join("unknown" if n is None else f"{n:,}" for n in figures)
+    cost = "cost unknown" if run["cost_usd"] is None else f"${run['cost_usd']:.4f}"
+    return f"; {run['calls']:,} calls, {tokens} tokens, {cost}"

@@ -4,37 +4,12 @@ Knows the flags of `gloss`, nothing of Streamlit or the store.
 """
 
 import json
-import re
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from data.catalogue import Row
-
-DEMO = "demo"  # the cache that `gloss demo` makes and continues
-EXPLAIN_FLAGS = {
-    "families": ("--families", "context"),
-    "max_rules": ("--rules", 8),
-    "max_literals": ("--literals", 3),
-    "objective": ("--objective", "f1"),
-    "examples": ("--examples", None),
-    "sampling": ("--sampling", "quantiles"),
-    "threshold": ("--threshold", 0.0),
-    "seed": ("--seed", 0),
-}  # name in a run's settings: flag, default
-CACHE_FLAGS = {
-    "n_tokens": ("--tokens", 1_000_000),
-    "sequence_length": ("--sequence-length", None),
-    "batch_size": ("--batch", 16),
-    "dtype": ("--dtype", "auto"),
-    "device": ("--device", "auto"),
-    "revision": ("--revision", None),
-    "seed": ("--seed", 0),
-}
-FIRST = re.compile(r"0-\d+")  # the features that `gloss demo` explains before it serves
-SCORERS = ["detection", "fuzzing"]
-SCORE_FLAGS = {"preset": ("--preset", "gloss")}
 
 
 def settings_of(run: Row) -> dict[str, Any]:
@@ -47,10 +22,14 @@ def labels(run: Row) -> str:
     settings = settings_of(run)
     words = [f"features {settings['features']}"] if settings.get("features") else []
     if run["stage"] == "explain":
-        words += explain_words(settings)
+        words += explain_words(settings) if is_grammar(settings) else model_words(settings)
     elif run["stage"] == "score":
         words += [_joined(settings[name]) for name in ("scorers", "preset", "kinds")
                   if settings.get(name)]  # fmt: skip
+        if not is_grammar(settings, "judge"):
+            words.append(f"judged by {settings['judge']}")
+        if settings.get("nulls"):
+            words.append(f"nulls: {_joined(settings['nulls'])}")
     else:
         words += cache_words(settings)
     return " · ".join(words)
@@ -64,6 +43,17 @@ def cache_words(settings: dict[str, Any]) -> list[str]:
     if settings.get("sequence_length"):
         words.append(f"in sequences of {settings['sequence_length']}")
     return words
+
+
+def is_grammar(settings: dict[str, Any], who: str = "explainer") -> bool:
+    """Whether no language model was asked."""
+    return settings.get(who, "grammar") == "grammar"
+
+
+def model_words(settings: dict[str, Any]) -> list[str]:
+    """Who explained from what, e.g. ["activations", "llama-70b", "40 examples, top"]."""
+    words = [str(settings["explainer"]), str(settings.get("model", ""))]
+    return [*words, f"{settings.get('examples')} examples, {settings.get('sampling')}"]
 
 
 def explain_words(settings: dict[str, Any]) -> list[str]:
@@ -82,57 +72,12 @@ def explain_words(settings: dict[str, Any]) -> list[str]:
     return words
 
 
-def resume(run: Row) -> list[str]:
-    """The words of the command that goes on with a run that stopped; without the store."""
-    if is_of_demo(run):
-        return ["gloss", "demo"]
-    settings, cache = settings_of(run), run["cache"] or "CACHE"
-    if run["stage"] == "cache":
-        return cache_command(run["cache"], settings)
-    words = ["gloss", run["stage"], cache]
-    if run["hookpoint"]:
-        words += ["--hookpoint", run["hookpoint"]]
-    if settings.get("features", "all") != "all":
-        words += ["--features", str(settings["features"])]
-    flags = EXPLAIN_FLAGS if run["stage"] == "explain" else SCORE_FLAGS
-    for name, (flag, default) in flags.items():
-        if name in settings and settings[name] != default:
-            words += [flag, str(settings[name])]
-    for name in ("scorers", "kinds") if run["stage"] == "score" else ():
-        if settings.get(name):
-            words += [f"--{name}", _joined(settings[name]).replace(", ", ",")]
-    return words
+def resume(run: Row) -> list[str] | None:
+    """The words of the command that goes on with a run that stopped, without the store.
 
-
-def is_of_demo(run: Row) -> bool:
-    """Whether `gloss demo` itself began a run: default settings, all features or the first ones."""
-    settings = settings_of(run)
-    if run["cache"] != DEMO or run["stage"] == "cache":
-        return run["cache"] == DEMO
-    flags = EXPLAIN_FLAGS if run["stage"] == "explain" else SCORE_FLAGS
-    is_default = all(settings.get(name, default) == default for name, (_, default) in flags.items())
-    has_all_scorers = sorted(settings.get("scorers", SCORERS)) == SCORERS
-    features = str(settings.get("features", "all"))
-    return (
-        is_default
-        and has_all_scorers
-        and not settings.get("kinds")
-        and (features == "all" or FIRST.fullmatch(features) is not None)
-    )
-
-
-def cache_command(name: str, settings: dict[str, Any]) -> list[str]:
-    """The command of a cache, from the settings it was begun with."""
-    words = ["gloss", "cache", str(settings.get("subject", "SUBJECT")), "--name", name]
-    for source in settings.get("saes") or ["SAE"]:
-        words += ["--sae", str(source)]
-    words += ["--corpus", str(settings.get("corpus", "CORPUS"))]
-    for hookpoint in settings.get("hookpoints") or []:
-        words += ["--hookpoint", str(hookpoint)]
-    for key, (flag, default) in CACHE_FLAGS.items():
-        if settings.get(key, default) != default:
-            words += [flag, str(settings[key])]
-    return words
+    None where a page began it: asking there again goes on.
+    """
+    return list(run["command"]) if run["command"] else None
 
 
 def with_store(words: Sequence[str], store: Path) -> str:

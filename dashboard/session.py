@@ -108,9 +108,10 @@ def require_finished(found: Place) -> None:
         return
     runs = [run for run in library().runs() if run["cache"] == found.cache.name]
     made_by = next((run for run in reversed(runs) if run["stage"] == "cache"), None)
+    goes_on = resume(made_by) if made_by else None
     say(f"Cache “{found.cache.name}” is still being made: features show up when its files are "
         "final. If nothing is running, this goes on where it stopped:",
-        command(resume(made_by) if made_by else ["gloss", "status"]))  # fmt: skip
+        command(goes_on or ["gloss", "status"]))  # fmt: skip
 
 
 def command(words: list[str]) -> str:

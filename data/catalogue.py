@@ -12,7 +12,7 @@ pages ask for in `data/queries.py`.
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,6 +46,16 @@ class Connection:
     def __init__(self, raw: duckdb.DuckDBPyConnection) -> None:
         """Wrap a raw connection; `Catalogue.reading` and `Catalogue.writing` make these."""
         self._raw = raw
+        self._after: list[Callable[[], None]] = []
+
+    def after_commit(self, action: Callable[[], None]) -> None:
+        """Do this once the transaction is kept; never, when it is not."""
+        self._after.append(action)
+
+    def committed(self) -> None:
+        """Do what was to be done after the commit."""
+        for action in self._after:
+            action()
 
     def run(self, sql: str, parameters: Sequence[Any] = ()) -> None:
         """Execute a statement for its effect."""
@@ -149,8 +159,10 @@ class Catalogue:
             raw = self._open()
             try:
                 raw.execute("begin")
-                yield Connection(raw)
+                con = Connection(raw)
+                yield con
                 raw.execute("commit")
+                con.committed()
             finally:
                 raw.close()  # an open transaction is rolled back
 

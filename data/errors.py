@@ -4,9 +4,13 @@
     ├── BadInput          a file, folder, setting or argument that cannot be used
     │   └── WrongSae      an SAE that does not fit the subject (both figures in the message)
     ├── NotFound          a cache, hookpoint, feature, run or explanation that is not in the store
-    └── StoreTrouble      the store cannot be read or written
-        ├── StoreBusy     another process holds the catalogue
-        └── StoreVersion  the catalogue was written by another version of the schema
+    ├── StoreTrouble      the store cannot be read or written
+    │   ├── StoreBusy     another process holds the catalogue
+    │   └── StoreVersion  the catalogue was written by another version of the schema
+    ├── EndpointTrouble   a language model's endpoint does not answer
+    │   └── EndpointRefused   it answers that it will not: key, model, address
+    ├── BudgetReached     the next call could cost more than is left
+    └── Stopped           the work was interrupted by the user
 
 The command line prints the message and exits 1; the dashboard shows the same sentence.
 """
@@ -38,3 +42,19 @@ class StoreBusy(StoreTrouble):
 
 class StoreVersion(StoreTrouble):
     """The catalogue was written by another version of the schema."""
+
+
+class EndpointTrouble(GlossError):
+    """A language model's endpoint does not answer."""
+
+
+class EndpointRefused(EndpointTrouble):
+    """A language model's endpoint answers that it will not: key, model, address."""
+
+
+class BudgetReached(GlossError):
+    """The next call could cost more than is left."""
+
+
+class Stopped(GlossError):
+    """The work was interrupted by the user."""

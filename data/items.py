@@ -10,9 +10,14 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from data.catalogue import Connection
+from data.catalogue import Connection, as_json
 
 Key = tuple[int, str, str]  # feature, scorer, preset
+CONTEXT_KIND = {  # of the context that stands for an item, where it has another name
+    "wrong-mark": "activating",
+    "intruder": "random",
+    "discrimination": "activating",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +30,7 @@ class ItemTable:
     peak: np.ndarray  # float32 [n], largest activation in the context
     marks: Sequence[Sequence[int] | None]  # marked offsets in the context; None for detection
     length: int = 32  # tokens in a context
+    shown: Sequence[object | None] | None = None  # JSON-ready: all contexts of a question in place
 
 
 def item_ids(
@@ -78,7 +84,8 @@ select ?, feature,
        context_kind, 'test', decile, first_token, length, peak
 from (
     select f.feature, f.context_kind, f.first_token, f.length, min(f.item_id) as place,
-           any_value(f.decile) as decile, any_value(f.peak) as peak
+           any_value(f.decile) filter (f.context_kind = 'activating') as decile,
+           any_value(f.peak) as peak
     from fresh f
     anti join (select * from example where hookpoint_id = ?) x
         on x.feature = f.feature and x.kind = f.context_kind
@@ -95,9 +102,10 @@ left join (
 order by feature, place
 """
 ADD_ITEMS = """
-insert into item (item_id, hookpoint_id, feature, scorer, preset, slot, kind, decile, marks)
+insert into item (item_id, hookpoint_id, feature, scorer, preset, slot, kind, decile, marks, shown)
 select f.item_id, x.hookpoint_id, f.feature, f.scorer, f.preset, x.slot, f.kind,
-       case when f.kind = 'activating' then f.decile end, f.marks
+       case when f.kind in ('activating', 'intruder', 'discrimination') then f.decile end,
+       f.marks, f.shown
 from fresh f
 join (select * from example where hookpoint_id = ? and feature in (select feature from fresh)) x
     on x.hookpoint_id = ? and x.feature = f.feature and x.kind = f.context_kind
@@ -114,6 +122,7 @@ def _rows(tables: Mapping[Key, ItemTable], ids: np.ndarray) -> pa.Table:
     first = np.concatenate([table.first_token for table in tables.values()]).astype(np.uint64)
     peak = np.concatenate([table.peak for table in tables.values()]).astype(np.float32)
     marks = [marked for table in tables.values() for marked in table.marks]
+    shown = [one for t in tables.values() for one in t.shown or [None] * len(t.kind)]
     lengths = [table.length for table in tables.values() for _ in table.kind]
     return pa.table(
         {
@@ -122,13 +131,12 @@ def _rows(tables: Mapping[Key, ItemTable], ids: np.ndarray) -> pa.Table:
             "scorer": pa.array([key[1] for key in keys], pa.string()),
             "preset": pa.array([key[2] for key in keys], pa.string()),
             "kind": pa.array(kinds, pa.string()),
-            "context_kind": pa.array(
-                ["activating" if kind == "wrong-mark" else kind for kind in kinds], pa.string()
-            ),
+            "context_kind": pa.array([CONTEXT_KIND.get(kind, kind) for kind in kinds]),
             "decile": pa.array(decile, mask=decile == 0),
             "first_token": pa.array(first),
             "length": pa.array(lengths, pa.uint16()),
             "peak": pa.array(peak),
             "marks": pa.array(marks, pa.list_(pa.uint16())),
+            "shown": pa.array([one and as_json(one) for one in shown], pa.string()),
         }
     )

@@ -1,22 +1,30 @@
-"""Explanations, verdicts and scores as the stages write them; `data/results.py` reads them back.
+"""Explanations as the stages write them; `data/results.py` reads them back.
 
 One transaction holds the work of a chunk of features together with the run's progress, so a killed
 run has either all of a chunk or nothing of it. Rows carry natural keys: writing the same work again
 changes nothing.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
 
-import numpy as np
 import pyarrow as pa
 
 from data.caches import digest
 from data.catalogue import Catalogue, Connection, as_json
-from data.items import ItemTable, item_ids
-from data.records import Score
+from data.records import Score, Usage, total_usage
+from data.replies import reply_ids
 from data.runs import beat, is_cancelled
+from data.score_rows import now, score_rows
+
+
+class Journal(Protocol):
+    """Replies that are on disk already and wait for their rows."""
+
+    def fold(self, con: Connection) -> None:
+        """Write their rows inside an open transaction."""
+        ...
 
 
 class Cancelled(Exception):
@@ -34,23 +42,14 @@ class NewExplanation:
     error: str | None
     seconds: float
     seed: int
-    example_slots: tuple[int, ...] | None  # None = all train tokens
+    example_tokens: tuple[int, ...] | None  # first tokens of the contexts seen; None = all train
     exact: Score | None  # grammar explanations are checked at once
-
-
-@dataclass(frozen=True, slots=True)
-class Judgement:
-    """One explanation judged by one scorer: its verdicts in item order, and the score."""
-
-    explanation_id: int
-    feature: int
-    scorer_id: int
-    scorer: str  # detection or fuzzing
-    preset: str
-    items: ItemTable
-    predicted: np.ndarray  # int8 [n]: 1 yes, 0 no, -1 no usable reply
-    probability: np.ndarray | None  # float32 [n]
-    score: Score
+    attempt: int = 0  # earlier answers of the same explainer and seed
+    prompt: str | None = None  # as sent; None for the grammar
+    reply: str | None = None  # as received
+    calls: tuple[str, ...] = ()  # hashes of all requests made for it, in order
+    detail: Mapping[str, Any] | None = None  # candidates, rounds, quotes
+    usage: Usage | None = None  # None = no language model was asked
 
 
 def method_id(
@@ -76,15 +75,55 @@ def method_id(
     return found
 
 
-def explained(catalogue: Catalogue, hookpoint_id: int, explainer_id: int, seed: int) -> set[int]:
-    """Features that already have this explainer's answer (usable, failed or skipped)."""
+def known_method(
+    catalogue: Catalogue, table: str, name: str, model: str | None, settings: Mapping[str, Any]
+) -> int | None:
+    """The id that method_id would give, or None where it would have to add one."""
+    key = digest(name, model, dict(settings))
     with catalogue.reading() as con:
-        found = con.rows(
-            "select distinct feature from explanation "
-            "where hookpoint_id = ? and explainer_id = ? and seed = ?",
-            [hookpoint_id, explainer_id, seed],
-        )
-    return {row["feature"] for row in found}
+        return con.value(f"select {table}_id from {table} where settings_hash = ?", [key])
+
+
+def explained(
+    catalogue: Catalogue, hookpoint_id: int, explainer_id: int, seed: int, *, failures: bool = True
+) -> set[int]:
+    """Features that already have this explainer's answer (usable, failed or skipped).
+
+    failures: a newest answer that is a failure counts too.
+    """
+    with catalogue.reading() as con:
+        found = con.rows(EXPLAINED, [hookpoint_id, explainer_id, seed])
+    return {row["feature"] for row in found if failures or row["status"] != "failed"}
+
+
+EXPLAINED = """
+select feature, arg_max(status, explanation_id) as status
+from explanation
+where hookpoint_id = ? and explainer_id = ? and seed = ?
+group by feature
+"""
+ATTEMPTS = """
+select feature, count(*) as n
+from explanation
+where hookpoint_id = ? and explainer_id = ? and seed = ?
+group by feature
+"""
+
+
+def attempts(
+    catalogue: Catalogue, hookpoint_id: int, explainer_id: int, seed: int
+) -> dict[int, int]:
+    """Answers that each feature has of this explainer."""
+    with catalogue.reading() as con:
+        found = con.rows(ATTEMPTS, [hookpoint_id, explainer_id, seed])
+    return {row["feature"]: row["n"] for row in found}
+
+
+def require_wanted(catalogue: Catalogue, run_id: int) -> None:
+    """Raise Cancelled where somebody asked the run to stop."""
+    with catalogue.reading() as con:
+        if is_cancelled(con, run_id):
+            raise Cancelled
 
 
 def write_explanations(
@@ -94,26 +133,47 @@ def write_explanations(
     exact_scorer_id: int | None,
     run_id: int,
     fresh: Sequence[NewExplanation],
+    journal: Journal | None = None,
 ) -> list[int]:
-    """Store a chunk of explanations and their exact scores; gives the new ids in order."""
+    """Store a chunk of explanations and their exact scores; gives the new ids in order.
+
+    journal: replies that the explanations were read from, stored in the same transaction.
+    """
     with catalogue.writing() as con:
         if is_cancelled(con, run_id):
             raise Cancelled
-        keys = [digest(hookpoint_id, new.feature, explainer_id, new.seed) for new in fresh]
+        if journal is not None:
+            journal.fold(con)
+        keys = [_natural_key(hookpoint_id, explainer_id, new) for new in fresh]
         known = _known_keys(con, keys)
         fresh = [new for new, key in zip(fresh, keys, strict=True) if key not in known]
         keys = [key for key in keys if key not in known]
         ids = con.ids("explanation_ids", len(fresh))
-        con.append("explanation", _explanation_rows(hookpoint_id, explainer_id, run_id, fresh,
-                                                    keys, ids))  # fmt: skip
+        rows = _explanation_rows(hookpoint_id, explainer_id, run_id, fresh, keys, ids)
+        calls = reply_ids(con, sorted({key for new in fresh for key in new.calls}))
+        con.append("explanation", rows.append_column("calls", _call_column(fresh, calls)))
         scores = [
             (explanation_id, exact_scorer_id, new.exact)
             for explanation_id, new in zip(ids, fresh, strict=True)
-            if new.exact is not None
+            if new.exact is not None and exact_scorer_id is not None
         ]
-        con.append("score", _score_rows(run_id, scores))
-        beat(con, run_id, done=len(keys), failed=sum(new.status == "failed" for new in fresh))
+        con.append("score", score_rows(run_id, scores))
+        beat(
+            con, run_id, done=len(keys), failed=sum(new.status == "failed" for new in fresh),
+            usage=total_usage(new.usage for new in fresh),
+        )  # fmt: skip
     return ids
+
+
+def _natural_key(hookpoint_id: int, explainer_id: int, new: NewExplanation) -> str:
+    """What makes an explanation the same; a later attempt is another one."""
+    again = (new.attempt,) if new.attempt else ()
+    return digest(hookpoint_id, new.feature, explainer_id, new.seed, *again)
+
+
+def _call_column(fresh: Sequence[NewExplanation], ids: Mapping[str, int]) -> pa.Array:
+    calls = [[ids[key] for key in new.calls if key in ids] or None for new in fresh]
+    return pa.array(calls, pa.list_(pa.uint64()))
 
 
 def _known_keys(con: Connection, keys: Sequence[str]) -> set[str]:
@@ -130,6 +190,7 @@ def _explanation_rows(
     keys: Sequence[str],
     ids: Sequence[int],
 ) -> pa.Table:
+    usage = [new.usage for new in fresh]
     return pa.table(
         {
             "explanation_id": pa.array(ids, pa.uint64()),
@@ -143,137 +204,14 @@ def _explanation_rows(
             "rule": pa.array([new.rule for new in fresh], pa.string()),
             "status": pa.array([new.status for new in fresh], pa.string()),
             "error": pa.array([new.error for new in fresh], pa.string()),
-            "example_slots": pa.array([new.example_slots for new in fresh], pa.list_(pa.uint16())),
-            "cost_usd": pa.array([0.0] * len(ids), pa.float64()),
+            "prompt": pa.array([new.prompt for new in fresh], pa.string()),
+            "reply": pa.array([new.reply for new in fresh], pa.string()),
+            "example_tokens": pa.array([n.example_tokens for n in fresh], pa.list_(pa.uint64())),
+            "detail": pa.array([n.detail and as_json(n.detail) for n in fresh], pa.string()),
+            "input_tokens": pa.array([u and u.input_tokens for u in usage], pa.uint32()),
+            "output_tokens": pa.array([u and u.output_tokens for u in usage], pa.uint32()),
+            "cost_usd": pa.array([u.cost_usd if u else 0.0 for u in usage], pa.float64()),
             "seconds": pa.array([new.seconds for new in fresh], pa.float32()),
-            "created_at": _now(len(ids)),
+            "created_at": now(len(ids)),
         }
     )
-
-
-def _now(n: int) -> pa.Array:
-    now = np.datetime64("now", "us")
-    return pa.array(np.full(n, now), pa.timestamp("us"))
-
-
-def _score_rows(run_id: int, scores: Sequence[tuple[int, int | None, Score]]) -> pa.Table:
-    found = [score for _, _, score in scores]
-    return pa.table(
-        {
-            "explanation_id": pa.array([e for e, _, _ in scores], pa.uint64()),
-            "scorer_id": pa.array([s for _, s, _ in scores], pa.uint32()),
-            "run_id": pa.array([run_id] * len(scores), pa.uint64()),
-            "metric": pa.array([s.metric for s in found], pa.string()),
-            "value": pa.array([s.value for s in found], pa.float64()),
-            "low": pa.array([s.low for s in found], pa.float64()),
-            "high": pa.array([s.high for s in found], pa.float64()),
-            "tpr": pa.array([s.tpr for s in found], pa.float64()),
-            "tnr": pa.array([s.tnr for s in found], pa.float64()),
-            "n_judged": pa.array([s.n for s in found], pa.uint32()),
-            "n_failed": pa.array([s.failed for s in found], pa.uint32()),
-            "detail": pa.array([as_json(_detail(s)) for s in found], pa.string()),
-            "created_at": _now(len(scores)),
-        }
-    )
-
-
-def _detail(score: Score) -> dict[str, Any]:
-    return {
-        "by_decile": {str(decile): asdict(tally) for decile, tally in score.by_decile.items()},
-        "non_activating": {kind: asdict(tally) for kind, tally in score.non_activating.items()},
-        "detail": score.detail,
-    }
-
-
-SCORED = """
-select e.explanation_id, e.feature
-from explanation e
-join score s using (explanation_id)
-where e.hookpoint_id = ? and s.scorer_id = ?
-"""
-
-
-def unscored(
-    catalogue: Catalogue, hookpoint_id: int, scorer_ids: Iterable[int], explanations: Sequence[int]
-) -> set[int]:
-    """Those of the given explanations that lack a score of any of the scorers."""
-    missing: set[int] = set()
-    with catalogue.reading() as con:
-        for scorer_id in scorer_ids:
-            found = {row["explanation_id"] for row in con.rows(SCORED, [hookpoint_id, scorer_id])}
-            missing |= set(explanations) - found
-    return missing
-
-
-def write_judgements(
-    catalogue: Catalogue, hookpoint_id: int, run_id: int, fresh: Sequence[Judgement], *,
-    features_done: int, failed: int = 0,
-) -> None:  # fmt: skip
-    """Store a chunk of verdicts and scores, adding the items that are not there yet."""
-    with catalogue.writing() as con:
-        if is_cancelled(con, run_id):
-            raise Cancelled
-        known = _scored_pairs(con, fresh)
-        fresh = [new for new in fresh if (new.explanation_id, new.scorer_id) not in known]
-        tables = {(new.feature, new.scorer, new.preset): new.items for new in fresh}
-        items = item_ids(con, hookpoint_id, tables)
-        verdicts = [_verdict_rows(new, items[new.feature, new.scorer, new.preset]) for new in fresh]
-        if verdicts:
-            con.append("verdict", pa.concat_tables(verdicts))
-        scores = [(new.explanation_id, new.scorer_id, new.score) for new in fresh]
-        con.append("score", _score_rows(run_id, scores))
-        beat(con, run_id, done=features_done, failed=failed)
-
-
-def _scored_pairs(con: Connection, fresh: Sequence[Judgement]) -> set[tuple[int, int]]:
-    pairs = pa.table(
-        {
-            "explanation_id": pa.array([new.explanation_id for new in fresh], pa.uint64()),
-            "scorer_id": pa.array([new.scorer_id for new in fresh], pa.uint32()),
-        }
-    )
-    with con.table("wanted", pairs):
-        rows = con.rows(
-            "select explanation_id, scorer_id from score "
-            "semi join wanted using (explanation_id, scorer_id)"
-        )
-    return {(row["explanation_id"], row["scorer_id"]) for row in rows}
-
-
-def _verdict_rows(new: Judgement, items: np.ndarray) -> pa.Table:
-    n = len(items)
-    if n != len(new.predicted):
-        raise AssertionError(f"{len(new.predicted)} verdicts for {n} items of {new.feature}")
-    expected = np.array([kind == "activating" for kind in new.items.kind], bool)
-    probability = np.zeros(n, np.float32) if new.probability is None else new.probability
-    return pa.table(
-        {
-            "explanation_id": pa.array(np.full(n, new.explanation_id, np.uint64)),
-            "scorer_id": pa.array(np.full(n, new.scorer_id, np.uint32)),
-            "item_id": pa.array(items),
-            "expected": pa.array(expected),
-            "predicted": pa.array(new.predicted == 1, mask=new.predicted < 0),
-            "probability": pa.array(probability, mask=np.full(n, new.probability is None)),
-        }
-    )
-
-
-def summarise_deciles(catalogue: Catalogue, run_id: int) -> None:
-    """Store a scoring run's counts by decile, so that pages need not scan its verdicts."""
-    with catalogue.writing() as con:
-        con.run("delete from decile_summary where run_id = ?", [run_id])
-        con.run(SUMMARISE, [run_id])
-
-
-SUMMARISE = """
-insert into decile_summary
-select s.run_id, e.hookpoint_id, e.explainer_id, s.scorer_id, i.decile,
-       count(v.predicted), count(*) filter (v.predicted = v.expected),
-       count(*) - count(v.predicted)
-from score s
-join explanation e using (explanation_id)
-join verdict v using (explanation_id, scorer_id)
-join item i using (item_id)
-where s.run_id = ?
-group by all
-"""

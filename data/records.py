@@ -4,10 +4,14 @@ Bulk data (activations, contexts of a whole block of features) travels as numpy 
 tuples beside the code that makes it; what is here is what a person would name.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeVar
 
-Kind = Literal["activating", "random", "token", "neighbour", "similar", "wrong-mark"]
+Kind = Literal[
+    "activating", "random", "token", "neighbour", "similar", "wrong-mark",
+    "intruder", "discrimination",
+]  # fmt: skip
 Split = Literal["train", "test"]
 Stage = Literal["cache", "explain", "score"]
 State = Literal["queued", "running", "interrupted", "done", "failed", "cancelled"]
@@ -87,6 +91,40 @@ class Tally:
 
 
 @dataclass(frozen=True, slots=True)
+class Usage:
+    """What the answers of language models behind a result took."""
+
+    n_calls: int  # answers, those known before included
+    input_tokens: int | None  # None = unknown for at least one of them
+    output_tokens: int | None
+    cost_usd: float | None
+
+
+NO_USAGE = Usage(0, 0, 0, 0.0)
+
+
+def total_usage(parts: Iterable[Usage | None]) -> Usage:
+    """Add up; a figure that one part lacks is None. Parts that are None took nothing."""
+    total = NO_USAGE
+    for part in parts:
+        if part is not None:
+            total = Usage(
+                total.n_calls + part.n_calls,
+                _plus(total.input_tokens, part.input_tokens),
+                _plus(total.output_tokens, part.output_tokens),
+                _plus(total.cost_usd, part.cost_usd),
+            )
+    return total
+
+
+Number = TypeVar("Number", int, float)
+
+
+def _plus(a: Number | None, b: Number | None) -> Number | None:
+    return None if a is None or b is None else a + b
+
+
+@dataclass(frozen=True, slots=True)
 class Score:
     """One scorer's figures for one explanation."""
 
@@ -104,6 +142,8 @@ class Score:
     by_decile: dict[int, Tally]  # 1 weakest .. 10 strongest
     non_activating: dict[str, Tally]  # by Kind
     detail: dict  # what only this scorer has (exact: figures, misses, false alarms)
+    usage: Usage | None = None  # None = no language model was asked
+    scorer_id: int | None = None  # None = not stored
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,3 +165,5 @@ class ExplanationRecord:
     seconds: float
     created_at: str  # UTC, ISO 8601
     scores: tuple[Score, ...]
+    explainer_id: int | None = None  # None = not stored
+    usage: Usage | None = None  # None = no language model was asked

@@ -4,13 +4,14 @@ import json
 from collections.abc import Iterable
 
 from data.catalogue import Connection, Row
-from data.records import ExplanationRecord, Score, Tally
+from data.records import ExplanationRecord, Score, Tally, Usage
 
 HEADLINE = "gloss"  # the preset that a score without a preset's name is of
 
 EXPLANATIONS = """
-select e.explanation_id, e.hookpoint_id, e.feature, e.run_id, x.name as explainer, x.model,
-       x.settings, e.text, e.rule, e.status, e.error, e.cost_usd, e.seconds, e.created_at
+select e.explanation_id, e.hookpoint_id, e.feature, e.run_id, e.explainer_id,
+       x.name as explainer, x.model, x.settings, e.text, e.rule, e.status, e.error, e.cost_usd,
+       e.seconds, e.created_at, len(e.calls) as n_calls, e.input_tokens, e.output_tokens
 from explanation e
 join explainer x using (explainer_id)
 where e.hookpoint_id = ? and e.feature between ? and ?
@@ -42,10 +43,20 @@ def explanations(
 
 
 def _explanation(row: Row, scores: tuple[Score, ...]) -> ExplanationRecord:
-    settings, created = json.loads(row["settings"]), row["created_at"].isoformat()
-    return ExplanationRecord(
-        **{**row, "settings": settings, "created_at": created, "scores": scores}
-    )
+    usage = _usage(row)
+    known = {name: value for name, value in row.items() if name not in USAGE}
+    known |= {"settings": json.loads(row["settings"]), "created_at": row["created_at"].isoformat()}
+    return ExplanationRecord(**known, scores=scores, usage=usage)
+
+
+USAGE = ("n_calls", "input_tokens", "output_tokens")
+
+
+def _usage(row: Row) -> Usage | None:
+    """What the calls behind a row took; None where no language model was asked."""
+    if not row["n_calls"]:
+        return None
+    return Usage(row["n_calls"], row["input_tokens"], row["output_tokens"], row["cost_usd"])
 
 
 def _score(row: Row) -> Score:
@@ -65,12 +76,15 @@ def _score(row: Row) -> Score:
         by_decile=dict(sorted((int(d), Tally(**t)) for d, t in detail["by_decile"].items())),
         non_activating={k: Tally(**tally) for k, tally in detail["non_activating"].items()},
         detail=detail["detail"],
+        usage=_usage(row),
+        scorer_id=row["scorer_id"],
     )
 
 
 VERDICTS = """
-select v.explanation_id, m.name as scorer, m.preset, i.kind, x.kind as context_kind, x.first_token,
-       x.length, i.marks, v.expected, v.predicted, v.probability
+select v.explanation_id, v.scorer_id, m.name as scorer, m.preset, m.judge, v.value, i.kind,
+       x.kind as context_kind, x.first_token, x.length, i.marks, v.expected, v.predicted,
+       v.probability
 from verdict v
 join explanation e using (explanation_id)
 join scorer m using (scorer_id)
@@ -87,13 +101,14 @@ def verdicts(con: Connection, hookpoint_id: int, feature: int) -> list[Row]:
 
 
 def headline(scores: Iterable[Score]) -> dict[str, Score]:
-    """The score of each scorer that stands for it: the preset `gloss`, else the latest.
+    """The score of each scorer that stands for it: the latest of preset `gloss`, else the latest.
 
-    Scores under different presets are never averaged or mixed; the others stay beside it.
+    Scores of different presets or judges are never averaged or mixed; the others stay beside it.
     """
     chosen: dict[str, Score] = {}
-    for score in scores:
-        if score.scorer not in chosen or chosen[score.scorer].preset != HEADLINE:
+    for score in scores:  # oldest first
+        known = chosen.get(score.scorer)
+        if known is None or score.preset == HEADLINE or known.preset != HEADLINE:
             chosen[score.scorer] = score
     return chosen
 
@@ -102,14 +117,28 @@ def headline_verdicts(
     rows: Iterable[Row], explanations: Iterable[ExplanationRecord], length: int
 ) -> list[Row]:
     """Verdicts behind the headline scores, on contexts of `length` tokens."""
-    presets = {
-        (found.explanation_id, scorer): score.preset
+    chosen = {
+        (found.explanation_id, score.scorer_id)
         for found in explanations
-        for scorer, score in headline(found.scores).items()
+        for score in headline(found.scores).values()
     }
     return [
         row
         for row in rows
-        if row["length"] == length
-        and presets.get((row["explanation_id"], row["scorer"])) == row["preset"]
+        if row["length"] == length and (row["explanation_id"], row["scorer_id"]) in chosen
     ]
+
+
+ASKED = """
+select explanation_id, prompt, reply, detail
+from explanation
+where hookpoint_id = ? and feature = ?
+"""
+
+
+def asked(con: Connection, hookpoint_id: int, feature: int) -> dict[int, Row]:
+    """Prompt, reply and the explainer's own detail of every explanation of a feature."""
+    return {
+        row.pop("explanation_id"): row | {"detail": row["detail"] and json.loads(row["detail"])}
+        for row in con.rows(ASKED, [hookpoint_id, feature])
+    }

@@ -12,7 +12,7 @@ from typing import Any
 
 from data.caches import digest
 from data.catalogue import Catalogue, Connection, Row, as_json
-from data.records import Stage, State
+from data.records import NO_USAGE, Stage, State, Usage
 
 SILENT = 60  # seconds without a heartbeat after which a run of another host counts as gone
 
@@ -26,6 +26,7 @@ class Plan:
     hookpoint_id: int | None  # None = all hookpoints of the cache
     method_id: int | None  # explainer_id or scorer_id
     settings: Mapping[str, Any]  # as a person would compare them, JSON-ready
+    command: tuple[str, ...] = ()  # as typed, without the store; () = begun by a page
 
 
 def start_run(catalogue: Catalogue, plan: Plan, total: int, done: int = 0) -> int:
@@ -43,26 +44,34 @@ def start_run(catalogue: Catalogue, plan: Plan, total: int, done: int = 0) -> in
             run_id = con.value("select nextval('run_ids')")
             con.run(
                 "insert into run (run_id, stage, cache_id, hookpoint_id, method_id, settings, "
-                "settings_hash, started_at, failed) "
-                "values (?, ?, ?, ?, ?, ?, ?, now()::timestamp, 0)",
+                "settings_hash, started_at, failed, n_calls, input_tokens, output_tokens, "
+                "cost_usd) values (?, ?, ?, ?, ?, ?, ?, now()::timestamp, 0, 0, 0, 0, 0)",
                 [run_id, plan.stage, plan.cache_id, plan.hookpoint_id, plan.method_id,
                  as_json(plan.settings), settings_hash],
             )  # fmt: skip
         con.run(
             "update run set status = 'running', total = ?, done = ?, pid = ?, host = ?, "
-            "heartbeat_at = now()::timestamp, error = null, finished_at = null where run_id = ?",
-            [total, done, os.getpid(), socket.gethostname(), run_id],
+            "command = ?, heartbeat_at = now()::timestamp, error = null, finished_at = null "
+            "where run_id = ?",
+            [total, done, os.getpid(), socket.gethostname(), list(plan.command) or None, run_id],
         )
     return run_id
 
 
-def beat(con: Connection, run_id: int, *, done: int, failed: int = 0) -> None:
-    """Note progress inside the transaction that stores the work itself."""
+def beat(
+    con: Connection, run_id: int, *, done: int, failed: int = 0, usage: Usage = NO_USAGE
+) -> None:
+    """Note progress inside the transaction that stores the work itself.
+
+    A run's tokens and dollars are those of its results; one unknown figure makes the sum unknown.
+    """
     con.run(
-        "update run set done = done + ?, failed = failed + ?, heartbeat_at = now()::timestamp "
-        "where run_id = ?",
-        [done, failed, run_id],
-    )
+        "update run set done = done + ?, failed = failed + ?, n_calls = n_calls + ?, "
+        "input_tokens = input_tokens + ?, output_tokens = output_tokens + ?, "
+        "cost_usd = cost_usd + ?, heartbeat_at = now()::timestamp where run_id = ?",
+        [done, failed, usage.n_calls, usage.input_tokens, usage.output_tokens, usage.cost_usd,
+         run_id],
+    )  # fmt: skip
 
 
 def set_done(catalogue: Catalogue, run_id: int, done: int, total: int) -> None:
@@ -134,8 +143,9 @@ def _is_gone(row: Row) -> bool:
 
 
 RUNS = """
-select r.run_id, r.stage, c.name as cache, h.name as hookpoint, r.settings, r.status, r.total,
-       r.done, r.failed, r.pid, r.cost_usd, r.started_at, r.heartbeat_at, r.finished_at, r.error,
+select r.run_id, r.stage, c.name as cache, h.name as hookpoint, r.settings, r.command,
+       r.status, r.total, r.done, r.failed, r.pid, r.n_calls, r.input_tokens, r.output_tokens,
+       r.cost_usd, r.started_at, r.heartbeat_at, r.finished_at, r.error,
        epoch(now()::timestamp) - epoch(r.heartbeat_at) as silent
 from run r
 left join cache c using (cache_id)

@@ -13,6 +13,8 @@ create sequence run_ids;
 create sequence explanation_ids;
 create sequence item_ids;
 create sequence note_ids;
+create sequence prefix_ids;
+create sequence reply_ids;
 
 create table schema_version (
     version integer,                 -- this file's version
@@ -158,6 +160,7 @@ create table run (
     method_id uinteger,              -- explainer_id or scorer_id of the (first) method; null for cache
     settings json,
     settings_hash varchar,
+    command varchar[],               -- that goes on with it, without the store; null: begun by a page
     status varchar,                  -- queued, running, interrupted, done, failed, cancelled
     total ubigint,                   -- units to do (features; tokens for cache)
     done ubigint,
@@ -165,6 +168,9 @@ create table run (
     pid uinteger,
     host varchar,
     heartbeat_at timestamp,
+    n_calls ubigint,                 -- answers of language models used, known ones too
+    input_tokens ubigint,            -- of those; null = unknown for one of them
+    output_tokens ubigint,
     cost_usd double,                 -- null = unknown
     started_at timestamp,
     finished_at timestamp,
@@ -185,7 +191,9 @@ create table explanation (
     error varchar,                   -- why there is no text
     prompt varchar,                  -- as sent; null for the grammar
     reply varchar,                   -- as received
-    example_slots usmallint[],       -- contexts that the explainer saw; null: all train tokens
+    example_tokens ubigint[],        -- first tokens of the contexts it saw; null: all train tokens
+    calls ubigint[],                 -- reply_id of every call made for it, in order; null: none
+    detail json,                     -- candidates, rounds, quotes: what only this explainer has
     input_tokens uinteger,
     output_tokens uinteger,
     cost_usd double,                 -- null = unknown; 0 for the grammar
@@ -197,12 +205,13 @@ create table item (
     item_id ubigint primary key default nextval('item_ids'),
     hookpoint_id uinteger,
     feature uinteger,
-    scorer varchar,                  -- detection or fuzzing: what is asked
+    scorer varchar,                  -- what is asked
     preset varchar,                  -- sizes and kinds it was drawn for
     slot usmallint,                  -- its context in example
     kind varchar,                    -- activating, random, token, neighbour, similar, wrong-mark
     decile utinyint,                 -- of an activating (rightly marked) context; null otherwise
-    marks usmallint[]                -- marked token offsets, 0 .. context length - 1; null for detection
+    marks usmallint[],               -- marked token offsets, 0 .. context length - 1; null: none
+    shown json                       -- questions over several contexts: every context in its place
 );
 
 create table score (
@@ -217,7 +226,11 @@ create table score (
     tnr double,
     n_judged uinteger,               -- usable verdicts
     n_failed uinteger,
-    detail json,                     -- counts by decile and kind; for exact its figures and listings
+    detail json,                     -- counts by decile and kind; what only this scorer has
+    n_calls uinteger,                -- answers of a language model behind it; null: none
+    input_tokens uinteger,           -- of those; null = unknown for one of them
+    output_tokens uinteger,
+    cost_usd double,                 -- null = unknown
     created_at timestamp,
     primary key (explanation_id, scorer_id)
 );
@@ -229,7 +242,67 @@ create table verdict (
     expected boolean,
     predicted boolean,               -- null: no usable reply
     probability float,               -- of "yes"; null where the judge gives none
-    call_id ubigint                  -- judge call it came from; null for the grammar
+    value float,                     -- what is ranked (similarity, information); null elsewhere
+    answer utinyint,                 -- place chosen among several contexts, 1..; null elsewhere
+    reply_id ubigint                 -- judge's reply it was read from; null: none
+);
+
+create table simulated (
+    explanation_id ubigint,
+    scorer_id uinteger,
+    item_id ubigint,
+    predicted float[],               -- 0..10 a token; null: no usable reply
+    reply_id ubigint
+);
+
+create table generated (
+    explanation_id ubigint,
+    scorer_id uinteger,
+    place usmallint,                 -- among the texts written for this explanation, from 0
+    text varchar,
+    max_activation float,            -- raw, special positions left out; null: could not be run
+    reply_id ubigint
+);
+
+create table null_score (
+    hookpoint_id uinteger,
+    feature uinteger,                -- whose items were asked about
+    scorer_id uinteger,
+    explainer_id uinteger,           -- of the explanations that were exchanged
+    run_id ubigint,
+    kind varchar,                    -- shuffled, neighbour, always-yes
+    other uinteger,                  -- feature whose explanation it was; null: none
+    explanation_id ubigint,          -- that explanation; null: none
+    value double,                    -- null: undefined
+    n_judged uinteger,
+    n_failed uinteger,
+    detail json,
+    created_at timestamp
+);
+
+create table request_prefix (
+    prefix_id uinteger primary key default nextval('prefix_ids'),
+    sha256 varchar unique,           -- of the messages
+    messages json                    -- [role, content] of every turn before the question
+);
+
+create table reply (
+    reply_id ubigint primary key default nextval('reply_ids'),
+    request_sha256 varchar unique,   -- of address, model, messages and parameters
+    address varchar,                 -- base URL, without anything secret
+    model varchar,
+    purpose varchar,                 -- what was asked, in a word
+    prefix_id uinteger,              -- the turns before the question
+    question varchar,                -- the last turn
+    parameters json,
+    text varchar,                    -- the answer as received
+    finish varchar,                  -- stop, length, ...
+    logprobs json,                   -- [token, logprob, {alternative: logprob}] each; null: none
+    input_tokens uinteger,           -- as counted by the endpoint; null = it did not say
+    output_tokens uinteger,
+    cost_usd double,                 -- null = no price known
+    seconds float,
+    created_at timestamp
 );
 
 create table decile_summary (

@@ -15,7 +15,7 @@ import pyarrow as pa
 from core.examples import KINDS, Contexts, FeatureExamples, draw
 from core.examples.activating import Stream, activating
 from core.examples.draw import alone
-from data import activations, cachefiles, caches, ledger, runs, tokens
+from data import activations, cachefiles, caches, judgements, ledger, runs, tokens
 from data.catalogue import Catalogue
 from data.items import ItemTable
 from data.records import Score, Tally
@@ -236,10 +236,10 @@ def judge(
         plan = runs.Plan("score", made.cache.cache_id, made.hookpoint_id, scorer_id, settings)
         run = runs.start_run(made.catalogue, plan, total=1)
         score = tally(scorer, items, expected, predicted)
-        judgement = ledger.Judgement(
+        judgement = judgements.Judgement(
             explanation_id, feature, scorer_id, scorer, PRESET, items, predicted, None, score
         )
-        ledger.write_judgements(made.catalogue, made.hookpoint_id, run, [judgement],
+        judgements.write_judgements(made.catalogue, made.hookpoint_id, run, [judgement],
                                 features_done=1)  # fmt: skip
         runs.end_run(made.catalogue, run, "done")
 

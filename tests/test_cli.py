@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from core import cli
+from core.commands.options import number
 
 E = {"id", "run", "explainer", "model", "settings", "text", "rule", "status", "cost_usd", "scores"}
 S = {"interval", "n", "failed", "judge", "by_decile", "non_activating"}
@@ -134,7 +135,7 @@ def test_wrong_usage_is_exit_code_two():
 
 
 def test_counts_are_read_as_people_write_them():
-    assert [cli.number(text) for text in ("200000", "200k", "1.5M", "200_000")] == [
+    assert [number(text) for text in ("200000", "200k", "1.5M", "200_000")] == [
         200_000, 200_000, 1_500_000, 200_000,
     ]  # fmt: skip
 

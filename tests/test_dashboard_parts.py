@@ -1,7 +1,6 @@
 """The dashboard's pure parts: addresses, commands, facts, comparisons, jobs."""
 
 import json
-import shlex
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -9,7 +8,6 @@ from threading import Event
 
 import pytest
 
-from core.cli import app
 from core.score.statistics import Comparison
 from dashboard import cards, commands, facts
 from dashboard.address import feature_named
@@ -28,7 +26,7 @@ RUN = {
     "run_id": 4, "stage": "explain", "cache": "made", "hookpoint": "layers.1.mlp",
     "settings": json.dumps({"features": "0-9", "objective": "mdl", "examples": 40,
                             "sampling": "top", "max_rules": 8, "seed": 0}),
-    "total": 1_000, "done": 250, "failed": 2, "started_at": START,
+    "command": None, "total": 1_000, "done": 250, "failed": 2, "started_at": START,
     "heartbeat_at": START + timedelta(seconds=10),
 }  # fmt: skip
 DETECTION = Score(
@@ -64,24 +62,16 @@ def test_a_feature_is_named_by_number_address_or_link(typed, named):
     assert feature_named(typed, CACHE, HERE) == named
 
 
-def test_settings_are_labels_and_the_command_goes_on():
+def test_settings_are_labels():
     assert commands.labels(RUN) == "features 0-9 · 40 examples, top · mdl"
-    assert shlex.join(commands.resume(RUN)) == (
-        "gloss explain made --hookpoint layers.1.mlp --features 0-9 --objective mdl --examples 40 "
-        "--sampling top"
-    )
+    asked = {"explainer": "cot", "model": "llama", "examples": 40, "sampling": "mix"}
+    run = RUN | {"settings": json.dumps(asked)}
+    assert commands.labels(run) == "cot · llama · 40 examples, mix"
 
 
-def test_the_demo_goes_on_by_its_own_command():
-    run = RUN | {"cache": "demo", "settings": json.dumps({"features": "0-203", "max_rules": 8})}
-    assert commands.resume(run) == ["gloss", "demo"]
-    assert commands.resume(run | {"stage": "cache", "settings": "{}"}) == ["gloss", "demo"]
-
-
-@pytest.mark.parametrize("settings", [{"features": "5"}, {"features": "all", "objective": "mdl"}])
-def test_another_run_on_the_demo_s_cache_has_its_own_command(settings):
-    run = RUN | {"cache": "demo", "settings": json.dumps(settings)}
-    assert commands.resume(run)[:3] == ["gloss", "explain", "demo"]
+def test_the_command_as_it_was_typed_goes_on_and_a_page_has_none():
+    assert commands.resume(RUN) is None
+    assert commands.resume(RUN | {"command": ["gloss", "demo"]}) == ["gloss", "demo"]
 
 
 def test_a_stopped_run_is_left_alone_until_a_later_one_takes_over():
@@ -94,19 +84,6 @@ def test_a_stopped_run_is_left_alone_until_a_later_one_takes_over():
 def test_one_thing_is_not_many():
     assert commands.counted(1, "features") == "1 feature"
     assert commands.counted(1_200, "tokens") == "1,200 tokens"
-
-
-@pytest.mark.parametrize("stage", ["cache", "explain", "score"])
-def test_every_flag_of_a_command_is_one_that_gloss_knows(stage):
-    from typer.main import get_command
-
-    known = {flag for p in get_command(app).commands[stage].params for flag in p.opts}
-    used = {
-        "cache": {"--name", "--sae", "--corpus", *(f for f, _ in commands.CACHE_FLAGS.values())},
-        "explain": {"--features", *(f for f, _ in commands.EXPLAIN_FLAGS.values())},
-        "score": {"--scorers", "--kinds", *(f for f, _ in commands.SCORE_FLAGS.values())},
-    }[stage]
-    assert used | {"--hookpoint", "--store"} <= known
 
 
 def test_a_command_names_the_store_only_where_it_must(monkeypatch, tmp_path):

@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from data import caches, ledger, results, runs
+from data import caches, judgements, ledger, results, runs
 from data.catalogue import Catalogue
 from data.errors import BadInput, NotFound
 from data.items import ItemTable, item_ids
@@ -28,7 +28,7 @@ ITEMS = ItemTable(
 )
 NEW = ledger.NewExplanation(
     feature=3, text="the token “x”", rule="token(x)", status="done", error=None, seconds=0.01,
-    seed=7, example_slots=None, exact=None,
+    seed=7, example_tokens=None, exact=None,
 )  # fmt: skip
 
 
@@ -54,10 +54,10 @@ def explain(catalogue, cache, news=(NEW,)):
 def judge(catalogue, cache, items=ITEMS, predicted=(1, 0, -1, 1)):
     hookpoint_id, run, ids = explain(catalogue, cache)
     scorer = ledger.method_id(catalogue, "scorer", "detection", "grammar", {"preset": "quick"})
-    judgement = ledger.Judgement(
+    judgement = judgements.Judgement(
         ids[0], 3, scorer, "detection", "quick", items, np.array(predicted, np.int8), None, SCORE
     )
-    ledger.write_judgements(catalogue, hookpoint_id, run, [judgement], features_done=1)
+    judgements.write_judgements(catalogue, hookpoint_id, run, [judgement], features_done=1)
     return hookpoint_id, run, judgement
 
 
@@ -139,7 +139,7 @@ def test_verdicts_and_scores_are_read_back(catalogue, cache):
     with catalogue.reading() as con:
         found = results.explanations(con, hookpoint_id, 3)[3][0]
         verdicts = results.verdicts(con, hookpoint_id, 3)
-    assert found.scores == (SCORE,)
+    assert [replace(score, scorer_id=None) for score in found.scores] == [SCORE]
     assert [v["predicted"] for v in verdicts] == [True, False, None, True]
     assert [v["expected"] for v in verdicts] == [True, False, True, False]
     assert [v["first_token"] for v in verdicts] == [32, 64, 96, 128]
@@ -147,7 +147,7 @@ def test_verdicts_and_scores_are_read_back(catalogue, cache):
 
 def test_judging_twice_adds_nothing(catalogue, cache):
     hookpoint_id, run, judgement = judge(catalogue, cache)
-    ledger.write_judgements(catalogue, hookpoint_id, run, [judgement], features_done=1)
+    judgements.write_judgements(catalogue, hookpoint_id, run, [judgement], features_done=1)
     with catalogue.reading() as con:
         assert con.value("select count(*) from verdict") == 4
         assert con.value("select count(*) from item") == 4
@@ -177,7 +177,7 @@ def test_contexts_are_shared_between_scorers_and_explanations(catalogue, cache):
 def test_deciles_of_a_run_are_summarised(catalogue, cache):
     _, run, _ = judge(catalogue, cache)
     for _ in range(2):
-        ledger.summarise_deciles(catalogue, run)
+        judgements.summarise_deciles(catalogue, run)
     with catalogue.reading() as con:
         found = con.rows("select decile, n, n_right, n_failed from decile_summary order by 1")
     assert found == [

@@ -16,7 +16,8 @@ from small import SMALL
 from core.grammar.settings import Settings
 from core.pipeline.again import asked_before, explain_one, reexplain
 from core.pipeline.caching import cache_stage
-from core.pipeline.explaining import ExplainRequest, GrammarWork, explain_stage
+from core.pipeline.explaining import ExplainRequest, explain_stage
+from core.pipeline.explaining_grammar import GrammarWork
 from core.pipeline.judging import ScoreRequest
 from core.pipeline.scoring import score_stage
 from core.pipeline.workbench import Workbench

@@ -222,7 +222,9 @@ def test_fuzzing_is_stricter_than_detection_where_the_place_matters(made):  # [3
 
 
 def test_methods_name_metric_range_and_chance():
-    assert set(METHODS) == {"exact", "detection", "fuzzing"}
+    assert {"exact", "detection", "fuzzing", "neighbour", "intruder", "discrimination"} <= set(
+        METHODS
+    )
     assert METHODS["detection"].metric == METHODS["fuzzing"].metric == "balanced_accuracy"  # [28]
     assert all(m.low <= (m.chance or m.low) <= m.high for m in METHODS.values())
 

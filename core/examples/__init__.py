@@ -6,6 +6,7 @@
     draw.py        what explainers and judges of a feature see, one feature or a block of them
     sampling.py    other samples of train contexts for an explainer
     harder.py      silent contexts on request, the neighbours' filter
+    similar.py     silent contexts whose text is like that of activating ones
     presets.py     sizes of the protocols
 
 A feature's examples depend on (cache seed, hookpoint, feature, preset) and on nothing else.
@@ -22,6 +23,7 @@ from core.examples.draw import (
 from core.examples.harder import Neighbour, with_neighbours, with_token
 from core.examples.presets import PRESETS, Counts, Preset
 from core.examples.sampling import explainer_contexts
+from core.examples.similar import SimilarIndex, with_similar
 
 __all__ = [
     "KINDS",
@@ -32,10 +34,12 @@ __all__ = [
     "FeatureExamples",
     "Neighbour",
     "Preset",
+    "SimilarIndex",
     "Windows",
     "draw",
     "draw_all",
     "explainer_contexts",
     "with_neighbours",
+    "with_similar",
     "with_token",
 ]

@@ -68,7 +68,7 @@ def with_token(
     tile = token_contexts(contexts, activations, seed, side, size)
     nothing = np.zeros(len(tile), dtype=np.float32)
     no_source = np.full(len(tile), NO_SOURCE, dtype=np.int32)
-    return _appended(contexts, examples, TOKEN, side, Found(tile, nothing, no_source))
+    return appended(contexts, examples, TOKEN, side, Found(tile, nothing, no_source))
 
 
 def with_neighbours(
@@ -103,7 +103,7 @@ def with_neighbours(
         busy[contexts.group[taken.tile]] = True  # a text is taken once
         parts.append(taken)
     examples = examples._replace(removed=dict(removed))
-    return _appended(contexts, examples, NEIGHBOUR, side, _joined(parts))
+    return appended(contexts, examples, NEIGHBOUR, side, _joined(parts))
 
 
 class _Strongest(NamedTuple):
@@ -194,7 +194,7 @@ def _joined(parts: list[Found]) -> Found:
     )
 
 
-def _appended(
+def appended(
     contexts: Contexts, examples: FeatureExamples, kind: int, side: int, found: Found
 ) -> FeatureExamples:
     """Put silent contexts behind the others; their peak is 0, being this feature's."""

@@ -2,8 +2,8 @@
 
     random     uniform over the silent contexts of a split: tests gross separation only
     token      silent, but with one of the feature's 5 most frequent peak tokens: tests context
-    neighbour  strong contexts of the nearest features in which this one is silent (neighbours.py)
-    similar    texts like the train contexts; its place is here when embeddings come
+    neighbour  strong contexts of the nearest features in which this one is silent (harder.py)
+    similar    texts that read like the activating train contexts (similar.py)
 
 A context counts as silent when no copy of it is active anywhere: the label of a text must not
 depend on which of its copies is shown.

@@ -21,8 +21,14 @@ class Settings:
             "too), context (what stands before and the place in the text too)"
         },
     )
-    max_rules: int = field(default=8, metadata={"help": "most rules in an explanation, 1..8"})
-    max_literals: int = field(default=3, metadata={"help": "most conditions in a rule, 1..3"})
+    max_rules: int = field(
+        default=8,
+        metadata={"help": "most rules in an explanation", "flag": "--rules", "low": 1, "high": 8},
+    )
+    max_literals: int = field(
+        default=3,
+        metadata={"help": "most conditions in a rule", "flag": "--literals", "low": 1, "high": 3},
+    )
     objective: Objective = field(
         default="f1",
         metadata={

@@ -3,15 +3,18 @@
 What the dashboard's drawer does: about a second, in one of its threads, no worker processes.
 """
 
+from contextlib import ExitStack
 from dataclasses import asdict
 
 from core.grammar.settings import Settings
-from core.pipeline.explaining import GrammarWork, grammar_methods
-from core.pipeline.judging import JudgeWork, ScoreRequest
+from core.pipeline.explaining_grammar import GrammarWork, grammar_methods
+from core.pipeline.judging import Bench, ScoreRequest
+from core.pipeline.materials import Drawer
 from core.pipeline.running import running
-from core.pipeline.scoring import grammar_scorers, unscored_features
+from core.pipeline.scorers import Tools, grammar_scorer, groups
+from core.pipeline.scoring import Work, scorers_of, unscored_features
 from core.pipeline.workbench import Workbench
-from data import ledger
+from data import judgements, ledger
 from data.catalogue import Catalogue
 from data.records import HookpointRecord
 from data.runs import Plan
@@ -59,16 +62,21 @@ def score_one(
 ) -> None:
     """Judge those explanations of one feature that have no score yet."""
     request = ScoreRequest(bench.record.name, (hookpoint.name,), str(feature))
-    scorer_ids = grammar_scorers(catalogue, request)
-    asked = unscored_features(catalogue, request, hookpoint, scorer_ids, {feature})
+    tools = Tools(catalogue, bench, request.means, None, ExitStack())
+    (group,) = groups(request.scorers, request.means)
+    work = Work(catalogue, request, bench, hookpoint, group, tools, None)
+    scorer_ids = scorers_of(catalogue, request, group.names, tools)
+    asked = unscored_features(work, scorer_ids)
     if not asked:
         return
     plan = Plan("score", bench.record.cache_id, hookpoint.hookpoint_id, scorer_ids[0],
-                request.settings)  # fmt: skip
-    work = JudgeWork(bench.record, bench.files.folder, hookpoint, request, scorer_ids)
+                work.settings)  # fmt: skip
+    scorers = tuple(grammar_scorer(name, bench) for name in group.names)
+    judging = Bench(Drawer(bench, hookpoint, request.drawing), scorers, scorer_ids)
     with running(catalogue, plan, 1) as run_id:
-        fresh = work.one(bench, asked[0])
-        ledger.write_judgements(catalogue, hookpoint.hookpoint_id, run_id, fresh, features_done=1)
+        judgements.write_judgements(
+            catalogue, hookpoint.hookpoint_id, run_id, judging.judged(asked[0]), features_done=1
+        )
 
 
 KNOWN = """

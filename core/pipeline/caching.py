@@ -15,7 +15,7 @@ from data import caches, corpus, runs
 from data.cachefiles import CacheFiles
 from data.caches import CorpusFacts, SaeFacts, SubjectFacts
 from data.catalogue import Catalogue
-from data.records import CacheRecord, Progress
+from data.records import CacheRecord, HookpointRecord, Progress
 from data.runs import Plan
 
 if TYPE_CHECKING:  # torch is loaded when a cache is made, not when its settings are written down
@@ -43,6 +43,7 @@ class CacheRequest:
     device: str = "auto"
     revision: str | None = field(default=None)
     seed: int = 0
+    command: tuple[str, ...] = field(default=(), compare=False)  # as typed, to go on with
 
 
 def cache_stage(catalogue: Catalogue, request: CacheRequest) -> Iterator[Progress]:
@@ -60,7 +61,9 @@ def cache_stage(catalogue: Catalogue, request: CacheRequest) -> Iterator[Progres
     if record.status == "done":
         yield Progress("caching", record.n_tokens, record.n_tokens, "tokens", note="done before")
         return
-    plan = Plan("cache", record.cache_id, None, None, asdict(request))
+    settings = asdict(request)
+    command = settings.pop("command")
+    plan = Plan("cache", record.cache_id, None, None, settings, command)
     with running(catalogue, plan, request.n_tokens) as run_id:
         yield from _files(catalogue, request, run_id, record, subject, saes)
         yield from _finish(catalogue, request, record, subject, saes)
@@ -185,19 +188,21 @@ def _finish(
         )
         done += hookpoint.n_features
     caches.finish_cache(catalogue, record.cache_id, _corpus_facts(files, request), tables)
-    note = "; ".join(_fit(h.name, tables[h.hookpoint_id].fvu) for h in record.hookpoints)
+    note = "; ".join(_fit(h, tables[h.hookpoint_id].fvu) for h in record.hookpoints)
     yield Progress("measuring features", total, total, note=note)
 
 
-def _fit(hookpoint: str, fvu: float | None) -> str:
+def _fit(hookpoint: HookpointRecord, fvu: float | None) -> str:
     """How well the SAE reconstructs its hookpoint, with the usual causes where it does not."""
     if fvu is None:
-        return f"{hookpoint}: no decoder, reconstruction not measured"
+        return f"{hookpoint.name}: no decoder, reconstruction not measured"
+    if hookpoint.sae_kind == "random":
+        return f"{hookpoint.name}: FVU {fvu:.2f} of random directions, a baseline"
     if fvu < POOR:
-        return f"{hookpoint}: FVU {fvu:.2f}"
+        return f"{hookpoint.name}: FVU {fvu:.2f}"
     return (
-        f"{hookpoint}: FVU {fvu:.2f}, the SAE does not fit; usual causes: another layer or side, "
-        "missing BOS, missing normalisation"
+        f"{hookpoint.name}: FVU {fvu:.2f}, the SAE does not fit; usual causes: another layer or "
+        "side, missing BOS, missing normalisation"
     )
 
 

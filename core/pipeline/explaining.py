@@ -1,38 +1,26 @@
-"""The stage that explains: train contexts in, explanations with their exact check out.
+"""The stage that explains: train contexts in, explanations out.
 
 Features that already have this explainer's answer are left alone, so that a second run adds
-nothing and a killed one goes on. Dead and rare features get a row that says why there is no text.
+nothing and a killed one goes on. Who explains is a maker: the grammar over processes
+(explaining_grammar.py), or a language model over threads (explaining_model.py).
 """
 
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
-from functools import lru_cache
-from pathlib import Path
-from time import perf_counter
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, Protocol
 
-import numpy as np
-
-from core.examples import explainer_contexts
-from core.examples.contexts import TRAIN
-from core.explain import grammar
+from core.explain.settings import ExplainerSettings
 from core.grammar.settings import Settings
+from core.llm.settings import EndpointSettings
 from core.pipeline import selection
+from core.pipeline.explaining_grammar import GrammarMaker, exact_scorer
+from core.pipeline.explaining_model import model_maker
 from core.pipeline.running import Meter, running
 from core.pipeline.workbench import Workbench
-from core.pipeline.workers import chunks, default_workers, in_order
-from core.seeds import seed_of
 from data import caches, ledger
 from data.catalogue import Catalogue
-from data.records import CacheRecord, HookpointRecord, Progress
+from data.records import HookpointRecord, Progress
 from data.runs import Plan
-
-CHUNK = 24  # features in one transaction: a second or two of work
-EXACT = {"preset": "exact"}
-CONTEXT = 32  # tokens
-UNEXPLAINED = {
-    "dead": "dead: never active",
-    "rare": "rare: active in fewer than 10 contexts, too few to explain",
-}  # methods: listed, not explained
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,76 +30,43 @@ class ExplainRequest:
     cache: str
     hookpoints: tuple[str, ...]  # () = all of the cache
     features: str  # as in selection.py
-    settings: Settings
+    settings: Settings | ExplainerSettings  # the grammar's, or those of an explainer with a model
     seed: int = 0
     workers: int = 0  # 0 = as many as there are cores
+    endpoint: EndpointSettings | None = None  # of the model
+    judge: str | None = None  # another model at the same endpoint that chooses; None = the model
+    retry_failed: bool = False  # ask again where the newest answer is a failure
+    command: tuple[str, ...] = field(default=(), compare=False)  # as typed, to go on with
 
 
-@dataclass(frozen=True, slots=True)
-class GrammarWork:
-    """Explains a chunk of features; pickled to the workers."""
+class Maker(Protocol):
+    """Somebody who explains many features."""
 
-    record: CacheRecord
-    folder: Path
-    hookpoint: HookpointRecord
-    settings: Settings
-    seed: int
+    @property
+    def name(self) -> str:
+        """The explainer, as in EXPLAINERS."""
+        ...
 
-    def __call__(self, features: list[int]) -> list[ledger.NewExplanation]:
-        """Explain each feature of the chunk."""
-        bench = shared_workbench(self.record, self.folder, CONTEXT)
-        return [self.one(bench, feature) for feature in features]
+    @property
+    def model(self) -> str | None:
+        """The model's name; None for the grammar."""
+        ...
 
-    def one(self, bench: Workbench, feature: int) -> ledger.NewExplanation:
-        """Explain one feature, or say why not."""
-        start = perf_counter()
-        found = bench.slice(self.hookpoint, feature)
-        reason = bench.reason(self.hookpoint, feature, found)
-        if reason in UNEXPLAINED:
-            return self._skipped(feature, UNEXPLAINED[reason])
-        purpose = seed_of(self.seed, self.hookpoint.name, feature, "grammar")
-        made = grammar.explain(
-            bench.corpus, found.token, found.activation, self.settings, purpose,
-            contexts=self.contexts(bench, feature),
-        )  # fmt: skip
-        return ledger.NewExplanation(
-            feature=feature,
-            text=made.text,
-            rule=made.rule,
-            status="done" if made.text is not None else "skipped",
-            error=made.reason,
-            seconds=perf_counter() - start,
-            seed=self.seed,
-            example_slots=None,
-            exact=made.exact,
-        )
+    @property
+    def described(self) -> dict[str, Any]:
+        """The settings, JSON-ready."""
+        ...
 
-    def contexts(self, bench: Workbench, feature: int) -> np.ndarray | None:
-        """First tokens of the train contexts to learn from; None = every train token."""
-        if self.settings.examples is None:
-            return None
-        chosen = explainer_contexts(
-            bench.contexts,
-            bench.columns(self.hookpoint),
-            feature,
-            hookpoint=self.hookpoint.name,
-            sampling=self.settings.sampling,
-            size=self.settings.examples,
-        )
-        # A scarce feature's sample holds test contexts too; the exact check wants none of them.
-        return chosen.first_token[chosen.split == TRAIN].astype(np.int64)
+    @property
+    def journal(self) -> ledger.Journal | None:
+        """Replies to be stored with the explanations."""
+        ...
 
-    def _skipped(self, feature: int, why: str) -> ledger.NewExplanation:
-        return ledger.NewExplanation(
-            feature=feature, text=None, rule=None, status="skipped", error=why, seconds=0.0,
-            seed=self.seed, example_slots=None, exact=None,
-        )  # fmt: skip
-
-
-@lru_cache(maxsize=2)
-def shared_workbench(record: CacheRecord, folder: Path, context_length: int) -> Workbench:
-    """The cache as opened by this process."""
-    return Workbench(record, folder, context_length)
+    def made(
+        self, bench: Workbench, hookpoint: HookpointRecord, features: Sequence[int]
+    ) -> Iterator[list[ledger.NewExplanation]]:
+        """Explain; an empty list is a sign of life."""
+        ...
 
 
 def explain_stage(catalogue: Catalogue, request: ExplainRequest) -> Iterator[Progress]:
@@ -120,46 +75,74 @@ def explain_stage(catalogue: Catalogue, request: ExplainRequest) -> Iterator[Pro
     bench = Workbench.open(catalogue, record)
     bench.require_split()
     named = [caches.hookpoint(record, name) for name in request.hookpoints]
-    for hookpoint in named or record.hookpoints:
-        yield from _explain_hookpoint(catalogue, request, bench, hookpoint)
+    if isinstance(request.settings, Settings):
+        maker = GrammarMaker(request.settings, request.seed, request.workers)
+        for hookpoint in named or record.hookpoints:
+            yield from _explain_hookpoint(catalogue, request, bench, hookpoint, maker)
+        return
+    with model_maker(catalogue, request) as maker:
+        for hookpoint in named or record.hookpoints:
+            yield from _explain_hookpoint(catalogue, request, bench, hookpoint, maker)
 
 
 def _explain_hookpoint(
-    catalogue: Catalogue, request: ExplainRequest, bench: Workbench, hookpoint: HookpointRecord
+    catalogue: Catalogue,
+    request: ExplainRequest,
+    bench: Workbench,
+    hookpoint: HookpointRecord,
+    maker: Maker,
 ) -> Iterator[Progress]:
-    record = bench.record
-    chosen = selection.features(
-        request.features, bench.live(hookpoint), hookpoint.n_features,
-        seed=record.seed, name=hookpoint.name,
-    )  # fmt: skip
-    explainer_id, exact_id = grammar_methods(catalogue, request.settings)
-    there = ledger.explained(catalogue, hookpoint.hookpoint_id, explainer_id, request.seed)
-    missing = [feature for feature in chosen.tolist() if feature not in there]
-    meter = Meter(f"explaining {hookpoint.name}", len(missing))
+    chosen = chosen_features(request, bench, hookpoint)
+    explainer_id = ledger.method_id(
+        catalogue, "explainer", maker.name, maker.model, maker.described
+    )
+    missing = missing_features(catalogue, request, hookpoint, explainer_id, chosen)
     if not missing:
         return
+    meter = Meter(f"explaining {hookpoint.name}", len(missing))
     if len(missing) < len(chosen):
         meter.note = f"{len(chosen) - len(missing):,} are there already"
-    plan = Plan("explain", record.cache_id, hookpoint.hookpoint_id, explainer_id,
-                _settings(request))  # fmt: skip
-    work = GrammarWork(record, bench.files.folder, hookpoint, request.settings, request.seed)
-    workers = request.workers or default_workers()
+    plan = Plan("explain", bench.record.cache_id, hookpoint.hookpoint_id, explainer_id,
+                _settings(request, maker), request.command)  # fmt: skip
+    exact_id = exact_scorer(catalogue)
     yield meter.now()
     with running(catalogue, plan, len(chosen), len(chosen) - len(missing)) as run_id:
-        for made in in_order(work, chunks(missing, CHUNK), workers):
-            ledger.write_explanations(
-                catalogue, hookpoint.hookpoint_id, explainer_id, exact_id, run_id, made
-            )
+        for made in maker.made(bench, hookpoint, missing):
+            if made:
+                ledger.write_explanations(
+                    catalogue, hookpoint.hookpoint_id, explainer_id, exact_id, run_id, made,
+                    maker.journal,
+                )  # fmt: skip
+            else:
+                ledger.require_wanted(catalogue, run_id)
             yield meter.advance(len(made))
 
 
-def grammar_methods(catalogue: Catalogue, settings: Settings) -> tuple[int, int]:
-    """The explainer_id of these settings, and the scorer_id of the exact check."""
-    explainer_id = ledger.method_id(catalogue, "explainer", "grammar", None, asdict(settings))
-    return explainer_id, ledger.method_id(catalogue, "scorer", "exact", "grammar", EXACT)
+def chosen_features(
+    request: ExplainRequest, bench: Workbench, hookpoint: HookpointRecord
+) -> list[int]:
+    """The features that were asked for, ascending."""
+    return selection.features(
+        request.features, bench.live(hookpoint), hookpoint.n_features,
+        seed=bench.record.seed, name=hookpoint.name,
+    ).tolist()  # fmt: skip
 
 
-def _settings(request: ExplainRequest) -> dict[str, object]:
+def missing_features(
+    catalogue: Catalogue, request: ExplainRequest, hookpoint: HookpointRecord, explainer_id: int,
+    chosen: Sequence[int],
+) -> list[int]:  # fmt: skip
+    """Those that this explainer has not answered yet, or not with success if that is asked."""
+    there = ledger.explained(
+        catalogue, hookpoint.hookpoint_id, explainer_id, request.seed,
+        failures=not request.retry_failed,
+    )  # fmt: skip
+    return [feature for feature in chosen if feature not in there]
+
+
+def _settings(request: ExplainRequest, maker: Maker) -> dict[str, object]:
     """The run's settings as a person compares them."""
-    chosen = {"features": request.features, "seed": request.seed, "explainer": "grammar"}
-    return chosen | asdict(request.settings)
+    chosen = {"features": request.features, "seed": request.seed, "explainer": maker.name}
+    if maker.model is not None:
+        chosen["model"] = maker.model
+    return asdict(request.settings) | chosen

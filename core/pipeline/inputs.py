@@ -2,7 +2,8 @@
 
 Every hookpoint gets the one SAE whose folder is named like it, whole names only, as the subject
 resolves them. Folders whose name means nothing to the subject serve, in order, the hookpoints that
-no other SAE is for. Knows nothing of stores.
+no other SAE is for; so do random SAEs, and one alone serves all that are left. Knows nothing of
+stores.
 """
 
 import hashlib
@@ -136,12 +137,15 @@ def _chosen(subject: "Subject", offers: Sequence[Offer], asked: Sequence[str]) -
     ]
     open_ = [number for number, wish in enumerate(wishes) if not wish.offers]
     sources = [offer.source for offer in offers]
-    plain = [o for o in offers if o.hookpoint is None and sources.count(o.source) == 1]
+    plain = _spread(
+        [o for o in offers if o.hookpoint is None and (_drawn(o) or sources.count(o.source) == 1)],
+        len(open_),
+    )
     if open_ and not plain:
         raise WrongSae(_nobody(subject, wishes[open_[0]].hookpoint, offers))
     if len(plain) != len(open_):
         raise BadInput(
-            f"which hookpoint is for the SAE {plain[-1].source}? Its folder's name does not say: "
+            f"which hookpoint is for the SAE {plain[-1].source}? Its name does not say: "
             f"give one --hookpoint for each such SAE ({len(plain)} of them, {len(open_)} left)"
         )
     for number, offer in zip(open_, plain, strict=True):
@@ -152,6 +156,21 @@ def _chosen(subject: "Subject", offers: Sequence[Offer], asked: Sequence[str]) -
             raise WrongSae(f"--sae {source} is for {_names(offers, source)}, which no --hookpoint "
                            "asks for: leave it out, or name its hookpoint")  # fmt: skip
     return wishes
+
+
+def _spread(plain: list[Offer], n: int) -> list[Offer]:
+    """Let a lone random SAE serve as many of the n hookpoints as no other can."""
+    drawn = [number for number, offer in enumerate(plain) if _drawn(offer)]
+    if len(drawn) != 1 or n <= len(plain):
+        return plain
+    at = drawn[0]
+    return [*plain[:at], *[plain[at]] * (n - len(plain)), *plain[at:]]
+
+
+def _drawn(offer: Offer) -> bool:
+    from core.sae import is_random
+
+    return is_random(offer.source)
 
 
 def _nobody(subject: "Subject", hookpoint: str, offers: Sequence[Offer]) -> str:
@@ -166,9 +185,7 @@ def _nobody(subject: "Subject", hookpoint: str, offers: Sequence[Offer]) -> str:
 
 def _load(subject: "Subject", wish: Wish) -> "Sae":
     """Load the SAE for a hookpoint; where several may be, the side decides."""
-    from core.sae import load_sae
-
-    found = [(offer, load_sae(offer.source, offer.name)) for offer in wish.offers]
+    found = [(offer, _loaded(subject, wish, offer)) for offer in wish.offers]
     if len(found) > 1:
         found = [(offer, sae) for offer, sae in found if _side(sae) == wish.side]
     if len(found) != 1:
@@ -187,6 +204,16 @@ def _load(subject: "Subject", wish: Wish) -> "Sae":
             "give the SAE of that hookpoint, or another --hookpoint"
         )
     return sae
+
+
+def _loaded(subject: "Subject", wish: Wish, offer: Offer) -> "Sae":
+    """Load an offered SAE, or draw it where it has no files."""
+    from core.sae import load_sae
+
+    if not _drawn(offer):
+        return load_sae(offer.source, offer.name)
+    hookpoint = subject.resolve(wish.hookpoint + wish.side)
+    return load_sae(offer.source, hookpoint, width=subject.width(hookpoint))
 
 
 def _side(sae: "Sae") -> str:

@@ -1,32 +1,25 @@
-"""Judging one feature with the grammar: its explanations asked about the feature's items.
+"""Judging one feature: its explanations asked about the feature's items by each scorer.
 
-What a worker process of the scoring stage does, and a thread of the dashboard for one feature.
+What a worker process of the scoring stage does, its threads, and a thread of the dashboard.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import NamedTuple
 
-import numpy as np
+from core.examples import PRESETS, Neighbour
+from core.llm.requests import spent
+from core.pipeline.explaining_grammar import shared_workbench
+from core.pipeline.materials import Drawer, Drawing
+from core.pipeline.scorers import GRAMMAR, Means, grammar_scorer
+from core.score.material import Claim, Material, Outcomes, Scorer
+from core.score.neighbour import WANTED
+from data.judgements import Judgement, WrittenText
+from data.records import CacheRecord, HookpointRecord, Usage
 
-from core.examples import PRESETS, FeatureExamples, Neighbour, Preset, with_neighbours, with_token
-from core.grammar import parse
-from core.pipeline.explaining import shared_workbench
-from core.pipeline.workbench import Workbench
-from core.score.detection import score_detection
-from core.score.fuzzing import fuzzing_items, score_fuzzing
-from core.score.items import Items, detection_items
-from core.score.judge import GrammarJudge
-from core.score.metrics import METRIC, Setting
-from core.seeds import seed_of
-from data import ledger
-from data.activations import FeatureActivations
-from data.items import ItemTable
-from data.records import CacheRecord, HookpointRecord, Score
-
-SCORERS = ("detection", "fuzzing")
-KINDS = ("token", "neighbour")
-JUDGE = "grammar"
+DEFAULT = ("detection", "fuzzing")
+SIBLINGS = ("neighbour", "discrimination")  # scorers that need the nearest features
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,164 +29,130 @@ class ScoreRequest:
     cache: str
     hookpoints: tuple[str, ...] = ()  # () = all of the cache
     features: str = "all"
-    scorers: tuple[str, ...] = SCORERS
+    scorers: tuple[str, ...] = DEFAULT
     run_id: int | None = None  # only explanations of this run
     preset: str = "gloss"
     kinds: tuple[str, ...] = ()  # harder non-activating contexts, reported apart
     workers: int = 0
+    means: Means = field(default_factory=Means)
+    nulls: tuple[str, ...] = ()  # shuffled, neighbour, always-yes
+    command: tuple[str, ...] = field(default=(), compare=False)  # as typed, to go on with
 
     @property
-    def settings(self) -> dict[str, object]:
-        """The settings as a person compares runs."""
-        return {
-            "features": self.features,
-            "scorers": list(self.scorers),
-            "preset": self.preset,
-            "kinds": list(self.kinds),
-            "judge": JUDGE,
-        }
+    def drawing(self) -> Drawing:
+        """What is drawn for a feature."""
+        return Drawing(self.preset, self.kinds)
 
     @property
     def label(self) -> str:
         """The preset with what was asked for beyond it, e.g. "gloss+token"."""
-        return "+".join((self.preset, *sorted(self.kinds)))
+        return self.drawing.label
+
+    def settings(self, names: Sequence[str]) -> dict[str, object]:
+        """The settings of a run of some of the scorers, as a person compares them."""
+        return {
+            "features": self.features,
+            "scorers": list(names),
+            "preset": self.preset,
+            "kinds": list(self.kinds),
+            "judge": self.means.judge,
+        }
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(NamedTuple):
     """One feature's explanations that want a score."""
 
     feature: int
-    rules: tuple[tuple[int, str], ...]  # explanation_id, canonical text of its rules
-    nearest: tuple[Neighbour, ...] = ()  # nearest first; only where neighbours are asked for
+    claims: tuple[tuple[Claim, ...], ...]  # of each scorer
+    nearest: tuple[Neighbour, ...] = ()  # by decoder cosine; only where scorers need them
+
+
+@dataclass(frozen=True)
+class Bench:
+    """Scorers with what they draw from; shared by the features of a hookpoint."""
+
+    drawer: Drawer
+    scorers: tuple[Scorer, ...]
+    scorer_ids: tuple[int, ...]
+
+    def judged(self, asked: Asked) -> list[Judgement]:
+        """Judge all explanations of one feature."""
+        made: list[Judgement] = []
+        drawn: dict[bool, Material] = {}
+        for scorer, scorer_id, claims in zip(
+            self.scorers, self.scorer_ids, asked.claims, strict=True
+        ):
+            if not claims:
+                continue
+            apart = scorer.name in SIBLINGS
+            if apart not in drawn:
+                drawn[apart] = self.material(asked, apart=apart)
+            made += [
+                judgement(found, drawn[apart], scorer.name, scorer_id)
+                for found in scorer.score(drawn[apart], claims)
+            ]
+        return made
+
+    def material(self, asked: Asked, *, apart: bool) -> Material:
+        """Draw what scorers ask about; those about siblings have negatives of their own."""
+        if not apart:
+            return self.drawer.material(asked.feature, asked.nearest)
+        drawing = self.drawer.drawing
+        own = replace(self.drawer, drawing=drawing._replace(kinds=("neighbour",), size=WANTED))
+        return replace(own.material(asked.feature, asked.nearest), label=drawing.label)
+
+
+def judgement(found: Outcomes, material: Material, scorer: str, scorer_id: int) -> Judgement:
+    """Turn a scorer's outcome into what the catalogue keeps."""
+    return Judgement(
+        explanation_id=found.explanation_id,
+        feature=material.feature,
+        scorer_id=scorer_id,
+        scorer=scorer,
+        preset=material.label,
+        items=found.items,
+        predicted=found.predicted,
+        probability=found.probability,
+        score=with_usage(found).score,
+        value=found.value,
+        answer=found.answer,
+        keys=found.keys,
+        simulated=found.simulated,
+        written=[WrittenText(*text) for text in found.generated],
+    )
+
+
+def with_usage(found: Outcomes) -> Outcomes:
+    """Note in the score what its calls took."""
+    return replace(found, score=replace(found.score, usage=found.score.usage or usage_of(found)))
+
+
+def usage_of(found: Outcomes) -> Usage | None:
+    """What the calls behind an outcome took; None where no language model was asked."""
+    if not found.asked:
+        return None
+    calls, input_tokens, output_tokens, cost_usd, _ = spent(found.asked)
+    return Usage(calls, input_tokens, output_tokens, cost_usd) if calls else None
 
 
 @dataclass(frozen=True, slots=True)
-class JudgeWork:
+class GrammarWork:
     """Judges a chunk of features with the grammar; pickled to the workers."""
 
     record: CacheRecord
     folder: Path
     hookpoint: HookpointRecord
-    request: ScoreRequest
-    scorer_ids: tuple[int, ...]  # as request.scorers
+    drawing: Drawing
+    names: tuple[str, ...]
+    scorer_ids: tuple[int, ...]  # as names
 
-    def __call__(self, asked: list[Asked]) -> list[list[ledger.Judgement]]:
+    def __call__(self, asked: list[Asked]) -> list[list[Judgement]]:
         """Judge each feature of the chunk."""
-        bench = shared_workbench(
-            self.record, self.folder, PRESETS[self.request.preset].context_length
-        )
-        return [self.one(bench, question) for question in asked]
-
-    def one(self, bench: Workbench, asked: Asked) -> list[ledger.Judgement]:
-        """Judge all explanations of one feature; a feature with too few contexts gets no score."""
-        preset = PRESETS[self.request.preset]
-        examples = bench.draw(self.hookpoint, asked.feature, preset)
-        if examples.reason not in (None, "reduced"):
-            return list(self._unscored(asked, examples.reason or ""))
-        activations = bench.slice(self.hookpoint, asked.feature)
-        examples = self._with_kinds(bench, asked, activations, examples, preset)
-        made: list[ledger.Judgement] = []
-        for scorer, scorer_id in zip(self.request.scorers, self.scorer_ids, strict=True):
-            items = self._items(bench, scorer, asked, activations, examples, preset)
-            made += self._judged(bench, scorer, scorer_id, items, asked, examples)
-        return made
-
-    def _unscored(self, asked: Asked, reason: str) -> Iterator[ledger.Judgement]:
-        """Undefined scores, with the reason: the preset's contexts are too few."""
-        nothing = ItemTable(
-            kind=[],
-            decile=np.empty(0, np.uint8),
-            first_token=np.empty(0, np.uint64),
-            peak=np.empty(0, np.float32),
-            marks=[],
-        )
-        for scorer, scorer_id in zip(self.request.scorers, self.scorer_ids, strict=True):
-            score = Score(
-                scorer=scorer, metric=METRIC, value=None, low=None, high=None, tpr=None, tnr=None,
-                n=0, failed=0, judge=JUDGE, preset=self.request.label, by_decile={},
-                non_activating={}, detail={"reason": reason},
-            )  # fmt: skip
-            for explanation_id, _ in asked.rules:
-                yield ledger.Judgement(
-                    explanation_id, asked.feature, scorer_id, scorer, self.request.label, nothing,
-                    np.empty(0, np.int8), None, score,
-                )  # fmt: skip
-
-    def _with_kinds(
-        self,
-        bench: Workbench,
-        asked: Asked,
-        activations: FeatureActivations,
-        examples: FeatureExamples,
-        preset: Preset,
-    ) -> FeatureExamples:
-        contexts, name, size = bench.contexts, self.hookpoint.name, preset.on_request
-        if "token" in self.request.kinds:
-            examples = with_token(contexts, activations, examples, hookpoint=name, size=size)
-        if "neighbour" in self.request.kinds:
-            columns, nearest = bench.columns(self.hookpoint), asked.nearest
-            examples = with_neighbours(
-                contexts, columns, activations, examples, nearest, hookpoint=name, size=size
-            )
-        return examples
-
-    def _items(
-        self,
-        bench: Workbench,
-        scorer: str,
-        asked: Asked,
-        activations: FeatureActivations,
-        examples: FeatureExamples,
-        preset: Preset,
-    ) -> Items:
-        name = self.hookpoint.name
-        if scorer == "detection":
-            return detection_items(bench.contexts, examples, preset, hookpoint=name)
-        others = {near.feature: bench.slice(self.hookpoint, near.feature) for near in asked.nearest}
-        return fuzzing_items(
-            bench.contexts, activations, examples, preset, hookpoint=name, others=others or None
-        )
-
-    def _judged(
-        self,
-        bench: Workbench,
-        scorer: str,
-        scorer_id: int,
-        items: Items,
-        asked: Asked,
-        examples: FeatureExamples,
-    ) -> Iterator[ledger.Judgement]:
-        tokens = bench.files.tokens.windows(items.first_token, bench.contexts.length)
-        seed = seed_of(bench.record.seed, self.hookpoint.name, asked.feature, f"{scorer}-bootstrap")
-        setting = Setting(scorer, JUDGE, self.request.label, seed)
-        rate = examples.n_contexts / max(1, bench.contexts.n_distinct)
-        table = item_table(items, scorer, bench.contexts.length)
-        for explanation_id, rule in asked.rules:
-            answers = GrammarJudge(parse(rule), bench.corpus.words).answer(scorer, items, tokens)
-            score: Score = (
-                score_detection(items, answers, setting, rate)
-                if scorer == "detection"
-                else score_fuzzing(items, answers, setting)
-            )
-            if examples.removed:
-                score = replace(score, detail=score.detail | {"removed": examples.removed})
-            yield ledger.Judgement(
-                explanation_id=explanation_id,
-                feature=asked.feature,
-                scorer_id=scorer_id,
-                scorer=scorer,
-                preset=self.request.label,
-                items=table,
-                predicted=answers.verdict,
-                probability=answers.probability,
-                score=score,
-            )
+        length = PRESETS[self.drawing.preset].context_length
+        bench = shared_workbench(self.record, self.folder, length)
+        scorers = tuple(grammar_scorer(name, bench) for name in self.names)
+        judging = Bench(Drawer(bench, self.hookpoint, self.drawing), scorers, self.scorer_ids)
+        return [judging.judged(one) for one in asked]
 
 
-def item_table(items: Items, scorer: str, length: int) -> ItemTable:
-    """Items as the catalogue keeps them; marks as offsets."""
-    marks: Sequence[Sequence[int] | None] = [None] * len(items.kind)
-    if scorer == "fuzzing":
-        marks = [np.flatnonzero(row).tolist() for row in items.marks]
-    return ItemTable(items.kinds, items.decile, items.first_token, items.peak, marks, length)
+__all__ = ["DEFAULT", "GRAMMAR", "SIBLINGS", "Asked", "Bench", "GrammarWork", "ScoreRequest"]

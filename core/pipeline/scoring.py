@@ -2,37 +2,77 @@
 
 Every explanation of a feature is asked about the same items. An explanation that has a score of
 the same scorer, judge and preset is left alone, so that a second run adds nothing and a killed one
-goes on.
+goes on. Scorers that run in different places make runs of their own.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Sequence
+from time import monotonic
+from typing import NamedTuple
 
-from core.examples import PRESETS, Neighbour
+from core.examples import PRESETS
+from core.examples.similar import SimilarIndex
 from core.pipeline import selection
-from core.pipeline.judging import JUDGE, KINDS, SCORERS, Asked, JudgeWork, ScoreRequest
+from core.pipeline.crowd import as_finished
+from core.pipeline.judging import SIBLINGS, Asked, Bench, GrammarWork, ScoreRequest
+from core.pipeline.materials import KINDS, Drawer, nearest_features
+from core.pipeline.nulls import NULL_KINDS, null_stage
 from core.pipeline.running import Meter, running
+from core.pipeline.scorers import (
+    GRAMMAR,
+    JUDGELESS,
+    SCORERS,
+    TRANSLATED,
+    Group,
+    Means,
+    Tools,
+    groups,
+    opened,
+    scorer_settings,
+    stored_name,
+)
 from core.pipeline.workbench import Workbench
 from core.pipeline.workers import default_workers, in_order
-from data import caches, ledger
+from core.score.material import Claim, Material, Scorer
+from core.seeds import permutation
+from data import caches, judgements, ledger
 from data.catalogue import Catalogue
 from data.errors import BadInput, NotFound
+from data.judgements import Judgement
 from data.records import CacheRecord, HookpointRecord, Progress
 from data.runs import Plan
 
-CHUNK = 48  # features in one transaction
+CHUNK = 48  # features in one transaction of the grammar
+GATHERED = 1.0  # seconds of finished features in one transaction of a language model, at least
+CONTROLS = 3  # explanations of other features whose texts are a feature's control
 
 
 def score_stage(catalogue: Catalogue, request: ScoreRequest) -> Iterator[Progress]:
-    """Judge the explanations of a cache, one run a hookpoint."""
-    _check(request)
+    """Judge the explanations of a cache, one run a hookpoint and place."""
+    check(request)
     record = caches.cache(catalogue, request.cache)
-    bench = Workbench.open(catalogue, record)
-    bench.require_split()
-    _require_explanations(catalogue, request, record)
+    bench = open_bench(catalogue, record, request.preset)
+    require_explanations(catalogue, request, record)
     named = [caches.hookpoint(record, name) for name in request.hookpoints]
-    for hookpoint in named or record.hookpoints:
-        yield from _score_hookpoint(catalogue, request, bench, hookpoint)
+    with opened(catalogue, bench, request.means) as tools:
+        index = None
+        if "similar" in request.kinds:
+            index = SimilarIndex.open(bench.files, bench.contexts, tools.encoder)
+            yield from index.build()
+        for hookpoint in named or record.hookpoints:
+            for group in groups(request.scorers, request.means):
+                work = Work(catalogue, request, bench, hookpoint, group, tools, index)
+                yield from _score(work)
+            if request.nulls:
+                chosen = scored_features(request, bench, hookpoint)
+                made = made_scorers(catalogue, request, tools, hookpoint)
+                yield from null_stage(catalogue, request, tools, hookpoint, chosen, made)
+
+
+def open_bench(catalogue: Catalogue, record: CacheRecord, preset: str) -> Workbench:
+    """Open a cache with the contexts of a preset."""
+    bench = Workbench.open(catalogue, record, PRESETS[preset].context_length)
+    bench.require_split()
+    return bench
 
 
 EXPLAINED = """
@@ -41,7 +81,7 @@ where r.cache_id = ? and (? is null or e.run_id = ?)
 """
 
 
-def _require_explanations(catalogue: Catalogue, request: ScoreRequest, record: CacheRecord) -> None:
+def require_explanations(catalogue: Catalogue, request: ScoreRequest, record: CacheRecord) -> None:
     """Say so when there is nothing that could be scored."""
     with catalogue.reading() as con:
         n = con.value(EXPLAINED, [record.cache_id, request.run_id, request.run_id])
@@ -56,100 +96,213 @@ def _require_explanations(catalogue: Catalogue, request: ScoreRequest, record: C
         )
 
 
-def _check(request: ScoreRequest) -> None:
+def check(request: ScoreRequest) -> None:
+    """Refuse what is not there."""
     if not request.scorers:
         raise BadInput(f"--scorers is empty; there is {', '.join(SCORERS)}")
     for name, known, flag in (
-        *((scorer, SCORERS, "--scorers") for scorer in request.scorers),
+        *((scorer, (*SCORERS, TRANSLATED), "--scorers") for scorer in request.scorers),
         *((kind, KINDS, "--kinds") for kind in request.kinds),
+        *((kind, NULL_KINDS, "--nulls") for kind in request.nulls),
         (request.preset, tuple(PRESETS), "--preset"),
     ):
         if name not in known:
             raise BadInput(f"{flag} {name}: there is {', '.join(known)}")
 
 
-def _score_hookpoint(
-    catalogue: Catalogue, request: ScoreRequest, bench: Workbench, hookpoint: HookpointRecord
-) -> Iterator[Progress]:
-    record = bench.record
-    chosen = selection.features(
-        request.features, bench.live(hookpoint), hookpoint.n_features,
-        seed=record.seed, name=hookpoint.name,
-    )  # fmt: skip
-    scorer_ids = grammar_scorers(catalogue, request)
-    asked = unscored_features(catalogue, request, hookpoint, scorer_ids, set(chosen.tolist()))
+class Work(NamedTuple):
+    """Some scorers over some features of a hookpoint."""
+
+    catalogue: Catalogue
+    request: ScoreRequest
+    bench: Workbench
+    hookpoint: HookpointRecord
+    group: Group
+    tools: Tools
+    similar: SimilarIndex | None
+
+    @property
+    def settings(self) -> dict[str, object]:
+        """As a person compares runs."""
+        return self.request.settings(self.group.names)
+
+
+def _score(work: Work) -> Iterator[Progress]:
+    catalogue, hookpoint = work.catalogue, work.hookpoint
+    scorer_ids = scorers_of(catalogue, work.request, work.group.names, work.tools)
+    asked = unscored_features(work, scorer_ids)
     if not asked:
         return
     meter = Meter(f"scoring {hookpoint.name}", len(asked))
-    plan = Plan("score", record.cache_id, hookpoint.hookpoint_id, scorer_ids[0], request.settings)
-    work = JudgeWork(record, bench.files.folder, hookpoint, request, scorer_ids)
+    plan = Plan("score", work.bench.record.cache_id, hookpoint.hookpoint_id, scorer_ids[0],
+                work.settings, work.request.command)  # fmt: skip
     yield meter.now()
     with running(catalogue, plan, len(asked)) as run_id:
-        pieces = [asked[i : i + CHUNK] for i in range(0, len(asked), CHUNK)]
-        for made in in_order(work, pieces, request.workers or default_workers()):
-            fresh = [judgement for feature in made for judgement in feature]
-            ledger.write_judgements(
-                catalogue, hookpoint.hookpoint_id, run_id, fresh, features_done=len(made)
-            )
+        for made in made_by(work, scorer_ids, asked):
+            if made:
+                judgements.write_judgements(
+                    catalogue, hookpoint.hookpoint_id, run_id,
+                    [judgement for feature in made for judgement in feature],
+                    features_done=len(made), journal=work.tools.journal,
+                )  # fmt: skip
+            else:
+                ledger.require_wanted(catalogue, run_id)
             yield meter.advance(len(made))
-        ledger.summarise_deciles(catalogue, run_id)
+        judgements.summarise_deciles(catalogue, run_id)
 
 
-def grammar_scorers(catalogue: Catalogue, request: ScoreRequest) -> tuple[int, ...]:
-    """The scorer_id of each scorer with the grammar as judge."""
-    settings = {"preset": request.label}
+def made_by(
+    work: Work, scorer_ids: tuple[int, ...], asked: Sequence[Asked]
+) -> Iterator[list[list[Judgement]]]:
+    """Judge features in groups that belong into one transaction; [] is a sign of life."""
+    if work.group.place == "processes" and work.similar is None:
+        grammar = GrammarWork(
+            work.bench.record, work.bench.files.folder, work.hookpoint, work.request.drawing,
+            work.group.names, scorer_ids,
+        )  # fmt: skip
+        pieces = [list(asked[i : i + CHUNK]) for i in range(0, len(asked), CHUNK)]
+        yield from in_order(grammar, pieces, work.request.workers or default_workers())
+        return
+    drawer = Drawer(work.bench, work.hookpoint, work.request.drawing, work.similar)
+    controls_for = controls(work.catalogue, work.hookpoint)
+    scorers = tuple(work.tools.scorer(name, controls_for) for name in work.group.names)
+    judging = Bench(drawer, scorers, scorer_ids)
+    yield from grouped(judging.judged, asked, work.tools.threads(work.group.names[0]))
+
+
+def grouped(
+    work: Callable[[Asked], list[Judgement]], asked: Sequence[Asked], threads: int
+) -> Iterator[list[list[Judgement]]]:
+    """Do features over threads and hand them on about once a second."""
+    group: list[list[Judgement]] = []
+    since = monotonic()
+    for made in as_finished(work, asked, threads):
+        group += [made] if made is not None else []
+        if monotonic() - since >= GATHERED:
+            yield group
+            group, since = [], monotonic()
+    if group:
+        yield group
+
+
+def scorers_of(
+    catalogue: Catalogue, request: ScoreRequest, names: Sequence[str], tools: Tools
+) -> tuple[int, ...]:
+    """The scorer_id of each scorer with its judge."""
     return tuple(
-        ledger.method_id(catalogue, "scorer", scorer, JUDGE, settings) for scorer in request.scorers
-    )
+        ledger.method_id(
+            catalogue, "scorer", stored_name(name), judge_of(name, request.means, tools),
+            scorer_settings(name, request.means, request.label),
+        )
+        for name in names
+    )  # fmt: skip
 
 
-RULES = """
-select e.explanation_id, e.feature, e.rule
+def made_scorers(
+    catalogue: Catalogue, request: ScoreRequest, tools: Tools, hookpoint: HookpointRecord
+) -> list[tuple[Scorer, int]]:
+    """All scorers of a request with their ids, in this process."""
+    others = controls(catalogue, hookpoint)
+    ids = scorers_of(catalogue, request, request.scorers, tools)
+    made = [tools.scorer(name, others) for name in request.scorers]
+    return list(zip(made, ids, strict=True))
+
+
+def judge_of(name: str, means: Means, tools: Tools) -> str:
+    """Who answers for a scorer."""
+    if name == "embedding":
+        return tools.encoder.name
+    if name == "surprisal":
+        return means.reader or tools.bench.record.subject
+    return means.judge
+
+
+CLAIMS = """
+select e.explanation_id, e.feature, e.text, e.rule
 from explanation e
 join feature f using (hookpoint_id, feature)
-where e.hookpoint_id = ? and e.feature between ? and ? and e.rule is not null
+where e.hookpoint_id = ? and e.feature between ? and ? and e.text is not null
     and (? is null or e.run_id = ?)
     and (f.reason is null or f.reason = 'reduced')
 order by e.feature, e.explanation_id
 """
-NEAREST = """
-select feature, other, value
-from neighbour
-where hookpoint_id = ? and measure = 'cosine'
-order by feature, rank
+
+
+def unscored_features(work: Work, scorer_ids: Sequence[int]) -> list[Asked]:
+    """The chosen features with explanations that lack a score; those with too few contexts go."""
+    request, hookpoint = work.request, work.hookpoint
+    chosen = set(scored_features(request, work.bench, hookpoint))
+    claims = claims_of(work.catalogue, request, hookpoint, chosen)
+    if TRANSLATED in work.group.names:  # what is a rule needs no translation
+        claims = {f: [c for c in found if c.rule is None] for f, found in claims.items()}
+    elif work.request.means.judge == GRAMMAR and work.group.names[0] not in JUDGELESS:
+        claims = {f: [c for c in found if c.rule is not None] for f, found in claims.items()}
+    every = [claim.explanation_id for found in claims.values() for claim in found]
+    missing = judgements.unscored(work.catalogue, hookpoint.hookpoint_id, scorer_ids, every)
+    nearest = {}
+    if "neighbour" in request.kinds or set(SIBLINGS) & set(work.group.names):
+        nearest = nearest_features(work.catalogue, hookpoint)
+    asked = [
+        Asked(
+            feature,
+            tuple(
+                tuple(claim for claim in found if claim.explanation_id in missing[scorer_id])
+                for scorer_id in scorer_ids
+            ),
+            nearest.get(feature, ()),
+        )
+        for feature, found in claims.items()
+    ]
+    return [one for one in asked if any(one.claims)]
+
+
+def scored_features(
+    request: ScoreRequest, bench: Workbench, hookpoint: HookpointRecord
+) -> list[int]:
+    """The features that were asked for, ascending."""
+    return selection.features(
+        request.features, bench.live(hookpoint), hookpoint.n_features,
+        seed=bench.record.seed, name=hookpoint.name,
+    ).tolist()  # fmt: skip
+
+
+def claims_of(
+    catalogue: Catalogue, request: ScoreRequest, hookpoint: HookpointRecord, chosen: set[int]
+) -> dict[int, list[Claim]]:
+    """The explanations of the chosen features, by feature."""
+    if not chosen:
+        return {}
+    span = [min(chosen), max(chosen)]
+    with catalogue.reading() as con:
+        rows = con.rows(CLAIMS, [hookpoint.hookpoint_id, *span, request.run_id, request.run_id])
+    found: dict[int, list[Claim]] = {}
+    for row in rows:
+        if row["feature"] in chosen:
+            claim = Claim(row["explanation_id"], row["text"], row["rule"])
+            found.setdefault(row["feature"], []).append(claim)
+    return found
+
+
+OTHERS = """
+select feature, min_by(text, explanation_id) as text
+from explanation
+where hookpoint_id = ? and text is not null
+group by feature
+order by feature
 """
 
 
-def unscored_features(
-    catalogue: Catalogue,
-    request: ScoreRequest,
-    hookpoint: HookpointRecord,
-    scorer_ids: Sequence[int],
-    chosen: set[int],
-) -> list[Asked]:
-    """The chosen features with explanations that lack a score; those with too few contexts go."""
-    if not chosen:
-        return []
-    span = [min(chosen), max(chosen)]
+def controls(
+    catalogue: Catalogue, hookpoint: HookpointRecord
+) -> Callable[[Material], Sequence[str]]:
+    """Choose other features' explanations for each feature, by its own seed."""
     with catalogue.reading() as con:
-        rows = con.rows(RULES, [hookpoint.hookpoint_id, *span, request.run_id, request.run_id])
-    rows = [row for row in rows if row["feature"] in chosen]
-    missing = ledger.unscored(
-        catalogue, hookpoint.hookpoint_id, scorer_ids, [row["explanation_id"] for row in rows]
-    )
-    found: dict[int, list[tuple[int, str]]] = {}
-    for row in rows:
-        if row["explanation_id"] in missing:
-            found.setdefault(row["feature"], []).append((row["explanation_id"], row["rule"]))
-    asked = [Asked(feature, tuple(rules)) for feature, rules in found.items()]
-    return _with_nearest(catalogue, hookpoint, asked) if "neighbour" in request.kinds else asked
+        rows = con.rows(OTHERS, [hookpoint.hookpoint_id])
+    texts = {row["feature"]: row["text"] for row in rows}
 
+    def chosen(material: Material) -> Sequence[str]:
+        features = [feature for feature in texts if feature != material.feature]
+        order = permutation(material.seed("controls"), len(features))
+        return [texts[features[i]] for i in order[:CONTROLS].tolist()]
 
-def _with_nearest(
-    catalogue: Catalogue, hookpoint: HookpointRecord, asked: list[Asked]
-) -> list[Asked]:
-    nearest: dict[int, list[Neighbour]] = {}
-    with catalogue.reading() as con:
-        for row in con.rows(NEAREST, [hookpoint.hookpoint_id]):
-            nearest.setdefault(row["feature"], []).append(Neighbour(row["other"], row["value"]))
-    return [replace(one, nearest=tuple(nearest.get(one.feature, ()))) for one in asked]
+    return chosen

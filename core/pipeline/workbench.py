@@ -33,14 +33,16 @@ class Workbench:
         self._lock = Lock()  # the dashboard's sessions share one workbench
 
     @classmethod
-    def open(cls, catalogue: Catalogue, record: CacheRecord) -> "Workbench":
+    def open(
+        cls, catalogue: Catalogue, record: CacheRecord, context_length: int = 32
+    ) -> "Workbench":
         """Open a finished cache of a store."""
         if record.status != "done":
             raise StoreTrouble(
                 f"cache '{record.name}' is not finished; run its gloss cache command again, "
                 "it goes on where it stopped"
             )
-        return cls(record, catalogue.store / record.folder)
+        return cls(record, catalogue.store / record.folder, context_length)
 
     @cached_property
     def contexts(self) -> Contexts:

@@ -1,7 +1,8 @@
 """Finds out which format an SAE is in, from the names of its files, and loads it.
 
 One row a format; a format that is known but not read yet is refused by its name. A folder with
-several hookpoints is a set, one sub-folder each. Nothing is unpickled and no hub code is run.
+several hookpoints is a set, one sub-folder each. Nothing is unpickled and no hub code is run. A
+source `random:FEATURES:K` has no files: it is drawn.
 """
 
 import os
@@ -13,6 +14,7 @@ from typing import NamedTuple
 from core.pretrained import hub_answers, looks_local, reported
 from core.sae import sparsify
 from core.sae.coder import Sae
+from core.sae.random import draw_sae, is_random, read_size
 from data.errors import BadInput
 
 DEPTH = 3  # folders below a set's root that are looked into
@@ -40,12 +42,21 @@ FORMATS = (
 )
 
 
-def load_sae(path_or_repo: str | Path, hookpoint: str | None = None) -> Sae:
+def load_sae(
+    path_or_repo: str | Path, hookpoint: str | None = None, *, width: int | None = None
+) -> Sae:
     """Load one SAE from a folder, a set of folders or a hub repository.
 
     From a set, `hookpoint` chooses: `layers.2` or the full `gpt_neox.layers.2`, side ":in" or not.
-    A folder with one SAE gives that one: what its name means is known to a subject only.
+    A folder with one SAE gives that one: what its name means is known to a subject only. A random
+    SAE is drawn for the hookpoint and its width (numbers a token), which files say themselves.
     """
+    if is_random(path_or_repo):
+        if hookpoint is None or width is None:
+            raise BadInput(
+                f"{path_or_repo} is for no hookpoint: say with --hookpoint what it reads"
+            )
+        return draw_sae(str(path_or_repo), hookpoint, width)
     found = find(_listing(path_or_repo))
     name = _choose(found, hookpoint, path_or_repo)
     known = found[name]
@@ -58,7 +69,13 @@ def load_sae(path_or_repo: str | Path, hookpoint: str | None = None) -> Sae:
 
 
 def list_hookpoints(path_or_repo: str | Path) -> list[str]:
-    """Name the hookpoints that a folder or repository has SAEs for, as its folders do."""
+    """Name the hookpoints that a folder or repository has SAEs for, as its folders do.
+
+    A random SAE is for any; its only name is its source.
+    """
+    if is_random(path_or_repo):
+        read_size(str(path_or_repo))
+        return [str(path_or_repo)]
     found = find(_listing(path_or_repo))
     _require_some(found, path_or_repo)
     if set(found) == {"."}:

@@ -42,19 +42,31 @@ def at_base_rate(items: Items, answers: Answers, base_rate: float) -> dict[str, 
     if hits is None or alarms is None:
         return {"base_rate": base_rate, "precision": None, "f1": None, "auprc": None}
     precision = statistics.precision_at(hits.value, alarms.value, base_rate)
-    value = answers.verdict if answers.probability is None else answers.probability
-    both = active | silent
-    weight = _stratum_weights(items, active, silent, base_rate)
     return {
         "base_rate": base_rate,
         "precision": precision,
         "precision_low": statistics.precision_at(hits.low, alarms.high, base_rate),
         "f1": statistics.f1(precision, hits.value),
-        "auprc": statistics.auprc(value[both], active[both], weight[both]),
+        "auprc": _auprc(items, answers, active, silent, base_rate),
     }
 
 
-def _stratum_weights(
+def _auprc(
+    items: Items, answers: Answers, active: np.ndarray, silent: np.ndarray, base_rate: float
+) -> float | None:
+    """Rank by probability, over the items that have one, or by verdict where none has."""
+    value: np.ndarray = answers.verdict
+    if answers.probability is not None:
+        value = answers.probability
+        active, silent = active & ~np.isnan(value), silent & ~np.isnan(value)
+    if not active.any() or not silent.any():
+        return None
+    both = active | silent
+    weight = stratum_weights(items, active, silent, base_rate)
+    return statistics.auprc(value[both], active[both], weight[both])
+
+
+def stratum_weights(
     items: Items, active: np.ndarray, silent: np.ndarray, base_rate: float
 ) -> np.ndarray:
     """Share of the corpus each item stands for: deciles are equal shares of the activating ones."""

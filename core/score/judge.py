@@ -8,7 +8,8 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from core.grammar import Rules, Words, detection_verdicts, fuzzing_verdicts
+from core.grammar import Rules, Words, detection_verdicts, fuzzing_verdicts, predict
+from core.llm.requests import Outcome as CallOutcome
 from core.score.items import Items
 from data.errors import BadInput
 
@@ -21,6 +22,10 @@ class Answers(NamedTuple):
     verdict: np.ndarray  # 1 yes, 0 no, -1 no usable reply, int8 [n]
     probability: np.ndarray | None = None  # of "yes", 0..1, float32 [n]
     call: np.ndarray | None = None  # call each came from, int [n]; None = each judged by itself
+    keys: tuple[str | None, ...] | None = (
+        None  # request that each verdict was read from; None = none
+    )
+    outcomes: tuple[CallOutcome, ...] = ()  # everything that was asked, repeats included
 
 
 class Judge(Protocol):
@@ -53,3 +58,11 @@ class GrammarJudge:
         else:
             raise BadInput(f"the grammar judge cannot answer {scorer}: use detection or fuzzing")
         return Answers(said.verdict.astype(np.int8), said.probability)
+
+    def satisfied(self, tokens: np.ndarray, start: np.ndarray, marks: np.ndarray) -> np.ndarray:
+        """Share of each context's marks that satisfy the rules, 0..1 [n]; 0 without marks.
+
+        tokens int32 [n, length], start int64 [n] of their first ones, marks bool [n, length].
+        """
+        fires = predict(self.rules, tokens, start, self.words).fires
+        return (fires & marks).sum(axis=1) / np.maximum(1, marks.sum(axis=1))

@@ -32,6 +32,7 @@ class Placed(NamedTuple):
     target: np.ndarray  # index of the context, int64 [n], each at most once
     marks: np.ndarray  # bool [n, length]
     skipped: int  # patterns that fit nowhere
+    donor: np.ndarray  # index of the pattern that each context got, int64 [n], ascending
 
 
 def place(
@@ -66,11 +67,12 @@ def place(
     skipped = int((~done).sum())
     if skipped > MOST_SKIPPED * n_donors:
         return _nothing(patterns, n_donors)
-    return Placed(target[done], marks[done], skipped)
+    return Placed(target[done], marks[done], skipped, np.flatnonzero(done))
 
 
 def _nothing(patterns: np.ndarray, skipped: int) -> Placed:
-    return Placed(np.empty(0, dtype=np.int64), patterns[:0], skipped)
+    nothing = np.empty(0, dtype=np.int64)
+    return Placed(nothing, patterns[:0], skipped, nothing)
 
 
 def _rotated(

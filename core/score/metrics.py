@@ -138,7 +138,7 @@ def _detail(
         "skipped": items.skipped,
     }
     if answers.probability is not None:
-        use = base & usable
+        use = base & usable & ~np.isnan(answers.probability)
         detail["auroc"] = statistics.auroc(answers.probability[use], items.expected[use])
     return detail
 

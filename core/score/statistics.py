@@ -4,6 +4,7 @@ Undefined is None: a share of nothing, the AUROC of one class, the correlation o
 """
 
 import math
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -214,6 +215,68 @@ def auroc(value: np.ndarray, positive: np.ndarray) -> float | None:
     middle_rank = np.cumsum(count) - (count - 1) / 2
     above = middle_rank[place][positive].sum() - n_positive * (n_positive + 1) / 2
     return float(above / (n_positive * n_negative))
+
+
+def auroc_interval(value: np.ndarray, positive: np.ndarray) -> Interval | None:
+    """AUROC with its 95 % interval (DeLong et al. 1988, Biometrics 44, 837), on the logit scale.
+
+    A positive's placement is the share of negatives below it, a negative's the share of positives
+    above it; both average to the AUROC, and its variance is the sum of their variances over n.
+    Where the placements of a class do not vary, as in a perfect order, that would claim certainty:
+    there the interval is widened to Newcombe's, which needs no placements.
+
+    >>> auroc_interval([3, 1, 2, 0], [True, True, False, False])  # placements 1, .5 and .5, 1
+    Interval(value=.75, low=.069, high=.992)
+    """
+    share = auroc(value, positive)
+    if share is None:
+        return None
+    above, below = np.sort(value[positive]), np.sort(value[~positive])
+    placed = [_below(below, above), 1 - _below(above, below)]
+    spread = [float(one.var(ddof=1)) if len(one) > 1 else 0.0 for one in placed]
+    low = high = share
+    if 0 < share < 1:
+        error = math.sqrt(sum(s / len(one) for s, one in zip(spread, placed, strict=True)))
+        middle, half = math.log(share / (1 - share)), Z * error / (share * (1 - share))
+        low, high = _logistic(middle - half), _logistic(middle + half)
+    if min(spread) == 0:
+        wide = newcombe(share, len(above), len(below))
+        low, high = min(low, wide[0]), max(high, wide[1])
+    return Interval(share, min(low, share), max(high, share))
+
+
+def _below(values: np.ndarray, among: np.ndarray) -> np.ndarray:
+    """Share of `values`, ascending, below each number of `among`, ties half, 0..1."""
+    left, right = np.searchsorted(values, among), np.searchsorted(values, among, side="right")
+    return (left + right) / (2 * len(values))
+
+
+def _logistic(x: float) -> float:
+    return 1 / (1 + math.exp(-x)) if x >= 0 else 1 - 1 / (1 + math.exp(x))
+
+
+def newcombe(share: float, n_positive: int, n_negative: int) -> tuple[float, float]:
+    """95 % interval of an AUROC from the value alone (Newcombe 2006, Statist. Med. 25, 559).
+
+    His method 5: all t with (share - t)^2 <= Z^2 V(t), V being the variance that Hanley and McNeil
+    (1982) derive for exponential scores, with both sample sizes replaced by their mean where they
+    count the pairs that share a member. A perfect order of 100 and 100 gives .980 to 1.
+    """
+    both = (n_positive + n_negative) / 2 - 1
+
+    def inside(t: float) -> bool:
+        pairs = 1 + both * ((1 - t) / (2 - t) + t / (1 + t))
+        return (share - t) ** 2 <= Z**2 * t * (1 - t) * pairs / (n_positive * n_negative)
+
+    return _edge(share, 0.0, inside), _edge(share, 1.0, inside)
+
+
+def _edge(good: float, bad: float, inside: Callable[[float], bool]) -> float:
+    """Halve the way from a point inside an interval to one at or beyond its end, 50 times."""
+    for _ in range(50):
+        middle = (good + bad) / 2
+        good, bad = (middle, bad) if inside(middle) else (good, middle)
+    return good
 
 
 def auprc(

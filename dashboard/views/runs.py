@@ -61,8 +61,10 @@ def interrupted(found: list[Row]) -> None:
         rest = max(0, (run["total"] or 0) - (run["done"] or 0))
         unit = "tokens" if run["stage"] == "cache" else "features"
         left = f"{counted(rest, unit)} {'is' if rest == 1 else 'are'} left"
-        st.html(sentence(f"Run {run['run_id']}, {run['stage']} {run['cache']}, {run['status']}: "
-                         f"{left}; this goes on:", session.command(resume(run))))  # fmt: skip
+        said = f"Run {run['run_id']}, {run['stage']} {run['cache']}, {run['status']}: {left}; "
+        command = resume(run)
+        st.html(sentence(f"{said}this goes on:", session.command(command)) if command
+                else sentence(f"{said}ask again on the feature's page."))  # fmt: skip
 
 
 def table(found: list[Row]) -> None:
@@ -97,6 +99,8 @@ def readable(found: list[Row]) -> pd.DataFrame:
                 "Done": (run["done"] or 0) / run["total"] if run["total"] else None,
                 "Progress": f"{run['done'] or 0:,} / {run['total'] or 0:,}",
                 "Failed": run["failed"] or 0,
+                "Calls": run["n_calls"] or 0,
+                "Cost": cost(run),
                 "Started": run["started_at"],
                 "Took": took(run),
                 "Error": run["error"] or "",
@@ -104,6 +108,13 @@ def readable(found: list[Row]) -> pd.DataFrame:
             for run in found
         ]
     )
+
+
+def cost(run: Row) -> str:
+    """Dollars of a run's calls; unknown is said, never shown as 0."""
+    if not run["n_calls"]:
+        return ""
+    return "unknown" if run["cost_usd"] is None else f"${run['cost_usd']:.4f}"
 
 
 def took(run: Row) -> str:

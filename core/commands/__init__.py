@@ -1,0 +1,1 @@
+"""The commands of `gloss`, one module a theme; core/cli.py puts them together."""

@@ -1,0 +1,100 @@
+"""`gloss explain`: with the grammar, or with a language model."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from core.commands.options import (
+    DEFAULT_STORE,
+    CacheName,
+    DryRun,
+    Features,
+    Hookpoints,
+    Json,
+    Store,
+    Workers,
+    open_store,
+    typed,
+)
+from core.explain.settings import ExplainerSettings
+from core.flags import with_flags
+from core.grammar.settings import Settings
+from core.llm.settings import EndpointSettings
+from data.errors import BadInput
+
+Explainer = Literal[
+    "grammar", "plain", "activations", "logits", "cot", "contrastive", "single-token", "best-of-k",
+    "iterative", "debate", "output",
+]  # fmt: skip
+Sampling = Literal["quantiles", "random", "top", "mix"]
+
+
+@with_flags("explainer", "examples", "sampling", rules=Settings, asking=ExplainerSettings,
+            endpoint=EndpointSettings)  # fmt: skip
+def explain(
+    cache: CacheName,
+    rules: Settings,
+    asking: ExplainerSettings,
+    endpoint: EndpointSettings,
+    store: Store = DEFAULT_STORE,
+    features: Features = "all",
+    hookpoint: Hookpoints = None,
+    explainer: Annotated[Explainer | None, typer.Option(
+        help="Who explains.", show_default="grammar; with --model activations")] = None,
+    examples: Annotated[int | None, typer.Option(
+        help="Show, or let the grammar learn from, this many contexts.", min=1, max=1000,
+        show_default="40; the grammar: all train tokens")] = None,
+    sampling: Annotated[Sampling, typer.Option(
+        help="How contexts are chosen: equally many of every decile, random, the strongest, or "
+        "half of either.")] = "quantiles",
+    judge: Annotated[str, typer.Option(
+        help="Model that chooses in a debate.", show_default="the explainer's")] = "",
+    retry_failed: Annotated[bool, typer.Option(
+        "--retry-failed", help="Ask again where the newest answer is a failure.")] = False,
+    dry_run: DryRun = False,
+    as_json: Json = False,
+    seed: Annotated[int, typer.Option(help="Of the draws.")] = 0,
+    workers: Workers = 0,
+) -> None:  # fmt: skip
+    """Write explanations of features; those of the grammar are checked exactly over the corpus."""
+    from core.pipeline.explaining import ExplainRequest
+
+    who = explainer or ("activations" if endpoint.model else "grammar")
+    if who == "grammar":
+        if endpoint.model:
+            raise BadInput("the grammar asks no model: leave out --model, or --explainer grammar")
+        settings = replace(rules, examples=examples, sampling=sampling)
+    else:
+        settings = replace(asking, explainer=who, examples=examples or asking.examples,
+                           sampling=sampling)  # fmt: skip
+    request = ExplainRequest(
+        cache=cache,
+        hookpoints=tuple(hookpoint or ()),
+        features=features,
+        settings=settings,
+        seed=seed,
+        workers=workers,
+        endpoint=None if who == "grammar" else endpoint.require_model(),
+        judge=judge or None,
+        retry_failed=retry_failed,
+        command=typed(),
+    )
+    _run(store, request, dry_run=dry_run, as_json=as_json)
+
+
+def _run(store: Path, request, *, dry_run: bool, as_json: bool) -> None:
+    from core.pipeline.explaining import explain_stage
+    from core.progress import draw
+
+    catalogue = open_store(store)
+    if dry_run:
+        from core.commands.planning import show
+        from core.pipeline.pricing import price_explaining
+
+        show(price_explaining(catalogue, request), as_json=as_json)
+        return
+    done = draw(explain_stage(catalogue, request))
+    print(f"next: gloss score {request.cache}, or gloss serve" if done else
+          "nothing to do: the chosen features have this explanation")  # fmt: skip

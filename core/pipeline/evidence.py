@@ -1,0 +1,154 @@
+"""What an explainer is shown of a feature, read from a cache: train contexts, effects, peak tokens.
+
+Everything comes from train sequences; the exceptions are the scale (the largest activation of the
+corpus) and the logit effects, which are properties of the weights.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from core import seeds
+from core.examples import FeatureExamples, with_token
+from core.examples.contexts import TRAIN, spread
+from core.examples.sampling import Part, Sampling, explainer_contexts
+from core.explain.evidence import Effect, Evidence, PeakToken, Shown
+from core.pipeline.workbench import Workbench
+from core.prompts.judged_texts import pieces
+from data.activations import FeatureActivations
+from data.catalogue import Catalogue
+from data.records import HookpointRecord
+
+N_PEAK_TOKENS = 20  # of the most frequent
+LOOKED_AT = 20_000  # firings that peak tokens are counted on, evenly spaced
+HARD = 5  # silent contexts that hold a peak token
+
+
+class Wanted(NamedTuple):
+    """What to gather for one explanation."""
+
+    sampling: Sampling = "quantiles"
+    size: int = 40  # activating contexts
+    silent: int = 0  # non-activating contexts
+    part: Part = "train"
+    attempt: int = 0  # another draw
+
+
+class Gathered(NamedTuple):
+    """Evidence, and where its activating contexts lie."""
+
+    evidence: Evidence
+    first_token: tuple[int, ...]  # flat index of each context shown, in the order shown
+
+
+@dataclass(frozen=True)
+class Gatherer:
+    """Gathers the evidence of one hookpoint's features."""
+
+    bench: Workbench
+    hookpoint: HookpointRecord
+    effects: Mapping[int, tuple[tuple[Effect, ...], tuple[Effect, ...]]]  # promoted, suppressed
+
+    def gather(self, feature: int, wanted: Wanted) -> Gathered:
+        """Draw and read one feature's evidence; the same arguments give the same."""
+        bench, name = self.bench, self.hookpoint.name
+        found = bench.slice(self.hookpoint, feature)
+        drawn = explainer_contexts(
+            bench.contexts, bench.columns(self.hookpoint), feature, hookpoint=name,
+            sampling=wanted.sampling, size=wanted.size, part=wanted.part, attempt=wanted.attempt,
+        )  # fmt: skip
+        purpose = f"order-{wanted.attempt}" if wanted.attempt else "order"
+        seed = seeds.seed_of(bench.contexts.seed, name, feature, purpose)
+        order = seeds.permutation(seed, len(drawn.first_token))
+        examples = self.shown(found, drawn.first_token[order], drawn.decile[order])
+        promoted, suppressed = self.effects.get(feature, ((), ()))
+        evidence = Evidence(
+            feature=feature,
+            hookpoint=name,
+            examples=examples,
+            silent=self._silent(feature, found, wanted.silent),
+            max_activation=float(found.activation.max(initial=0)),
+            promoted=promoted,
+            suppressed=suppressed,
+            peak_tokens=self._peak_tokens(found),
+        )
+        return Gathered(evidence, tuple(drawn.first_token[order].tolist()))
+
+    def shown(
+        self, found: FeatureActivations, first_token: np.ndarray, decile: Sequence[int] | np.ndarray
+    ) -> tuple[Shown, ...]:
+        """Read contexts as prompts show them."""
+        length = self.bench.contexts.length
+        tokens = self.bench.files.tokens.windows(first_token, length)
+        values = spread(found, first_token, length)
+        files = self.bench.files
+        texts = pieces(files.vocabulary, files.meta.special_ids, tokens)
+        return tuple(
+            Shown(tuple(text), tuple(value.tolist()), int(ten))
+            for text, value, ten in zip(texts, values, decile, strict=True)
+        )
+
+    def _silent(self, feature: int, found: FeatureActivations, n: int) -> tuple[Shown, ...]:
+        """Take silent train contexts: first those with one of the feature's tokens, then any."""
+        if not n:
+            return ()
+        drawn = self.bench.draw(self.hookpoint, feature)
+        hard = with_token(
+            self.bench.contexts, found, drawn, hookpoint=self.hookpoint.name,
+            size=min(n, HARD), side=TRAIN,
+        )  # fmt: skip
+        slots = [*hard.rows("token", "train"), *hard.rows("random", "train")]
+        first = _distinct(hard, np.array(slots, np.int64))[:n]
+        return self.shown(found, first, [0] * len(first))
+
+    def _peak_tokens(self, found: FeatureActivations) -> tuple[PeakToken, ...]:
+        """Count the tokens of train firings, most frequent first."""
+        contexts = self.bench.contexts
+        train = contexts.train[found.token // contexts.sequence_length]
+        token, value = found.token[train], found.activation[train]
+        step = max(1, len(token) // LOOKED_AT)
+        ids = self.bench.files.tokens.windows(token[::step].astype(np.uint64), 1)[:, 0]
+        kinds, place, count = np.unique(ids, return_inverse=True, return_counts=True)
+        mean = np.bincount(place, weights=value[::step], minlength=len(kinds)) / count
+        pieces = self.bench.files.vocabulary.strings
+        return tuple(
+            PeakToken(pieces[kinds[i]], int(count[i]), float(mean[i]))
+            for i in np.argsort(-count, kind="stable")[:N_PEAK_TOKENS].tolist()
+        )
+
+
+def _distinct(examples: FeatureExamples, slot: np.ndarray) -> np.ndarray:
+    """First tokens at the slots, each once, in order."""
+    return np.array(list(dict.fromkeys(examples.first_token[slot].tolist())), np.uint64)
+
+
+EFFECTS = """
+select feature, promoted, suppressed
+from feature_chart
+where hookpoint_id = ? and feature between ? and ?
+"""
+
+
+def open_gatherer(
+    catalogue: Catalogue, bench: Workbench, hookpoint: HookpointRecord, features: Sequence[int]
+) -> Gatherer:
+    """Read the logit effects of the features to be explained."""
+    wanted = set(features)
+    span = [min(wanted, default=0), max(wanted, default=0)]
+    with catalogue.reading() as con:
+        rows = con.rows(EFFECTS, [hookpoint.hookpoint_id, *span])
+    strings = bench.files.vocabulary.strings
+    effects = {
+        row["feature"]: (_effects(row["promoted"], strings), _effects(row["suppressed"], strings))
+        for row in rows
+        if row["feature"] in wanted
+    }
+    return Gatherer(bench, hookpoint, effects)
+
+
+def _effects(
+    entries: Sequence[Mapping[str, float]] | None, strings: Sequence[str]
+) -> tuple[Effect, ...]:
+    return tuple(Effect(strings[int(e["token"])], float(e["value"])) for e in entries or ())

@@ -1,0 +1,91 @@
+"""A random SAE, the baseline that nothing was trained for: `random:FEATURES:K` or with `:SEED`.
+
+    p = x W_enc                a = relu of the k largest entries of p                xhat = a W_encᵀ
+
+Rows of W_enc's transpose are unit vectors in uniformly random directions, the decoder is that
+transpose and b_dec is 0 (methods 5.9 and 6.5; the baseline of arXiv 2410.13928). No mean is
+subtracted, as there: the weights then follow from their address alone, before a token is read. So
+where the hookpoint has a large mean, the features along it fire on most tokens and many others on
+none; compare densities before scores. Each hookpoint gets its own directions, or those of
+neighbouring layers of one residual stream would be the same features twice.
+"""
+
+import hashlib
+import re
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+from core.sae.coder import Origin, Weights
+from core.sae.topk import TopK
+from core.seeds import generator, text_seed
+from data.errors import BadInput
+
+PREFIX = "random:"
+SPEC = re.compile(r"random:(\d{1,9}):(\d{1,9})(?::(\d{1,18}))?")
+ROWS = 4096  # drawn at once
+NOTE = "random directions: a baseline, nothing was trained"
+
+
+class Random(TopK):
+    """TopK with weights from a seed."""
+
+    kind = "random"
+
+
+class Size(NamedTuple):
+    """What a source without files says."""
+
+    n_features: int
+    k: int  # features on at a token, at most
+    seed: int
+
+
+def is_random(source: object) -> bool:
+    """Say whether a source is drawn and not loaded."""
+    return str(source).startswith(PREFIX)
+
+
+def read_size(source: str) -> Size:
+    """Read "random:2048:32:7" as 2048 features, 32 at a token, seed 7; without a seed 0."""
+    found = SPEC.fullmatch(source)
+    size = found and Size(int(found[1]), int(found[2]), int(found[3] or 0))
+    if not size or not 1 <= size.k <= size.n_features:
+        raise BadInput(
+            f"--sae {source} is no random SAE: write random:FEATURES:K or random:FEATURES:K:SEED "
+            "with 1 <= K <= FEATURES, e.g. random:2048:32"
+        )
+    return size
+
+
+def draw_sae(source: str, hookpoint: str, width: int) -> Random:
+    """Draw the SAE of one hookpoint; `width` numbers a token are read and rebuilt there."""
+    size = read_size(source)
+    rows = _unit_rows(text_seed(f"random-sae|{size.seed}|{hookpoint}"), size.n_features, width)
+    W_dec = torch.from_numpy(rows)  # [features, width]
+    weights = Weights(
+        W_enc=W_dec.T, b_enc=torch.zeros(size.n_features), b_dec=torch.zeros(width), W_dec=W_dec
+    )
+    origin = Origin(
+        source=source,
+        sha256=hashlib.sha256(rows.tobytes()).hexdigest(),
+        hookpoint=hookpoint,
+        settings={"d_in": width, "num_latents": size.n_features, "k": size.k, "seed": size.seed,
+                  "dtype": "F32"},
+        notes=(NOTE,),
+    )  # fmt: skip
+    return Random(weights, size.k, origin=origin)
+
+
+def _unit_rows(seed: int, n: int, width: int) -> np.ndarray:
+    """Draw directions uniformly on the sphere: normal numbers over their length, float32 [n, w].
+
+    In 64 bits until the end, so that the rounding of one machine's sums does not show in the hash.
+    """
+    rng = generator(seed)
+    rows = np.empty((n, width), np.float32)
+    for first in range(0, n, ROWS):
+        drawn = rng.standard_normal((min(ROWS, n - first), width))
+        rows[first : first + ROWS] = drawn / np.linalg.norm(drawn, axis=1, keepdims=True)
+    return rows
