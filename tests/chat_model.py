@@ -16,7 +16,7 @@ from pathlib import Path
 
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+from transformers import GenerationConfig, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 CONTEXT = 8192  # tokens, prompt and answer together
 TEMPLATE = (
@@ -50,8 +50,11 @@ def tokenizer() -> PreTrainedTokenizerFast:
     return made
 
 
-def save_chat_model(folder: Path) -> Path:
-    """Write a two-layer llama with random weights, and its tokenizer, where a server finds them."""
+def save_chat_model(folder: Path, *, curt: bool = False) -> Path:
+    """Write a two-layer llama with random weights, and its tokenizer, where a server finds them.
+
+    curt: a third of all tokens end its answers, which are short then.
+    """
     made = tokenizer()
     config = LlamaConfig(
         vocab_size=len(made),
@@ -68,6 +71,9 @@ def save_chat_model(folder: Path) -> Path:
     torch.manual_seed(0)
     LlamaForCausalLM(config).save_pretrained(folder)
     made.save_pretrained(folder)
+    if curt:
+        ends = [made.eos_token_id, *range(5, len(made), 3)]
+        GenerationConfig(eos_token_id=ends, pad_token_id=made.pad_token_id).save_pretrained(folder)
     return folder
 
 

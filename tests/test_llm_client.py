@@ -204,7 +204,7 @@ def test_a_limit_on_the_rate_is_lived_with(catalogue):
         opened(catalogue, server, patience=patience) as client,
     ):
         assert texts(client.ask(questions(50))) == [str(i) for i in range(50)]
-        assert server.log.requests < 120
+        assert server.log.requests < 200  # 50 answers, and few knocks at a closed door
 
 
 def test_everybody_waits_as_long_as_the_endpoint_asks(catalogue):

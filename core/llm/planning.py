@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, fields, replace
 from threading import Lock
 from typing import NamedTuple
 
-from core.llm.plausible import answer, logprobs
+from core.llm.plausible import answer, logprobs, shortest
 from core.llm.prices import Price
 from core.llm.requests import Outcome, Reply, Request
 from core.llm.tokens import Counter
@@ -198,9 +198,9 @@ class PlanningClient:
             return len(self._planned) > before
 
     def _share(self, request: Request, text: str) -> Share:
-        shortest = min(self._counter.count_text(text), request.max_tokens)
+        low = min(self._counter.count_text(shortest(text)), request.max_tokens)
         longest = request.max_tokens + self._reasoning
-        return Share(1, 0, self._counter.count(request), shortest, longest)
+        return Share(1, 0, self._counter.count(request), low, longest)
 
 
 def _free(share: Share) -> str:

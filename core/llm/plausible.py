@@ -35,6 +35,24 @@ def answer(request: Request, key: str) -> str:
     return json.dumps(_Maker(request, chance).value(json.loads(request.schema)), ensure_ascii=False)
 
 
+def shortest(said: str) -> str:
+    """Cut every text in an answer to its first word: what a terse model might say."""
+    try:
+        return json.dumps(_terse(json.loads(said)), ensure_ascii=False)
+    except ValueError:
+        return " ".join(said.split()[:2])  # tag and a word
+
+
+def _terse(value: object) -> object:
+    if isinstance(value, str):
+        return value.split()[0] if value.strip() else value
+    if isinstance(value, list):
+        return [_terse(one) for one in value]
+    if isinstance(value, dict):
+        return {name: _terse(one) for name, one in value.items()}
+    return value
+
+
 def logprobs(request: Request, text: str) -> tuple[TokenLogprob, ...] | None:
     """Make up log-probabilities of an answer, or of an echoed prompt; None if none are wanted."""
     if not request.logprobs:

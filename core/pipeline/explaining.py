@@ -62,6 +62,11 @@ class Maker(Protocol):
         """Replies to be stored with the explanations."""
         ...
 
+    @property
+    def note(self) -> str:
+        """How it is going, in a few words; "" = nothing to say."""
+        ...
+
     def made(
         self, bench: Workbench, hookpoint: HookpointRecord, features: Sequence[int]
     ) -> Iterator[list[ledger.NewExplanation]]:
@@ -115,6 +120,7 @@ def _explain_hookpoint(
                 )  # fmt: skip
             else:
                 ledger.require_wanted(catalogue, run_id)
+            meter.note = maker.note or meter.note
             yield meter.advance(len(made))
 
 

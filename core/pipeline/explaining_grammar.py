@@ -110,6 +110,7 @@ class GrammarMaker:
     name = "grammar"
     model = None
     journal = None
+    note = ""
 
     @property
     def described(self) -> dict[str, Any]:

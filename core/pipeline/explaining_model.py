@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from core.explain import EXPLAINERS, explainer_for
 from core.explain.explaining import Tools
 from core.explain.settings import ExplainerSettings
-from core.llm.client import open_client
+from core.llm.client import EndpointClient, open_client
 from core.llm.requests import Client, Reply, Request, spent
 from core.pipeline.crowd import as_finished
 from core.pipeline.evidence import Gatherer, Wanted, open_gatherer
@@ -50,6 +50,11 @@ class ModelMaker:
     def model(self) -> str:
         """The model's name."""
         return self.client.model
+
+    @property
+    def note(self) -> str:
+        """How the calls go, and what the endpoint does not take."""
+        return traffic_note(self.client)
 
     @property
     def described(self) -> dict[str, Any]:
@@ -141,6 +146,13 @@ class ModelMaker:
             attempt=attempt, exact=None, rule=None,
             **NOTHING | known,
         )  # fmt: skip
+
+
+def traffic_note(client: Client | None) -> str:
+    """How a client's calls go, and what its endpoint does not take; "" where nothing is asked."""
+    if not isinstance(client, EndpointClient):
+        return ""
+    return "; ".join([str(client.traffic), *client.notes])
 
 
 def as_sent(request: Request | None) -> str | None:

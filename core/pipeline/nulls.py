@@ -12,6 +12,7 @@ import numpy as np
 from core.nulls import AlwaysYes, null_claims, null_score, null_scores, pairings
 from core.nulls.pairs import Kind, Pairing
 from core.pipeline.crowd import as_finished
+from core.pipeline.explaining_model import traffic_note
 from core.pipeline.judging import ScoreRequest, with_usage
 from core.pipeline.materials import Drawer, nearest_features
 from core.pipeline.running import Meter, running
@@ -175,6 +176,7 @@ def _asked(
                     catalogue, series, run_id, [score for part in group for score in part],
                     features_done=len(group), journal=tools.journal,
                 )  # fmt: skip
+                meter.note = traffic_note(tools.client)
                 yield meter.advance(len(group))
                 group = []
 

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from time import monotonic
 
 from data.catalogue import Catalogue
-from data.errors import GlossError
+from data.errors import BudgetReached, GlossError, Stopped
 from data.ledger import Cancelled
 from data.records import Progress
 from data.runs import Plan, end_run, start_run
@@ -25,6 +25,9 @@ def running(catalogue: Catalogue, plan: Plan, total: int, done: int = 0) -> Iter
         raise GlossError(
             f"run {run_id} was cancelled; what was finished is kept, the same command goes on"
         ) from None
+    except (BudgetReached, Stopped) as error:
+        end_run(catalogue, run_id, "interrupted", str(error).splitlines()[0])
+        raise
     except Exception as error:
         end_run(catalogue, run_id, "failed", str(error).splitlines()[0] if str(error) else None)
         raise

@@ -13,6 +13,7 @@ from core.examples import PRESETS
 from core.examples.similar import SimilarIndex
 from core.pipeline import selection
 from core.pipeline.crowd import as_finished
+from core.pipeline.explaining_model import traffic_note
 from core.pipeline.judging import SIBLINGS, Asked, Bench, GrammarWork, ScoreRequest
 from core.pipeline.materials import KINDS, Drawer, nearest_features
 from core.pipeline.nulls import NULL_KINDS, null_stage
@@ -147,6 +148,7 @@ def _score(work: Work) -> Iterator[Progress]:
                 )  # fmt: skip
             else:
                 ledger.require_wanted(catalogue, run_id)
+            meter.note = traffic_note(work.tools.client)
             yield meter.advance(len(made))
         judgements.summarise_deciles(catalogue, run_id)
 
