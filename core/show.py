@@ -12,7 +12,7 @@ import numpy as np
 
 from core.examples.contexts import SPLITS, spread
 from core.examples.draw import KINDS
-from core.nulls.figures import percentile
+from core.nulls.figures import FEWEST, percentile
 from core.pipeline.workbench import Workbench
 from data import caches, nulls, results
 from data.catalogue import Catalogue, Row
@@ -231,14 +231,34 @@ def _paragraphs(found: dict[str, Any]) -> Iterator[str]:
         + (f"; {found['reason']}" if found["reason"] else "")
     )
     for shown in found["explanations"]:
-        yield f"  {shown['text'] or shown['error']}"
+        who = " ".join(filter(None, (shown["explainer"], shown["model"])))
+        yield f"  {shown['text'] or shown['error']}  ({who})"
         for name, score in shown["scores"].items():
             value = score.get("balanced_accuracy", score.get("value"))
             low, high = score["interval"]
             span = f" [{low:.2f}, {high:.2f}]" if low is not None else ""
             figure = "undefined" if value is None else f"{value:.2f}{span}"
-            yield f"    {name} {figure}, n {score['n']}, failed {score['failed']}"
+            yield (
+                f"    {name} {figure}, n {score['n']}, failed {score['failed']}, "
+                f"{_said_by(score)}{_among_nulls(score)}"
+            )
     for example in found["examples"][:20]:
         peak = max(example["activations"])
         text = "".join(example["tokens"]).replace("\n", "↵")
         yield f"  {example['decile'] or '-':>2}  {peak:7.2f}  {text}"
+
+
+def _said_by(score: dict[str, Any]) -> str:
+    """Who answered about what, e.g. "judged by llama, preset quick"; a check needs no preset."""
+    if score["preset"] == "exact":
+        return "checked"
+    return f"judged by {score['judge']}, preset {score['preset']}"
+
+
+def _among_nulls(score: dict[str, Any]) -> str:
+    """Where it stands among null scores, e.g. ", above 97 % of 150 shuffled"."""
+    return "".join(
+        f", above {place['value']:.0%} of {place['n']} {kind}"
+        for kind, place in score["percentile"].items()
+        if place["n"] >= FEWEST
+    )

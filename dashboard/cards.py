@@ -127,10 +127,16 @@ def _below(score: Score) -> str:
     """Precision and recall under an exact score; under the others a preset that is not usual."""
     figures = exact_figures(score)
     if figures is None:
-        words = preset_words(score.preset)
+        words = judged_words(score)
         return f'<div class="low">{html.escape(words)}</div>' if words else ""
     precision, recall = figures
     return f'<div class="low">precision {_two(precision)} · recall {_two(recall)} of tokens</div>'
+
+
+def judged_words(score: Score) -> str:
+    """Who judged, unless the grammar did, and what is not usual about the preset."""
+    who = [f"judge {score.judge}"] if score.judge != "grammar" else []
+    return ", ".join([*who, *filter(None, [preset_words(score.preset)])])
 
 
 def preset_words(preset: str) -> str:

@@ -22,7 +22,7 @@ def labels(run: Row) -> str:
     settings = settings_of(run)
     words = [f"features {settings['features']}"] if settings.get("features") else []
     if run["stage"] == "explain":
-        words += explain_words(settings) if is_grammar(settings) else model_words(settings)
+        words += explain_words(settings)
     elif run["stage"] == "score":
         words += [_joined(settings[name]) for name in ("scorers", "preset", "kinds")
                   if settings.get(name)]  # fmt: skip
@@ -50,13 +50,23 @@ def is_grammar(settings: dict[str, Any], who: str = "explainer") -> bool:
     return settings.get(who, "grammar") == "grammar"
 
 
-def model_words(settings: dict[str, Any]) -> list[str]:
-    """Who explained from what, e.g. ["activations", "llama-70b", "40 examples, top"]."""
-    words = [str(settings["explainer"]), str(settings.get("model", ""))]
-    return [*words, f"{settings.get('examples')} examples, {settings.get('sampling')}"]
-
-
 def explain_words(settings: dict[str, Any]) -> list[str]:
+    """What an explanation was made from and how, e.g. ["40 examples, top", "mdl"]."""
+    return grammar_words(settings) if is_grammar(settings) else model_words(settings)
+
+
+def model_words(settings: dict[str, Any]) -> list[str]:
+    """What a language model was shown, and what was said by whom where several were asked."""
+    words = [f"{settings.get('examples')} examples, {settings.get('sampling')}"]
+    words += [str(settings["explainer"])]
+    if settings.get("model"):
+        words.append(str(settings["model"]))
+    if settings.get("judge"):
+        words.append(f"chosen by {settings['judge']}")
+    return words
+
+
+def grammar_words(settings: dict[str, Any]) -> list[str]:
     """What a grammar explanation was learnt from and how, in a few words."""
     examples = settings.get("examples")
     data = f"{examples} examples, {settings.get('sampling')}" if examples else "all train tokens"

@@ -177,10 +177,36 @@ group by all
 def every_distribution(con: Connection, hookpoint_id: int) -> dict[Series, dict[str, np.ndarray]]:
     """All null scores of a hookpoint: of each series, values by kind."""
     found: dict[Series, dict[str, np.ndarray]] = {}
-    for row in con.rows(EVERY, [hookpoint_id]):
+    for row in con.rows(EVERY, [hookpoint_id]) + con.rows(EVERY_RANDOM, [hookpoint_id] * 2):
         series = Series(hookpoint_id, row["scorer_id"], row["explainer_id"])
         found.setdefault(series, {})[row["kind"]] = np.array(row["values"], np.float64)
     return found
+
+
+# What random_distribution says, of all scorers and explainers at once.
+EVERY_RANDOM = """
+select scorer_id, explainer_id, 'random-sae' as kind, list(value order by feature) as values
+from (
+    select s.scorer_id, e.explainer_id, e.feature, s.value
+    from score s
+    join explanation e using (explanation_id)
+    join hookpoint h using (hookpoint_id)
+    join sae a using (sae_id)
+    join cache c on c.cache_id = h.cache_id
+    where a.kind = 'random' and s.value is not null and h.hookpoint_id <> ?
+        and (h.name, c.subject_id) = (
+            select (own.name, own_cache.subject_id)
+            from hookpoint own
+            join cache own_cache using (cache_id)
+            where own.hookpoint_id = ?
+        )
+    qualify row_number() over (
+        partition by e.hookpoint_id, e.feature, s.scorer_id, e.explainer_id
+        order by e.explanation_id desc
+    ) = 1
+)
+group by scorer_id, explainer_id
+"""
 
 
 REAL = """

@@ -66,7 +66,7 @@ def test_settings_are_labels():
     assert commands.labels(RUN) == "features 0-9 · 40 examples, top · mdl"
     asked = {"explainer": "cot", "model": "llama", "examples": 40, "sampling": "mix"}
     run = RUN | {"settings": json.dumps(asked)}
-    assert commands.labels(run) == "cot · llama · 40 examples, mix"
+    assert commands.labels(run) == "40 examples, mix · cot · llama"
 
 
 def test_the_command_as_it_was_typed_goes_on_and_a_page_has_none():
@@ -147,7 +147,7 @@ def test_enough_contexts_need_no_word():
 
 def verdict(explanation, token, predicted, *, kind="activating"):
     return {
-        "explanation_id": explanation, "scorer": "detection", "preset": "gloss", "kind": kind,
+        "explanation_id": explanation, "scorer": "detection", "preset": "gloss", "judge": "grammar", "kind": kind,
         "context_kind": kind, "first_token": token, "marks": None, "predicted": predicted,
         "expected": kind == "activating",
     }  # fmt: skip

@@ -13,6 +13,7 @@ from answering import by_text, plausible, verdict, yes
 from chat_model import save_chat_model
 from scripted_server import Faults, serving, serving_apart
 
+from core import demo
 from core.explain import EXPLAINERS
 from core.explain.settings import ExplainerSettings
 from core.grammar.settings import Settings
@@ -29,6 +30,7 @@ from data.catalogue import Catalogue
 from data.errors import GlossError
 
 MODEL = "test-model"
+SUBJECT = demo.MODEL.name
 WITH_MODEL = [name for name, method in EXPLAINERS.items() if method.needs.model]
 JUDGED = ("detection", "fuzzing", "intruder", "simulation", "generation", "neighbour",
           "discrimination")  # fmt: skip
@@ -305,3 +307,28 @@ def test_scores_of_two_judges_stand_apart(fresh_store):
     judges = [score.judge for score in found.scores if score.scorer == "detection"]
     assert judges == ["grammar", MODEL]
     assert results.headline(found.scores)["detection"].judge == MODEL
+
+
+def test_scorers_without_a_judge_and_similar_contexts_over_an_endpoint_of_embeddings(fresh_store):
+    catalogue = Catalogue(fresh_store)
+    list(explain_stage(catalogue, ExplainRequest("small", (), "0-3", Settings(), workers=1)))
+    with serving(by_text) as server:
+        means = Means(endpoint=EndpointSettings(base_url=server.base_url), encoder="endpoint:bag")
+        request = ScoreRequest("small", (), "0-3", ("detection", "embedding"), preset="quick",
+                               kinds=("similar",), workers=1, means=means)  # fmt: skip
+        list(score_stage(catalogue, request))
+    list(score_stage(catalogue, ScoreRequest("small", (), "0-3", ("surprisal",), preset="quick")))
+    found = rows(catalogue, "select name, judge, s.* from score s join scorer using (scorer_id) "
+                            "where name != 'exact'")  # fmt: skip
+    judges = {(row["name"], row["judge"]) for row in found}
+    assert judges == {("detection", "grammar"), ("embedding", "bag"), ("surprisal", SUBJECT)}
+    kinds = [json.loads(r["detail"])["non_activating"] for r in found if r["name"] == "detection"]
+    assert any(kind.get("similar", {}).get("n", 0) > 0 for kind in kinds)
+    ranked = [row for row in found if row["name"] in ("embedding", "surprisal") and row["value"]]
+    assert ranked
+    assert all(0 <= row["value"] <= 1 and row["n_failed"] == 0 for row in ranked)
+    counts = rows(catalogue, "select count(*) as n, count(value) as ranked, count(predicted) as yes "
+                             "from verdict join scorer using (scorer_id) where name in "
+                             "('embedding', 'surprisal')")[0]  # fmt: skip
+    assert counts["n"] == counts["ranked"] > 0
+    assert counts["yes"] == 0

@@ -3,51 +3,26 @@
 import re
 import threading
 import time
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from asking import PRICE, QUICK, echo, opened, questions, texts
 from scripted_server import BENDING, Faults, serving
 from scripted_shapes import error
 
-from core.llm.budget import Budget, most_tokens
 from core.llm.client import EndpointClient, open_client
-from core.llm.pace import Pace, Patience
-from core.llm.prices import Price
-from core.llm.requests import CallFailed, Message, Reply, Request
+from core.llm.pace import Patience
+from core.llm.requests import CallFailed, Reply
 from core.llm.settings import EndpointSettings
 from core.llm.wire import Answer
 from data.catalogue import Catalogue
-from data.errors import BadInput, BudgetReached, EndpointRefused, EndpointTrouble, Stopped
+from data.errors import EndpointRefused, EndpointTrouble, Stopped
 from data.replies import ReplyStore, reply_ids
-
-QUICK = Patience(first=0.01, longest=0.05, pause=0.5)
-
-
-def questions(n, first=0, **more):
-    prefix = (Message("system", "Judge."),)
-    return [Request(prefix, f"question {i}", 20, **more) for i in range(first, first + n)]
-
-
-def echo(body):
-    """The question's number, so that answers can be told apart."""
-    return body["messages"][-1]["content"].removeprefix("question ")
-
-
-def texts(outcomes):
-    return [outcome.text for outcome in outcomes]
 
 
 @pytest.fixture
 def catalogue(tmp_path):
     return Catalogue(tmp_path)
-
-
-@contextmanager
-def opened(catalogue, server, *, patience=QUICK, price=None, **settings):
-    settings = EndpointSettings("m", server.base_url, **settings)
-    with open_client(catalogue, settings, patience=patience, price=price) as client:
-        yield client
 
 
 def test_answers_come_in_the_order_of_the_questions(catalogue):
@@ -308,67 +283,6 @@ def test_an_interrupt_of_the_body_stops_those_who_wait(catalogue):
     assert ended.wait(1)
 
 
-PRICE = Price(0.001, 0.01)  # the server counts 100 and 10 tokens: 0.2 dollars a call
-
-
-def test_what_a_call_costs_is_kept_with_it(catalogue):
-    with serving(echo) as server:
-        with opened(catalogue, server, price=PRICE) as client:
-            [reply] = client.ask(questions(1))
-            assert reply.cost_usd == pytest.approx(0.2)
-            assert client.traffic.spent_usd == pytest.approx(0.2)
-        with opened(catalogue, server, price=PRICE) as client:
-            assert client.ask(questions(1))[0].cost_usd == pytest.approx(0.2)
-            assert client.traffic.spent_usd == 0
-    assert Budget(None, None).cost(Answer("", None, None, 1, 1, None)) is None
-    assert Budget(None, PRICE).cost(Answer("", None, None, None, 1, None)) is None
-    assert Budget(None, PRICE).cost(Answer("", None, None, 1, 1, 7.0)) == 7.0
-
-
-def test_a_budget_is_never_passed_and_what_was_bought_is_kept(catalogue):
-    worst = Budget(None, PRICE).worst(questions(1)[0])
-    assert worst == pytest.approx(PRICE.cost(most_tokens(questions(1)[0]), 20))
-    with serving(echo, latency=0.01) as server:
-        with (
-            pytest.raises(BudgetReached, match="of \\$3 is spent") as caught,
-            opened(catalogue, server, price=PRICE, budget=3.0) as client,
-        ):
-            client.ask(questions(100))
-        assert "\n" not in str(caught.value)
-        bought = server.log.requests
-        assert 3.0 - worst <= 0.2 * bought <= 3.0
-        with opened(catalogue, server, price=PRICE) as client:
-            client.ask(questions(100))
-            assert client.traffic.known == bought
-        assert server.log.requests == 100
-
-
-def test_calls_that_may_be_billed_count_in_full(catalogue):
-    with (
-        serving(faults=Faults(1.0, kinds=("truncated",))) as server,
-        opened(catalogue, server, price=PRICE, patience=Patience(early=1)) as client,
-    ):
-        [failed] = client.ask(questions(1))
-        assert isinstance(failed, CallFailed)
-        worst = Budget(None, PRICE).worst(questions(1)[0])
-        assert client.traffic.spent_usd == pytest.approx(worst)
-
-
-def test_a_budget_needs_a_price(catalogue):
-    with (
-        serving() as server,
-        pytest.raises(BadInput, match="no price of m"),
-        opened(catalogue, server, budget=1.0),
-    ):
-        pass
-
-
-def test_the_stores_own_table_of_prices_is_read(catalogue):
-    (catalogue.store / "prices.toml").write_text('["m"]\ninput = 1000\noutput = 10000\n')
-    with serving() as server, opened(catalogue, server, budget=1.0) as client:
-        assert client.ask(questions(1))[0].cost_usd == pytest.approx(0.2)
-
-
 def test_two_clients_may_share_what_they_keep(catalogue):
     with serving(echo) as server, opened(catalogue, server) as client:
         other = EndpointSettings("other", server.base_url)
@@ -389,28 +303,6 @@ def test_embeddings_are_asked_again_too(catalogue):
         pytest.raises(EndpointRefused, match="refuses to embed: HTTP 400"),
     ):
         client.embed(["aa"])
-
-
-def test_pauses_double_and_jitter_takes_up_to_half():
-    pace = Pace(4, Patience(first=1.0, longest=6.0))
-    for attempts, whole in ((1, 1.0), (2, 2.0), (3, 4.0), (4, 6.0), (60, 6.0)):
-        assert whole / 2 <= pace.backoff(attempts) <= whole
-    same = [Pace(4, Patience(seed=1)).backoff(3) for _ in range(2)]
-    assert same[0] == same[1]
-
-
-def test_a_crowd_halves_the_calls_once_and_answers_bring_them_back():
-    pace = Pace(32, Patience(pause=100.0))
-    pace.crowded(now=10.0, sent_at=9.0, asked=5.0)
-    assert (pace.limit, pace.until) == (16, 15.0)
-    for _ in range(20):  # those that were in flight beside it say nothing new
-        pace.crowded(now=10.1, sent_at=9.5, asked=5.0)
-    assert (pace.limit, pace.until) == (16, 15.0)
-    pace.crowded(now=16.0, sent_at=15.0, asked=10_000.0)
-    assert (pace.limit, pace.until) == (8, 116.0)
-    for _ in range(1000):
-        pace.answered()
-    assert pace.limit == 32
 
 
 def test_a_date_to_come_back_at_is_honoured(catalogue):

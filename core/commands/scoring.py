@@ -41,7 +41,8 @@ def score(
     kinds: Annotated[str, typer.Option(
         help="Harder non-activating contexts, reported apart: token, neighbour, similar.")] = "",
     nulls: Annotated[str, typer.Option(
-        help="Also score explanations that are not meant: shuffled, neighbour, always-yes.")] = "",
+        help="Also score explanations that are not meant: shuffled, neighbour, always-yes; "
+        "random-sae compares with a cache of a random SAE.")] = "",
     probabilities: Annotated[bool, typer.Option(
         "--probabilities", help="Ask the judge for log-probabilities.")] = False,
     simulation: Annotated[Literal["json", "logprobs"], typer.Option(

@@ -26,7 +26,8 @@ from data.nulls import Donor, NullScore, Series
 from data.records import HookpointRecord, Progress
 from data.runs import Plan
 
-NULL_KINDS = ("shuffled", "neighbour", "always-yes")
+RANDOM_SAE = "random-sae"  # scores of another cache: nothing is asked, they have to be there
+NULL_KINDS = ("shuffled", "neighbour", "always-yes", RANDOM_SAE)
 SAMPLE = 100  # features that null scores are made for
 ASKED = ("detection", "fuzzing", "simulation", "embedding", "surprisal", "generation")
 GATHERED = 16  # features in one transaction
@@ -72,6 +73,9 @@ def null_tasks(
             if scorer.name not in ASKED:
                 continue
             series = Series(hookpoint.hookpoint_id, scorer_id, exchange.explainer_id)
+            if RANDOM_SAE in request.nulls:
+                with catalogue.reading() as con:
+                    nulls.random_distribution(con, series)  # says how to make it where it is not
             tasks = _missing(catalogue, request, series, scorer.name, exchange, pairs)
             if tasks:
                 yield scorer, series, tasks

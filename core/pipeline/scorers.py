@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from core.encoder import Encoder, EndpointEncoder, named, packaged
@@ -198,8 +199,19 @@ class Tools:
         """The local language model of surprisal."""
         from core.causal import Causal
 
-        record = self.bench.record
-        return Causal.load(self.means.reader or record.subject)
+        return Causal.load(self.means.reader or self.bench.record.subject, name=self.reader_name)
+
+    @property
+    def reader_name(self) -> str:
+        """What a score calls the model: a hub id, or a folder's name."""
+        wanted = self.means.reader or self.bench.record.subject
+        return Path(wanted).name if Path(wanted).expanduser().is_dir() else wanted
+
+    def judge_of(self, name: str) -> str:
+        """Who answers for a scorer."""
+        if name == "embedding":
+            return self.encoder.name
+        return self.reader_name if name == "surprisal" else self.means.judge
 
     def scorer(self, name: str, controls_for: Callable[[Material], Sequence[str]]) -> Scorer:
         """Make a scorer by its name."""

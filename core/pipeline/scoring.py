@@ -24,7 +24,6 @@ from core.pipeline.scorers import (
     SCORERS,
     TRANSLATED,
     Group,
-    Means,
     Tools,
     groups,
     opened,
@@ -193,7 +192,7 @@ def scorers_of(
     """The scorer_id of each scorer with its judge."""
     return tuple(
         ledger.method_id(
-            catalogue, "scorer", stored_name(name), judge_of(name, request.means, tools),
+            catalogue, "scorer", stored_name(name), tools.judge_of(name),
             scorer_settings(name, request.means, request.label),
         )
         for name in names
@@ -208,15 +207,6 @@ def made_scorers(
     ids = scorers_of(catalogue, request, request.scorers, tools)
     made = [tools.scorer(name, others) for name in request.scorers]
     return list(zip(made, ids, strict=True))
-
-
-def judge_of(name: str, means: Means, tools: Tools) -> str:
-    """Who answers for a scorer."""
-    if name == "embedding":
-        return tools.encoder.name
-    if name == "surprisal":
-        return means.reader or tools.bench.record.subject
-    return means.judge
 
 
 CLAIMS = """

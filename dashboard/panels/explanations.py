@@ -111,8 +111,8 @@ def compare_with(
 def name(explanation: ExplanationRecord) -> str:
     """Number and what differs, e.g. "#8 · mdl · 40 examples, top"."""
     data, *others = explain_words(explanation.settings)
-    who = [] if explanation.explainer == "grammar" else [explanation.explainer]
-    return " · ".join([f"#{explanation.explanation_id}", *who, *others, data])
+    who = [explanation.model] if explanation.model else []
+    return " · ".join([f"#{explanation.explanation_id}", *others, *who, data])
 
 
 def choose(name: str, number: str | None) -> None:

@@ -74,6 +74,7 @@ def table(found: list[Row]) -> None:
         selection_mode="single-row",
         column_config={
             "Done": st.column_config.ProgressColumn(min_value=0, max_value=1, format="percent"),
+            "Cost": st.column_config.TextColumn(width=80),
             "Settings": st.column_config.TextColumn(width=300),
             "Error": st.column_config.TextColumn(width=260),
             "Started": st.column_config.DatetimeColumn(format="D MMM HH:mm:ss"),
