@@ -8,17 +8,24 @@ that sets it). A field with `hidden` has no flag.
 import inspect
 from collections.abc import Callable
 from dataclasses import MISSING, Field, fields
-from typing import Annotated, Any, get_type_hints
+from typing import Annotated, Any, NamedTuple, get_type_hints
 
 import typer
 
 
+class Group(NamedTuple):
+    """A record whose fields are flags."""
+
+    record: type
+    title: str  # under which the help lists them
+
+
 def with_flags(
-    *leave_out: str, **groups: type
+    *leave_out: str, **groups: Group
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Give a command, for each group, the flags of a record, and the record made from them.
 
-    >>> @with_flags(settings=Settings)
+    >>> @with_flags(settings=Group(Settings, "Rules"))
     ... def explain(cache: str, settings: Settings) -> None: ...
 
     leave_out: fields that the command sets by itself.
@@ -28,11 +35,11 @@ def with_flags(
         signature = inspect.signature(command)
         hints = get_type_hints(command, include_extras=True)
         own = [p for p in signature.parameters.values() if p.name not in groups]
-        parts = {name: _parameters(record, leave_out) for name, record in groups.items()}
+        parts = {name: _parameters(group, leave_out) for name, group in groups.items()}
 
         def run(**given: Any) -> None:
             made = {
-                name: groups[name](**{p.name: given.pop(p.name) for p in parts[name]})
+                name: groups[name].record(**{p.name: given.pop(p.name) for p in parts[name]})
                 for name in groups
             }
             command(**given, **made)
@@ -47,16 +54,16 @@ def with_flags(
     return decorate
 
 
-def _parameters(record: type, leave_out: tuple[str, ...]) -> list[inspect.Parameter]:
-    hints = get_type_hints(record)
+def _parameters(group: Group, leave_out: tuple[str, ...]) -> list[inspect.Parameter]:
+    hints = get_type_hints(group.record)
     return [
         inspect.Parameter(
             found.name,
             inspect.Parameter.KEYWORD_ONLY,
             default=_default(found),
-            annotation=Annotated[hints[found.name], _option(found)],
+            annotation=Annotated[hints[found.name], _option(found, group.title)],
         )
-        for found in fields(record)
+        for found in fields(group.record)
         if found.name not in leave_out and not found.metadata.get("hidden")
     ]
 
@@ -67,12 +74,13 @@ def _default(found: Field) -> Any:
     return inspect.Parameter.empty if found.default_factory is MISSING else found.default_factory()
 
 
-def _option(found: Field) -> Any:
+def _option(found: Field, title: str) -> Any:
     known = found.metadata
     names = [known["flag"]] if "flag" in known else []
     return typer.Option(
         *names,
-        help=known.get("help", ""),
+        help=_sentence(known.get("help", "")),
+        rich_help_panel=title,
         min=known.get("low"),
         max=known.get("high"),
         show_default=known.get("shown", True),
@@ -80,6 +88,6 @@ def _option(found: Field) -> Any:
     )
 
 
-def flag_of(found: Field) -> str:
-    """A field's flag, e.g. "--max-tokens"."""
-    return found.metadata.get("flag", "--" + found.name.replace("_", "-"))
+def _sentence(text: str) -> str:
+    """Write help as the other options do, e.g. "of the draws" -> "Of the draws."."""
+    return text[:1].upper() + text[1:] + "." if text else ""

@@ -33,7 +33,8 @@ def paired(
     by_item: dict[tuple, dict[int, Row]] = {}
     for row in verdicts:
         if row["scorer"] == scorer and row["explanation_id"] in (first, second):
-            item = (row["judge"], row["preset"], row["kind"], row["context_kind"], row["first_token"],
+            item = (row["judge"], row["preset"], row["kind"], row["context_kind"],
+                    row["first_token"],
                     tuple(row["marks"] or ()))  # fmt: skip
             by_item.setdefault(item, {})[row["explanation_id"]] = row
     both = [pair for pair in by_item.values() if len(pair) == 2]

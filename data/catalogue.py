@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from random import uniform
-from threading import RLock
+from threading import Lock, RLock
 from time import monotonic, sleep
 from typing import Any
 
@@ -35,6 +35,9 @@ SETTINGS = {
     "autoload_known_extensions": "false",
     "preserve_insertion_order": "true",
 }
+# Connections of one process share an instance, which is usable a moment after it can be had: two
+# threads that open at once find it without its functions. One at a time, whoever asks.
+OPENING = Lock()
 HOLDER = re.compile(r"\(PID (\d+)\)")
 
 Row = dict[str, Any]
@@ -150,7 +153,7 @@ class Catalogue:
             try:
                 yield Connection(raw)
             finally:
-                raw.close()
+                _close(raw)
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
@@ -164,7 +167,7 @@ class Catalogue:
                 raw.execute("commit")
                 con.committed()
             finally:
-                raw.close()  # an open transaction is rolled back
+                _close(raw)  # an open transaction is rolled back
 
     def _create(self) -> None:
         """Make a new catalogue beside its final name, then rename: a killed start leaves none."""
@@ -209,7 +212,8 @@ class Catalogue:
         give_up, pause = monotonic() + self._patience, 0.004
         while True:
             try:
-                return duckdb.connect(self.path, config=dict(SETTINGS))
+                with OPENING:
+                    return duckdb.connect(self.path, config=dict(SETTINGS))
             except duckdb.IOException as error:
                 if "Could not set lock" not in str(error):
                     raise
@@ -246,6 +250,11 @@ class Catalogue:
             f"{self.path} could not be written: {str(error).splitlines()[0]}; what was stored "
             "before is kept: make room there, or name another --store, and run the same again"
         )
+
+
+def _close(raw: duckdb.DuckDBPyConnection) -> None:
+    with OPENING:  # the last one to close takes the instance with it
+        raw.close()
 
 
 def schema_sha256() -> str:

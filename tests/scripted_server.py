@@ -237,8 +237,10 @@ def serving_apart(answer: str = "scripted_server:five", *options: str) -> Iterat
     command = [sys.executable, __file__, "--answer", answer, *options]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout
-        yield f"http://127.0.0.1:{int(process.stdout.readline())}/v1"
-        process.kill()
+        try:
+            yield f"http://127.0.0.1:{int(process.stdout.readline())}/v1"
+        finally:
+            process.kill()
 
 
 def main() -> None:

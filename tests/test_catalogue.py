@@ -3,8 +3,10 @@
 import subprocess
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
+import pyarrow as pa
 import pytest
 
 from data.catalogue import Catalogue
@@ -119,3 +121,15 @@ def test_threads_may_write_at_once(tmp_path):
         thread.join()
     with catalogue.reading() as con:
         assert con.value("select count(*) from note") == 40
+
+
+def test_threads_that_open_at_once_all_find_a_whole_database(tmp_path):
+    catalogue = Catalogue(tmp_path)
+    one = pa.table({"a": ["x"]})
+
+    def look(_turn: int) -> int:
+        with catalogue.reading() as con, con.table("wanted", one):
+            return con.value("select count(*) from wanted")
+
+    with ThreadPoolExecutor(4) as pool:
+        assert set(pool.map(look, range(600))) == {1}

@@ -147,8 +147,9 @@ def test_enough_contexts_need_no_word():
 
 def verdict(explanation, token, predicted, *, kind="activating"):
     return {
-        "explanation_id": explanation, "scorer": "detection", "preset": "gloss", "judge": "grammar", "kind": kind,
-        "context_kind": kind, "first_token": token, "marks": None, "predicted": predicted,
+        "explanation_id": explanation, "scorer": "detection", "preset": "gloss", "judge": "grammar",
+        "kind": kind, "context_kind": kind, "first_token": token, "marks": None,
+        "predicted": predicted,
         "expected": kind == "activating",
     }  # fmt: skip
 

@@ -327,8 +327,8 @@ def test_scorers_without_a_judge_and_similar_contexts_over_an_endpoint_of_embedd
     ranked = [row for row in found if row["name"] in ("embedding", "surprisal") and row["value"]]
     assert ranked
     assert all(0 <= row["value"] <= 1 and row["n_failed"] == 0 for row in ranked)
-    counts = rows(catalogue, "select count(*) as n, count(value) as ranked, count(predicted) as yes "
-                             "from verdict join scorer using (scorer_id) where name in "
+    counts = rows(catalogue, "select count(*) as n, count(value) as ranked, count(predicted) as "
+                             "yes from verdict join scorer using (scorer_id) where name in "
                              "('embedding', 'surprisal')")[0]  # fmt: skip
     assert counts["n"] == counts["ranked"] > 0
     assert counts["yes"] == 0

@@ -19,7 +19,7 @@ from core.commands.options import (
     typed,
 )
 from core.explain.settings import ExplainerSettings
-from core.flags import with_flags
+from core.flags import Group, with_flags
 from core.grammar.settings import Settings
 from core.llm.settings import EndpointSettings
 from data.errors import BadInput
@@ -31,8 +31,12 @@ Explainer = Literal[
 Sampling = Literal["quantiles", "random", "top", "mix"]
 
 
-@with_flags("explainer", "examples", "sampling", rules=Settings, asking=ExplainerSettings,
-            endpoint=EndpointSettings)  # fmt: skip
+@with_flags(
+    "explainer", "examples", "sampling",
+    rules=Group(Settings, "Rules of the grammar"),
+    asking=Group(ExplainerSettings, "Explanations by a language model"),
+    endpoint=Group(EndpointSettings, "Endpoint of the language model"),
+)  # fmt: skip
 def explain(
     cache: CacheName,
     rules: Settings,

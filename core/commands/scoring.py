@@ -18,13 +18,13 @@ from core.commands.options import (
     parts,
     typed,
 )
-from core.flags import with_flags
+from core.flags import Group, with_flags
 from core.llm.settings import EndpointSettings
 
 Run = Annotated[int | None, typer.Option(help="Only explanations of this run.", show_default="all")]
 
 
-@with_flags("model", endpoint=EndpointSettings)
+@with_flags("model", endpoint=Group(EndpointSettings, "Endpoint of the language model"))
 def score(
     cache: CacheName,
     endpoint: EndpointSettings,
@@ -43,8 +43,6 @@ def score(
     nulls: Annotated[str, typer.Option(
         help="Also score explanations that are not meant: shuffled, neighbour, always-yes; "
         "random-sae compares with a cache of a random SAE.")] = "",
-    probabilities: Annotated[bool, typer.Option(
-        "--probabilities", help="Ask the judge for log-probabilities.")] = False,
     simulation: Annotated[Literal["json", "logprobs"], typer.Option(
         help="How a model simulates: lists of values, or prompt log-probabilities of a completions "
         "endpoint.")] = "json",
@@ -63,7 +61,6 @@ def score(
 
     means = Means(
         judge=judge, endpoint=endpoint, encoder=encoder, reader=reader, simulation=simulation,
-        probabilities=probabilities,
     )  # fmt: skip
     request = ScoreRequest(
         cache=cache,
@@ -81,7 +78,7 @@ def score(
     _run(store, request, dry_run=dry_run, as_json=as_json)
 
 
-@with_flags("model", endpoint=EndpointSettings)
+@with_flags("model", endpoint=Group(EndpointSettings, "Endpoint of the language model"))
 def translate(
     cache: CacheName,
     endpoint: EndpointSettings,

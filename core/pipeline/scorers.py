@@ -55,12 +55,12 @@ class Means:
     encoder: str = ""  # "" = the packaged one; a name or folder; endpoint:MODEL
     reader: str = ""  # model for surprisal; "" = the subject
     simulation: Literal["json", "logprobs"] = "json"
-    probabilities: bool = False  # ask judges for log-probabilities
 
     @property
     def judge_settings(self) -> JudgeSettings:
         """How a language model is asked."""
-        return JudgeSettings(probabilities=self.probabilities)
+        wish = self.endpoint.logprobs if self.endpoint else "auto"
+        return JudgeSettings(probabilities=wish != "off")
 
 
 class Group(NamedTuple):
@@ -84,11 +84,8 @@ def groups(names: Sequence[str], means: Means) -> list[Group]:
 def scorer_settings(name: str, means: Means, label: str) -> dict[str, Any]:
     """What makes two scores of one scorer and judge comparable, JSON-ready."""
     settings: dict[str, Any] = {"preset": TRANSLATED if name == TRANSLATED else label}
-    if means.judge != GRAMMAR and name not in JUDGELESS:
-        if means.probabilities and name in ("detection", "fuzzing", "neighbour"):
-            settings["probabilities"] = True
-        if name == "simulation":
-            settings["mode"] = means.simulation
+    if means.judge != GRAMMAR and name == "simulation":
+        settings["mode"] = means.simulation
     return settings
 
 
