@@ -233,13 +233,13 @@ def _paragraphs(found: dict[str, Any]) -> Iterator[str]:
     for shown in found["explanations"]:
         who = " ".join(filter(None, (shown["explainer"], shown["model"])))
         yield f"  {shown['text'] or shown['error']}  ({who})"
-        for name, score in shown["scores"].items():
+        for score in shown["presets"]:
             value = score.get("balanced_accuracy", score.get("value"))
             low, high = score["interval"]
             span = f" [{low:.2f}, {high:.2f}]" if low is not None else ""
             figure = "undefined" if value is None else f"{value:.2f}{span}"
             yield (
-                f"    {name} {figure}, n {score['n']}, failed {score['failed']}, "
+                f"    {score['scorer']} {figure}, n {score['n']}, failed {score['failed']}, "
                 f"{_said_by(score)}{_among_nulls(score)}"
             )
     for example in found["examples"][:20]:

@@ -19,7 +19,21 @@ def as_object(catalogue: Catalogue) -> dict[str, Any]:
         "store": str(catalogue.store),
         "caches": [_cache(catalogue, record, found) for record in caches.caches(catalogue)],
         "runs": [_run(row) for row in found],
+        "replies": _replies(catalogue),
     }
+
+
+REPLIES = """
+select count(*) as n, sum(input_tokens) as input_tokens, sum(output_tokens) as output_tokens,
+       sum(cost_usd) as cost_usd, count(*) filter (cost_usd is null) as n_without_cost
+from reply
+"""
+
+
+def _replies(catalogue: Catalogue) -> dict[str, Any]:
+    """Everything that language models were ever asked from this store, each answer once."""
+    with catalogue.reading() as con:
+        return con.row(REPLIES) or {}
 
 
 def _cache(catalogue: Catalogue, record: CacheRecord, found: Sequence[Row]) -> dict[str, Any]:
@@ -98,6 +112,14 @@ def lines(catalogue: Catalogue, *, as_json: bool) -> Iterator[str]:
             f"{cache['alive']:,} of {cache['features']:,} "
             f"features fired; {cache['bytes'] / 1e6:,.1f} MB; {cache['state']}"
         )
+    replies = found["replies"]
+    if replies["n"]:
+        known = f"${replies['cost_usd'] or 0:.4f}"
+        unknown = replies["n_without_cost"]
+        yield f"  {replies['n']:,} answers of language models, paid once each: " + (
+            "cost unknown" if unknown == replies["n"] else
+            known + (f" and {unknown:,} of unknown cost" if unknown else "")
+        )  # fmt: skip
     for run in found["runs"]:
         where = f" at {run['hookpoint']}" if run["hookpoint"] else ""
         tail = f"; {run['error']}" if run["error"] else ""

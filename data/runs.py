@@ -12,6 +12,7 @@ from typing import Any
 
 from data.caches import digest
 from data.catalogue import Catalogue, Connection, Row, as_json
+from data.errors import StoreBusy
 from data.records import NO_USAGE, Stage, State, Usage
 
 SILENT = 60  # seconds without a heartbeat after which a run of another host counts as gone
@@ -27,6 +28,7 @@ class Plan:
     method_id: int | None  # explainer_id or scorer_id
     settings: Mapping[str, Any]  # as a person would compare them, JSON-ready
     command: tuple[str, ...] = ()  # as typed, without the store; () = begun by a page
+    paid: bool = False  # asks a language model: two of the same at once would pay twice
 
 
 def start_run(catalogue: Catalogue, plan: Plan, total: int, done: int = 0) -> int:
@@ -35,6 +37,8 @@ def start_run(catalogue: Catalogue, plan: Plan, total: int, done: int = 0) -> in
                            dict(plan.settings))  # fmt: skip
     with catalogue.writing() as con:
         _mark_interrupted(con)
+        if plan.paid:
+            _require_alone(con, settings_hash)
         run_id = con.value(
             "select max(run_id) from run where settings_hash = ? "
             "and status in ('interrupted', 'failed', 'queued')",
@@ -56,6 +60,19 @@ def start_run(catalogue: Catalogue, plan: Plan, total: int, done: int = 0) -> in
             [total, done, os.getpid(), socket.gethostname(), list(plan.command) or None, run_id],
         )
     return run_id
+
+
+def _require_alone(con: Connection, settings_hash: str) -> None:
+    """Refuse what another live process is doing."""
+    row = con.row(
+        "select run_id, pid from run where settings_hash = ? and status = 'running' and pid <> ?",
+        [settings_hash, os.getpid()],
+    )
+    if row is not None:
+        raise StoreBusy(
+            f"run {row['run_id']} (process {row['pid']}) is asking the same: wait for it, or "
+            "cancel it on the page of runs; what it was answered is kept"
+        )
 
 
 def beat(

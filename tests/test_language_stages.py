@@ -30,7 +30,7 @@ from data.catalogue import Catalogue
 from data.errors import GlossError
 
 MODEL = "test-model"
-SUBJECT = demo.MODEL.name
+SUBJECT = str(demo.MODEL)
 WITH_MODEL = [name for name, method in EXPLAINERS.items() if method.needs.model]
 JUDGED = ("detection", "fuzzing", "intruder", "simulation", "generation", "neighbour",
           "discrimination")  # fmt: skip

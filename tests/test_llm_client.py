@@ -320,3 +320,25 @@ def test_a_date_to_come_back_at_is_honoured(catalogue):
     with serving(once) as server, opened(catalogue, server, patience=patience) as client:
         client.ask(questions(1))
     assert moments[1] >= back.replace(microsecond=0)
+
+
+def test_an_outage_fails_nothing_but_the_run(catalogue):
+    """What was given up while nobody answered is no result: asked again it gets its answer."""
+    patience = Patience(attempts=2, early=2, first=0.01)
+    with serving(echo, faults=Faults(1.0, kinds=("error",))) as server:
+        for n in (1, 2, 40):
+            with (
+                opened(catalogue, server, patience=patience) as client,
+                pytest.raises(EndpointTrouble, match="does not answer"),
+            ):
+                client.ask(questions(n))
+    with serving(echo) as server, opened(catalogue, server) as client:
+        assert texts(client.ask(questions(40))) == [str(i) for i in range(40)]
+
+
+def test_a_key_that_is_quoted_in_an_answer_is_not_kept(catalogue, monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-very-secret")
+    said = serving(lambda body: "Bearer sk-very-secret")
+    with said as server, opened(catalogue, server) as client:
+        (reply,) = client.ask(questions(1))
+    assert reply.text == "Bearer [key]"

@@ -15,6 +15,7 @@ from core.commands.options import (
     Json,
     Store,
     Workers,
+    is_typed,
     open_store,
     typed,
 )
@@ -65,6 +66,8 @@ def explain(
     """Write explanations of features; those of the grammar are checked exactly over the corpus."""
     from core.pipeline.explaining import ExplainRequest
 
+    if not endpoint.model and explainer != "grammar" and (is_typed("base-url", "model")):
+        endpoint.require_model()
     who = explainer or ("activations" if endpoint.model else "grammar")
     if who == "grammar":
         if endpoint.model:

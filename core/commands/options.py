@@ -63,6 +63,11 @@ def parts(text: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
 
 
+def is_typed(*flags: str) -> bool:
+    """Whether one of the flags stands on the command line, not in a variable."""
+    return any(word.split("=")[0] in {f"--{flag}" for flag in flags} for word in sys.argv[1:])
+
+
 def typed() -> tuple[str, ...]:
     """The command as it was typed, without the store: what goes on with a run that stopped."""
     words = sys.argv[1:]

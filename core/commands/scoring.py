@@ -118,5 +118,7 @@ def _run(store: Path, request, *, dry_run: bool, as_json: bool) -> None:
         show(price_scoring(catalogue, request), as_json=as_json)
         return
     done = draw(score_stage(catalogue, request))
-    print(f"next: gloss show {request.cache}, or gloss serve" if done else
-          "nothing to do: the chosen explanations have these scores")  # fmt: skip
+    if done and done.total:
+        print(f"next: gloss show {request.cache}, or gloss serve")
+    else:
+        print(f"nothing to do: {done.note if done else 'no hookpoint was chosen'}")

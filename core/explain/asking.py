@@ -13,6 +13,7 @@ from core.replies import BadReply, cleaned
 
 T = TypeVar("T")
 REPAIR = "explanation repair"
+QUOTED = 4000  # characters of a bad answer that are sent back
 NOTHING = "(no answer)"  # in a conversation: some endpoints refuse an empty turn
 
 
@@ -94,7 +95,7 @@ def _answer(question: Question[T], outcome: Outcome) -> Asked[T]:
 def _repaired(question: Question[T], bad: Asked[T]) -> Request:
     """Go on with the conversation; reasoning is not sent back."""
     request = question.request
-    said = Message("assistant", cleaned(bad.reply or "") or NOTHING)
+    said = Message("assistant", cleaned(bad.reply or "")[:QUOTED] or NOTHING)
     return Request(
         prefix=(*request.messages, said),
         question=repair(bad.defects[-1], question.form),

@@ -233,7 +233,7 @@ def price_at(catalogue: Catalogue, settings: EndpointSettings) -> Price | None:
     """Find what a model's tokens cost: from the store's table, else as the endpoint lists it."""
     preset, table = preset_of(settings), catalogue.store / PRICES
     stated = quote(settings.model, table, (), base_url=preset.base_url).price
-    if stated is not None or preset.local or preset.name == "openai":  # these list no prices
+    if stated is not None or preset.name not in ("", "openrouter"):  # the others list no prices
         return stated
     return quote(settings.model, table, _listed(settings), base_url=preset.base_url).price
 

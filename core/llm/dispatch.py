@@ -71,6 +71,7 @@ class Dispatcher:
         self._stuck = 0  # threads whose call was given up on
         self._ending: GlossError | None = None
         self._answered = self._retries = self._failed = self._failed_in_row = 0
+        self._held: list[CallFailed] = []  # given up since the last answer
         self._recent: deque[float] = deque(maxlen=10_000)  # times of answers
 
     def submit(
@@ -211,7 +212,7 @@ class Dispatcher:
         if not self._flying:  # nothing will give back what it has set aside
             spent = f"${self.budget.spent:.4g} of ${self.budget.dollars:.4g} is spent"
             self.end(BudgetReached(f"{spent}, the next call could pass the budget: {KEPT}, "
-                                   "with a larger budget"))  # fmt: skip
+                                   "with as much again"))  # fmt: skip
             return 0.001  # the end is seen at once
         return None
 
@@ -244,6 +245,7 @@ class Dispatcher:
             self._answered += 1
             self._failed_in_row = 0
             self._recent.append(now)
+            self._release()
         self._arrived(Arrival(call, answer, cost, now - sent_at))
 
     def _landed(self, call: Call, sent_at: float) -> bool:
@@ -285,7 +287,15 @@ class Dispatcher:
         if refused.status in FOR_ALL or (refused.status in UNFIT and not self._answered):
             self.end(error)
         else:
-            self._fail(call, str(refused), error)
+            self._failed += 1
+            self._release()
+            self.finish(CallFailed(call.key, str(refused)))
+
+    def _release(self) -> None:
+        """Hand out held failures: the endpoint is alive, so they are theirs; with the lock."""
+        held, self._held = self._held, []
+        for outcome in held:
+            self.finish(outcome)
 
     def _fail(self, call: Call, reason: str, error: GlossError) -> None:
         """Give a call up; `error` ends everything where that has become a habit; with the lock."""
@@ -295,7 +305,14 @@ class Dispatcher:
         if never or self._failed_in_row >= max(NEVER, IN_ROW * self._concurrency):
             self.end(error)
         else:
-            self.finish(CallFailed(call.key, reason))
+            # Held until another call shows that the endpoint is there: an outage is no answer, and
+            # what it took with it is to be asked again.
+            self._held.append(CallFailed(call.key, reason))
+            if not self._flying and not self._queue:
+                if self._answered:
+                    self._release()
+                else:
+                    self.end(error)
 
     def _sentence(self, what: str, reason: Exception) -> str:
         return f"{self._name} {what}: {reason}; {KEPT}"

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 CONNECT = 10.0  # seconds to be connected
 UNWORDED = frozenset({400, 404, 422})  # statuses with which parameters are complained about
+LONGEST = 1_000_000  # characters of an answer; what is longer answers nothing of ours
 CHANGES = 10  # times that one request is worded anew
 
 
@@ -74,11 +75,20 @@ class Endpoint:
         for _ in range(CHANGES):
             body = self._adaptation.applied(whole)
             try:
-                return answer_of(self._post(path_of(request), body), request)
+                return self._clean(answer_of(self._post(path_of(request), body), request))
             except _Complaint as complaint:
                 if not self._adaptation.learn(body, str(complaint), complaint.parameter):
                     raise Refused(str(complaint), complaint.status) from complaint
         raise Refused("it takes none of the usual parameters", 400)
+
+    def _clean(self, answer: Answer) -> Answer:
+        """Keep the key out of the store, should an endpoint quote it, and floods of text."""
+        if len(answer.text) > LONGEST:
+            raise Later(f"an answer of {len(answer.text):,} characters", billed=True)
+        key = key_of(self.preset)
+        if key is None or key not in answer.text:
+            return answer
+        return answer._replace(text=answer.text.replace(key, "[key]"), logprobs=None)
 
     def vectors(self, texts: Sequence[str]) -> list[list[float] | None]:
         """Embed texts, in their order; None for one that came without a vector."""

@@ -12,7 +12,6 @@ from core.llm.presets import Preset, resolve
 from core.llm.settings import EndpointSettings
 from data.errors import BadInput
 
-DEFAULT = "openai"
 NO_KEY = "none"  # for servers that take none; the SDK insists on one
 ANY_KEY = "OPENAI_API_KEY"
 OPENROUTER_KEY = "sk-or-"  # how keys of OpenRouter begin
@@ -22,7 +21,7 @@ SECRET = re.compile(r"api[-_]?key|authorization|secret|password", re.IGNORECASE)
 
 def preset_of(settings: EndpointSettings) -> Preset:
     """The endpoint; its base_url is the address by which requests are known."""
-    return resolve(settings.base_url or DEFAULT)
+    return resolve(settings.base_url)
 
 
 def identity(settings: EndpointSettings) -> str:

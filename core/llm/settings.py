@@ -20,12 +20,11 @@ class EndpointSettings:
         },
     )
     base_url: str = field(
-        default="",
+        default="openai",
         metadata={
             "help": "the endpoint's address, or openai, openrouter, vllm, ollama, llama.cpp, "
             "transformers",
             "env": "OPENAI_BASE_URL",
-            "shown": "openai",
         },
     )
     concurrency: int = field(
@@ -37,7 +36,7 @@ class EndpointSettings:
     budget: float | None = field(
         default=None,
         metadata={
-            "help": "dollars; the run stops cleanly before they are passed",
+            "help": "dollars for this start; it stops cleanly before they are passed",
             "low": 0,
             "shown": "none",
         },

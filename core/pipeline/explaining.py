@@ -108,7 +108,8 @@ def _explain_hookpoint(
     if len(missing) < len(chosen):
         meter.note = f"{len(chosen) - len(missing):,} are there already"
     plan = Plan("explain", bench.record.cache_id, hookpoint.hookpoint_id, explainer_id,
-                _settings(request, maker), request.command)  # fmt: skip
+                _settings(request, maker), request.command,
+                paid=maker.model is not None)  # fmt: skip
     exact_id = exact_scorer(catalogue)
     yield meter.now()
     with running(catalogue, plan, len(chosen), len(chosen) - len(missing)) as run_id:

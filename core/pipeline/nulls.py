@@ -58,6 +58,11 @@ def null_stage(
     scorers: with their scorer_ids; those that look at no explanation have no null.
     """
     drawer = Drawer(tools.bench, hookpoint, request.drawing)
+    for exchange in exchanges(catalogue, request, hookpoint, chosen):
+        found = {pair.kind for pair in _pairs(catalogue, request, tools, hookpoint, exchange)}
+        for kind in {"shuffled", "neighbour"} & set(request.nulls) - found:
+            note = f"no {kind} nulls: no other explained feature to take; explain more features"
+            yield Progress(f"nulls of {hookpoint.name}", 0, 0, note=note)
     for scorer, series, tasks in null_tasks(catalogue, request, tools, hookpoint, chosen, scorers):
         yield from _asked(catalogue, request, tools, drawer, scorer, series, tasks)
 

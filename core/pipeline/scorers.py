@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
-from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from core.encoder import Encoder, EndpointEncoder, named, packaged
@@ -196,13 +195,12 @@ class Tools:
         """The local language model of surprisal."""
         from core.causal import Causal
 
-        return Causal.load(self.means.reader or self.bench.record.subject, name=self.reader_name)
+        return Causal.load(self.reader_name)
 
     @property
     def reader_name(self) -> str:
-        """What a score calls the model: a hub id, or a folder's name."""
-        wanted = self.means.reader or self.bench.record.subject
-        return Path(wanted).name if Path(wanted).expanduser().is_dir() else wanted
+        """What a score calls the model: as it was typed, a hub id or a folder."""
+        return self.means.reader or self.bench.record.subject
 
     def judge_of(self, name: str) -> str:
         """Who answers for a scorer."""

@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator, Sequence
 from time import monotonic
 from typing import NamedTuple
 
+import pyarrow as pa
+
 from core.examples import PRESETS
 from core.examples.similar import SimilarIndex
 from core.pipeline import selection
@@ -132,10 +134,12 @@ def _score(work: Work) -> Iterator[Progress]:
     scorer_ids = scorers_of(catalogue, work.request, work.group.names, work.tools)
     asked = unscored_features(work, scorer_ids)
     if not asked:
+        yield Progress(f"scoring {hookpoint.name}", 0, 0, note=why_nothing(work))
         return
     meter = Meter(f"scoring {hookpoint.name}", len(asked))
     plan = Plan("score", work.bench.record.cache_id, hookpoint.hookpoint_id, scorer_ids[0],
-                work.settings, work.request.command)  # fmt: skip
+                work.settings, work.request.command,
+                paid=work.tools.journal is not None)  # fmt: skip
     yield meter.now()
     with running(catalogue, plan, len(asked)) as run_id:
         for made in made_by(work, scorer_ids, asked):
@@ -197,6 +201,37 @@ def scorers_of(
         )
         for name in names
     )  # fmt: skip
+
+
+UNSCORED = """
+select count(*) as explained,
+       count(*) filter (f.reason is not null and f.reason <> 'reduced') as few
+from (
+    select distinct hookpoint_id, feature
+    from explanation
+    where hookpoint_id = ? and text is not null and (? is null or run_id = ?)
+) e
+join feature f using (hookpoint_id, feature)
+semi join chosen using (feature)
+"""
+
+
+def why_nothing(work: Work) -> str:
+    """Say why no score is missing, e.g. "3 of 3 explained features have too few contexts"."""
+    chosen = scored_features(work.request, work.bench, work.hookpoint)
+    run_id = work.request.run_id
+    table = pa.table({"feature": pa.array(chosen, pa.uint32())})
+    with work.catalogue.reading() as con, con.table("chosen", table):
+        (row,) = con.rows(UNSCORED, [work.hookpoint.hookpoint_id, run_id, run_id])
+    explained, few = row["explained"], row["few"]
+    if not explained:
+        return f"none of the {len(chosen):,} chosen features has an explanation; explain them first"
+    said = f"{few:,} of {explained:,} explained features have too few contexts for a score"
+    return (
+        said
+        if few == explained
+        else "the chosen explanations have these scores" + (f"; {said}" if few else "")
+    )
 
 
 def made_scorers(

@@ -91,4 +91,4 @@ def prompt(evidence: Evidence, layout: Layout) -> Prompt:
 
 def _peak(one: PeakToken, largest: float) -> str:
     strength = 10 * one.mean / largest if largest > 0 else 0.0
-    return f"{quoted(one.piece)}: {one.n} times, mean strength {strength:.1f}"
+    return f"{quoted(one.piece)}: {one.n} time{'s' * (one.n != 1)}, mean strength {strength:.1f}"
