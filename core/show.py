@@ -33,13 +33,24 @@ order by feature
 def cache_lines(
     catalogue: Catalogue, name: str, hookpoints: Sequence[str] | None, *, as_json: bool
 ) -> Iterator[str]:
-    """One line a feature of a cache, all hookpoints unless some are named."""
+    """One line a feature of a cache, all hookpoints unless some are named.
+
+    For people only explained features have a line, and the others a count.
+    """
     record = caches.cache(catalogue, name)
     chosen = [caches.hookpoint(record, h) for h in hookpoints or ()] or record.hookpoints
     for hookpoint in chosen:
+        silent = 0
         for first in range(0, hookpoint.n_features, PAGE):
             for found in _features(catalogue, record, hookpoint, first, first + PAGE - 1):
-                yield json.dumps(found, ensure_ascii=False) if as_json else _sentence(found)
+                if as_json:
+                    yield json.dumps(found, ensure_ascii=False)
+                elif found["explanations"]:
+                    yield _sentence(found)
+                else:
+                    silent += 1
+        if silent:
+            yield f"{hookpoint.name}  {silent:,} features are not explained yet"
 
 
 def _features(
@@ -137,9 +148,6 @@ def _score(score: Score) -> dict[str, Any]:
 
 def _sentence(found: dict[str, Any]) -> str:
     head = f"{found['hookpoint']}/{found['feature']}"
-    if not found["explanations"]:
-        few = f" ({found['reason']})" if found["reason"] else ""
-        return f"{head}  not explained yet{few}"
     newest = found["explanations"][-1]
     figures = [
         f"{name} {score['balanced_accuracy']:.2f} "

@@ -1,11 +1,11 @@
 """`gloss explain`: with the grammar, or with a language model."""
 
 from dataclasses import replace
-from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
+from core.commands.doing import do, price
 from core.commands.options import (
     DEFAULT_STORE,
     CacheName,
@@ -64,7 +64,7 @@ def explain(
     workers: Workers = 0,
 ) -> None:  # fmt: skip
     """Write explanations of features; those of the grammar are checked exactly over the corpus."""
-    from core.pipeline.explaining import ExplainRequest
+    from core.pipeline.explaining import ExplainRequest, explain_stage
 
     if not endpoint.model and explainer != "grammar" and (is_typed("base-url", "model")):
         endpoint.require_model()
@@ -88,20 +88,9 @@ def explain(
         retry_failed=retry_failed,
         command=typed(),
     )
-    _run(store, request, dry_run=dry_run, as_json=as_json)
-
-
-def _run(store: Path, request, *, dry_run: bool, as_json: bool) -> None:
-    from core.pipeline.explaining import explain_stage
-    from core.progress import draw
-
-    catalogue = open_store(store)
     if dry_run:
-        from core.commands.planning import show
         from core.pipeline.pricing import price_explaining
 
-        show(price_explaining(catalogue, request), as_json=as_json)
+        price(price_explaining(open_store(store), request), as_json=as_json)
         return
-    done = draw(explain_stage(catalogue, request))
-    print(f"next: gloss score {request.cache}, or gloss serve" if done else
-          "nothing to do: the chosen features have this explanation")  # fmt: skip
+    do(store, request, explain_stage, f"gloss score {cache}")

@@ -1,10 +1,11 @@
 """`gloss score` and `gloss translate`: what explanations are worth."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from core.commands.doing import do, price
 from core.commands.options import (
     DEFAULT_STORE,
     CacheName,
@@ -20,6 +21,9 @@ from core.commands.options import (
 )
 from core.flags import Group, with_flags
 from core.llm.settings import EndpointSettings
+
+if TYPE_CHECKING:
+    from core.pipeline.judging import ScoreRequest
 
 Run = Annotated[int | None, typer.Option(help="Only explanations of this run.", show_default="all")]
 
@@ -75,7 +79,7 @@ def score(
         nulls=parts(nulls),
         command=typed(),
     )
-    _run(store, request, dry_run=dry_run, as_json=as_json)
+    _score(store, request, dry_run=dry_run, as_json=as_json)
 
 
 @with_flags("model", endpoint=Group(EndpointSettings, "Endpoint of the language model"))
@@ -103,22 +107,15 @@ def translate(
         means=Means(judge=judge, endpoint=endpoint),
         command=typed(),
     )
-    _run(store, request, dry_run=dry_run, as_json=as_json)
+    _score(store, request, dry_run=dry_run, as_json=as_json)
 
 
-def _run(store: Path, request, *, dry_run: bool, as_json: bool) -> None:
+def _score(store: Path, request: "ScoreRequest", *, dry_run: bool, as_json: bool) -> None:
     from core.pipeline.scoring import score_stage
-    from core.progress import draw
 
-    catalogue = open_store(store)
     if dry_run:
-        from core.commands.planning import show
         from core.pipeline.pricing import price_scoring
 
-        show(price_scoring(catalogue, request), as_json=as_json)
+        price(price_scoring(open_store(store), request), as_json=as_json)
         return
-    done = draw(score_stage(catalogue, request))
-    if done and done.total:
-        print(f"next: gloss show {request.cache}, or gloss serve")
-    else:
-        print(f"nothing to do: {done.note if done else 'no hookpoint was chosen'}")
+    do(store, request, score_stage, f"gloss show {request.cache}")

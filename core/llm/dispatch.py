@@ -287,9 +287,7 @@ class Dispatcher:
         if refused.status in FOR_ALL or (refused.status in UNFIT and not self._answered):
             self.end(error)
         else:
-            self._failed += 1
-            self._release()
-            self.finish(CallFailed(call.key, str(refused)))
+            self._fail(call, str(refused), error, is_there=True)  # who refuses is there
 
     def _release(self) -> None:
         """Hand out held failures: the endpoint is alive, so they are theirs; with the lock."""
@@ -297,13 +295,16 @@ class Dispatcher:
         for outcome in held:
             self.finish(outcome)
 
-    def _fail(self, call: Call, reason: str, error: GlossError) -> None:
+    def _fail(self, call: Call, reason: str, error: GlossError, *, is_there: bool = False) -> None:
         """Give a call up; `error` ends everything where that has become a habit; with the lock."""
         self._failed += 1
         self._failed_in_row += 1
         never = not self._answered and self._failed >= NEVER
         if never or self._failed_in_row >= max(NEVER, IN_ROW * self._concurrency):
             self.end(error)
+        elif is_there:
+            self._release()
+            self.finish(CallFailed(call.key, reason))
         else:
             # Held until another call shows that the endpoint is there: an outage is no answer, and
             # what it took with it is to be asked again.

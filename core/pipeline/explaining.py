@@ -103,6 +103,8 @@ def _explain_hookpoint(
     )
     missing = missing_features(catalogue, request, hookpoint, explainer_id, chosen)
     if not missing:
+        note = why_nothing(catalogue, request, hookpoint, explainer_id, chosen)
+        yield Progress(f"explaining {hookpoint.name}", 0, 0, note=note)
         return
     meter = Meter(f"explaining {hookpoint.name}", len(missing))
     if len(missing) < len(chosen):
@@ -145,6 +147,19 @@ def missing_features(
         failures=not request.retry_failed,
     )  # fmt: skip
     return [feature for feature in chosen if feature not in there]
+
+
+def why_nothing(
+    catalogue: Catalogue, request: ExplainRequest, hookpoint: HookpointRecord, explainer_id: int,
+    chosen: Sequence[int],
+) -> str:  # fmt: skip
+    """Say that everything is there, and how much of it is a failure."""
+    good = ledger.explained(
+        catalogue, hookpoint.hookpoint_id, explainer_id, request.seed, failures=False
+    )
+    failed = len(set(chosen) - good)
+    said = "the chosen features have this explanation"
+    return said + (f"; {failed:,} of them failed, --retry-failed asks again" if failed else "")
 
 
 def _settings(request: ExplainRequest, maker: Maker) -> dict[str, object]:
