@@ -1,5 +1,6 @@
 """Caches, runs, explanations, items and verdicts: written once, read back equal, resumable."""
 
+import os
 from dataclasses import replace
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 
 from data import caches, judgements, ledger, results, runs
 from data.catalogue import Catalogue
-from data.errors import BadInput, NotFound
+from data.errors import BadInput, NotFound, StoreBusy
 from data.items import ItemTable, item_ids
 from data.records import Score, Tally
 
@@ -206,3 +207,13 @@ def test_a_cancelled_run_stores_no_further_chunk(catalogue, cache):
                                   [replace(NEW, feature=9)])  # fmt: skip
     with catalogue.reading() as con:
         assert con.value("select count(*) from explanation") == 1
+
+
+def test_what_another_process_is_asking_a_model_is_not_asked_beside_it(catalogue, cache):
+    plan = runs.Plan("score", cache.cache_id, None, 1, {"judge": "m"}, paid=True)
+    run = runs.start_run(catalogue, plan, total=3)
+    with catalogue.writing() as con:
+        con.run("update run set pid = ? where run_id = ?", [os.getppid(), run])
+    with pytest.raises(StoreBusy, match=f"run {run} .* is asking the same"):
+        runs.start_run(catalogue, plan, total=3)
+    assert runs.start_run(catalogue, replace(plan, settings={"judge": "n"}), total=3) != run
