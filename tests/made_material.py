@@ -55,6 +55,26 @@ def made_material(corpus, feature=0, *, preset="gloss", neighbours=0):
     )
 
 
+STEADY = Vocabulary([b"<bos>", *(f" w{number}".encode() for number in range(1, 500))])
+
+
+def steady_material(fires_on=7):
+    """A feature that is 5 on " w7" and silent elsewhere, its words being STEADY."""
+    matrix = made_matrix(n_sequences=300, words=60)
+    contexts = Contexts.open(made_files(matrix))
+    columns = MadeColumns([np.where(matrix == fires_on, 5.0, 0.0)])
+    return Material(
+        contexts=contexts,
+        vocabulary=STEADY,
+        activations=columns.slice(0),
+        examples=draw(contexts, columns, 0, hookpoint=HOOK),
+        preset=PRESETS["gloss"],
+        label="gloss",
+        hookpoint=HOOK,
+        max_activation=5.0,
+    )
+
+
 def claim(word, number=1):
     """An explanation that names one word."""
     return Claim(number, f"the word w{word}", None)

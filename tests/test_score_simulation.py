@@ -8,12 +8,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from made_cache import MadeColumns, made_files, made_matrix
+from made_material import steady_material
 from scripted import ScriptedClient
 
-from core.examples import PRESETS, Contexts, draw
 from core.score.items import Items
-from core.score.material import Claim, Material
+from core.score.material import Claim
 from core.score.simulation import (
     SimulationScorer,
     Truth,
@@ -24,28 +23,11 @@ from core.score.simulation import (
 )
 from core.score.simulators import JsonSimulator
 from core.score.statistics import Sums, pearson
-from data.vocabulary import Vocabulary
-
-STRINGS = ["<bos>", *(f" w{number}" for number in range(1, 500))]
-FIRES_ON = 7  # " w7"
 
 
 @pytest.fixture(scope="module")
 def material():
-    """A feature that is 5 on " w7" and silent elsewhere."""
-    matrix = made_matrix(n_sequences=300, words=60)
-    contexts = Contexts.open(made_files(matrix))
-    columns = MadeColumns([np.where(matrix == FIRES_ON, 5.0, 0.0)])
-    return Material(
-        contexts=contexts,
-        vocabulary=Vocabulary([string.encode() for string in STRINGS]),
-        activations=columns.slice(0),
-        examples=draw(contexts, columns, 0, hookpoint="layers.1"),
-        preset=PRESETS["gloss"],
-        label="gloss",
-        hookpoint="layers.1",
-        max_activation=5.0,
-    )
+    return steady_material()
 
 
 def oracle(request):

@@ -6,42 +6,25 @@ import re
 import numpy as np
 import pytest
 from golden import check_golden
-from made_cache import BOS, MadeColumns, made_files, made_matrix
+from made_cache import BOS
+from made_material import STEADY, steady_material
 from one_feature import EXAMPLES, EXPLANATION
 from scripted import ScriptedClient, queue
 
-from core.examples import PRESETS, Contexts, draw
 from core.grammar import Words, parse, predict
 from core.llm.requests import Reply, TokenLogprob
 from core.prompts.simulation import ask_echo, ask_for_ten, ask_pairs
 from core.score.asking import JudgeSettings
-from core.score.material import Claim, Material
+from core.score.material import Claim
 from core.score.simulation import (
     SimulationScorer,
 )
 from core.score.simulators import GrammarSimulator, JsonSimulator, LogprobSimulator, Texts
-from data.vocabulary import Vocabulary
-
-STRINGS = ["<bos>", *(f" w{number}" for number in range(1, 500))]
-FIRES_ON = 7  # " w7"
 
 
 @pytest.fixture(scope="module")
 def material():
-    """A feature that is 5 on " w7" and silent elsewhere."""
-    matrix = made_matrix(n_sequences=300, words=60)
-    contexts = Contexts.open(made_files(matrix))
-    columns = MadeColumns([np.where(matrix == FIRES_ON, 5.0, 0.0)])
-    return Material(
-        contexts=contexts,
-        vocabulary=Vocabulary([string.encode() for string in STRINGS]),
-        activations=columns.slice(0),
-        examples=draw(contexts, columns, 0, hookpoint="layers.1"),
-        preset=PRESETS["gloss"],
-        label="gloss",
-        hookpoint="layers.1",
-        max_activation=5.0,
-    )
+    return steady_material()
 
 
 PIECES = [["a", " b", "", " c"], [" d", "e"], ["", "f"]]
@@ -140,7 +123,7 @@ def test_an_endpoint_without_echo_fails_once_and_says_why():
 
 
 def test_the_grammar_predicts_the_value_of_its_rule_without_a_call(material):
-    words = Words(STRINGS, (BOS,))
+    words = Words(STEADY.strings, (BOS,))
     rules = parse('here:token=" w7" -> 4 @ 1 ; here:token=" w8" -> 9 @ 0.1')
     scorer = SimulationScorer(lambda claim: GrammarSimulator(rules, words), "grammar")
     (found,) = scorer.score(material, [Claim(1, "w7", str(rules))])

@@ -19,17 +19,13 @@ from core.commands.options import (
     open_store,
     typed,
 )
-from core.explain.settings import ExplainerSettings
+from core.explain.settings import ExplainerId, ExplainerSettings, Sampling
 from core.flags import Group, with_flags
 from core.grammar.settings import Settings
 from core.llm.settings import EndpointSettings
 from data.errors import BadInput
 
-Explainer = Literal[
-    "grammar", "plain", "activations", "logits", "cot", "contrastive", "single-token", "best-of-k",
-    "iterative", "debate", "output",
-]  # fmt: skip
-Sampling = Literal["quantiles", "random", "top", "mix"]
+Explainer = Literal["grammar", ExplainerId]
 
 
 @with_flags(

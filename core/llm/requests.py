@@ -10,6 +10,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, Protocol, TypeVar
 
+from data.records import Usage
+
 Role = Literal["system", "user", "assistant"]
 
 
@@ -125,6 +127,13 @@ class Spent(NamedTuple):
     output_tokens: int | None
     cost_usd: float | None
     seconds: float  # summed over calls, which overlap
+
+    @property
+    def usage(self) -> Usage | None:
+        """As results are stored with it; None where nothing was answered."""
+        if not self.calls:
+            return None
+        return Usage(self.calls, self.input_tokens, self.output_tokens, self.cost_usd)
 
 
 def spent(outcomes: Iterable[Outcome]) -> Spent:

@@ -7,12 +7,29 @@ client with one limit of requests in flight.
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from itertools import islice
+from time import monotonic
 from typing import TypeVar
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 
 TICK = 1.0  # seconds between two signs of life
+GATHERED = 1.0  # seconds of finished tasks in one group, at least
+
+
+def in_groups(
+    work: Callable[[Task], Result], tasks: Sequence[Task], threads: int
+) -> Iterator[list[Result]]:
+    """Do the tasks and hand results on about once a second; [] is a sign of life."""
+    group: list[Result] = []
+    since = monotonic()
+    for made in as_finished(work, tasks, threads):
+        group += [made] if made is not None else []
+        if monotonic() - since >= GATHERED:
+            yield group
+            group, since = [], monotonic()
+    if group:
+        yield group
 
 
 def as_finished(

@@ -12,7 +12,6 @@ from typing import Any, Protocol
 from core.explain.settings import ExplainerSettings
 from core.grammar.settings import Settings
 from core.llm.settings import EndpointSettings
-from core.pipeline import selection
 from core.pipeline.explaining_grammar import GrammarMaker, exact_scorer
 from core.pipeline.explaining_model import model_maker
 from core.pipeline.running import Meter, running
@@ -97,7 +96,7 @@ def _explain_hookpoint(
     hookpoint: HookpointRecord,
     maker: Maker,
 ) -> Iterator[Progress]:
-    chosen = chosen_features(request, bench, hookpoint)
+    chosen = bench.chosen(hookpoint, request.features)
     explainer_id = ledger.method_id(
         catalogue, "explainer", maker.name, maker.model, maker.described
     )
@@ -125,16 +124,6 @@ def _explain_hookpoint(
                 ledger.require_wanted(catalogue, run_id)
             meter.note = maker.note or meter.note
             yield meter.advance(len(made))
-
-
-def chosen_features(
-    request: ExplainRequest, bench: Workbench, hookpoint: HookpointRecord
-) -> list[int]:
-    """The features that were asked for, ascending."""
-    return selection.features(
-        request.features, bench.live(hookpoint), hookpoint.n_features,
-        seed=bench.record.seed, name=hookpoint.name,
-    ).tolist()  # fmt: skip
 
 
 def missing_features(

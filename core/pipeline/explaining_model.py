@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
-from time import monotonic, perf_counter
+from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from core.explain import EXPLAINERS, explainer_for
@@ -11,7 +11,7 @@ from core.explain.explaining import Tools
 from core.explain.settings import ExplainerSettings
 from core.llm.client import EndpointClient, open_client
 from core.llm.requests import Client, Reply, Request, spent
-from core.pipeline.crowd import as_finished
+from core.pipeline.crowd import in_groups
 from core.pipeline.evidence import Gatherer, Wanted, open_gatherer
 from core.pipeline.explaining_grammar import UNEXPLAINED
 from core.pipeline.trial import SelectionTrial
@@ -19,13 +19,12 @@ from core.pipeline.workbench import Workbench
 from core.score.language import LanguageJudge
 from data import ledger
 from data.catalogue import Catalogue
-from data.records import HookpointRecord, Usage
+from data.records import HookpointRecord
 
 if TYPE_CHECKING:
     from core.pipeline.explaining import ExplainRequest
 
 NOTHING: dict[str, Any] = {"text": None, "error": None, "example_tokens": None}
-GATHERED = 1.0  # seconds of finished features in one transaction, at least
 
 
 @dataclass(frozen=True)
@@ -68,18 +67,11 @@ class ModelMaker:
         """Explain in groups of about a second, as features get ready."""
         gatherer = open_gatherer(self.catalogue, bench, hookpoint, features)
         attempts = self._attempts(hookpoint) if self.retries else {}
-        group: list[ledger.NewExplanation] = []
-        since = monotonic()
 
         def one(feature: int) -> ledger.NewExplanation:
             return self.explained(gatherer, feature, attempts.get(feature, 0))
 
-        for made in as_finished(one, features, self.threads):
-            group += [made] if made is not None else []
-            if monotonic() - since >= GATHERED:
-                yield group
-                group, since = [], monotonic()
-        yield group
+        yield from in_groups(one, features, self.threads)
 
     def _attempts(self, hookpoint: HookpointRecord) -> dict[int, int]:
         method = ledger.method_id(
@@ -109,7 +101,6 @@ class ModelMaker:
         chosen = written.detail.get("chosen")
         if chosen:  # a candidate that was shown other contexts
             gathered = gatherer.gather(feature, wanted._replace(attempt=int(str(chosen))))
-        total = spent(written.outcomes)
         return self._row(
             feature, start, attempt, "done" if written.text is not None else "failed",
             text=written.text,
@@ -119,8 +110,7 @@ class ModelMaker:
             reply=written.reply,
             calls=tuple(o.key for o in written.outcomes if isinstance(o, Reply)),
             detail=written.detail or None,
-            usage=Usage(total.calls, total.input_tokens, total.output_tokens, total.cost_usd)
-            if total.calls else None,
+            usage=spent(written.outcomes).usage,
         )  # fmt: skip
 
     def _tools(self, gatherer: Gatherer, feature: int, wanted: Wanted, attempt: int) -> Tools:

@@ -16,7 +16,7 @@ from core.pipeline.scorers import GRAMMAR, Means, grammar_scorer
 from core.score.material import Claim, Material, Outcomes, Scorer
 from core.score.neighbour import WANTED
 from data.judgements import Judgement, WrittenText
-from data.records import CacheRecord, HookpointRecord, Usage
+from data.records import CacheRecord, HookpointRecord
 
 DEFAULT = ("detection", "fuzzing")
 SIBLINGS = ("neighbour", "discrimination")  # scorers that need the nearest features
@@ -124,15 +124,8 @@ def judgement(found: Outcomes, material: Material, scorer: str, scorer_id: int) 
 
 def with_usage(found: Outcomes) -> Outcomes:
     """Note in the score what its calls took."""
-    return replace(found, score=replace(found.score, usage=found.score.usage or usage_of(found)))
-
-
-def usage_of(found: Outcomes) -> Usage | None:
-    """What the calls behind an outcome took; None where no language model was asked."""
-    if not found.asked:
-        return None
-    calls, input_tokens, output_tokens, cost_usd, _ = spent(found.asked)
-    return Usage(calls, input_tokens, output_tokens, cost_usd) if calls else None
+    usage = found.score.usage or spent(found.asked).usage
+    return replace(found, score=replace(found.score, usage=usage))
 
 
 @dataclass(frozen=True, slots=True)

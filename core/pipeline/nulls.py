@@ -58,22 +58,33 @@ def null_stage(
     scorers: with their scorer_ids; those that look at no explanation have no null.
     """
     drawer = Drawer(tools.bench, hookpoint, request.drawing)
-    for exchange in exchanges(catalogue, request, hookpoint, chosen):
-        found = {pair.kind for pair in _pairs(catalogue, request, tools, hookpoint, exchange)}
+    plans = paired(catalogue, request, tools, hookpoint, chosen)
+    for _, pairs in plans:
+        found = {pair.kind for pair in pairs}
         for kind in {"shuffled", "neighbour"} & set(request.nulls) - found:
             note = f"no {kind} nulls: no other explained feature to take; explain more features"
             yield Progress(f"nulls of {hookpoint.name}", 0, 0, note=note)
-    for scorer, series, tasks in null_tasks(catalogue, request, tools, hookpoint, chosen, scorers):
+    for scorer, series, tasks in null_tasks(catalogue, request, hookpoint, plans, scorers):
         yield from _asked(catalogue, request, tools, drawer, scorer, series, tasks)
 
 
-def null_tasks(
+def paired(
     catalogue: Catalogue, request: ScoreRequest, tools: Tools, hookpoint: HookpointRecord,
-    chosen: Sequence[int], scorers: Sequence[tuple[Scorer, int]],
+    chosen: Sequence[int],
+) -> list[tuple[Exchange, list[Pairing]]]:  # fmt: skip
+    """Pair the features of each explainer with the explanations of others."""
+    return [
+        (exchange, _pairs(catalogue, request, tools, hookpoint, exchange))
+        for exchange in exchanges(catalogue, request, hookpoint, chosen)
+    ]
+
+
+def null_tasks(
+    catalogue: Catalogue, request: ScoreRequest, hookpoint: HookpointRecord,
+    plans: Sequence[tuple[Exchange, list[Pairing]]], scorers: Sequence[tuple[Scorer, int]],
 ) -> Iterator[tuple[Scorer, Series, list[Task]]]:  # fmt: skip
     """List what each scorer has still to be asked."""
-    for exchange in exchanges(catalogue, request, hookpoint, chosen):
-        pairs = _pairs(catalogue, request, tools, hookpoint, exchange)
+    for exchange, pairs in plans:
         for scorer, scorer_id in scorers:
             if scorer.name not in ASKED:
                 continue

@@ -8,6 +8,7 @@ import json
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pyarrow as pa
@@ -20,11 +21,11 @@ from core.llm.requests import Message, Request
 from core.llm.settings import EndpointSettings
 from core.llm.tokens import counter_for, estimated
 from core.pipeline.evidence import open_gatherer
-from core.pipeline.explaining import ExplainRequest, chosen_features, missing_features
+from core.pipeline.explaining import ExplainRequest, missing_features
 from core.pipeline.explaining_model import ModelMaker
 from core.pipeline.judging import Asked, Bench, ScoreRequest
 from core.pipeline.materials import Drawer
-from core.pipeline.nulls import null_tasks, scored
+from core.pipeline.nulls import null_tasks, paired, scored
 from core.pipeline.scorers import JUDGELESS, Tools, groups, scorer_settings, stored_name
 from core.pipeline.scoring import (
     Work,
@@ -32,7 +33,6 @@ from core.pipeline.scoring import (
     controls,
     open_bench,
     require_explanations,
-    scored_features,
     unscored_features,
 )
 from core.pipeline.workbench import Workbench
@@ -61,7 +61,7 @@ def price_explaining(catalogue: Catalogue, request: ExplainRequest) -> list[Plan
     named = [caches.hookpoint(record, name) for name in request.hookpoints]
     asked = []
     for hookpoint in named or record.hookpoints:
-        chosen = chosen_features(request, bench, hookpoint)
+        chosen = bench.chosen(hookpoint, request.features)
         method = ledger.known_method(
             catalogue, "explainer", maker.name, maker.model, maker.described
         )
@@ -132,7 +132,7 @@ def _ids(work: Work) -> list[int]:
 
 def _judge(work: Work, asked: Sequence[Asked]) -> None:
     drawer = Drawer(work.bench, work.hookpoint, work.request.drawing)
-    others = controls(work.catalogue, work.hookpoint)
+    others = partial(controls, work.catalogue, work.hookpoint)
     scorers = tuple(work.tools.scorer(name, others) for name in work.group.names)
     judging = Bench(drawer, scorers, (NO_METHOD,) * len(scorers))
     for one in asked:
@@ -149,11 +149,12 @@ def _with_nulls(plan: Plan, works: Sequence[Work]) -> Plan:
     for work in works:
         tools = Tools(work.catalogue, work.bench, work.request.means, client, ExitStack(), True)
         drawer = Drawer(work.bench, work.hookpoint, work.request.drawing)
-        others = controls(work.catalogue, work.hookpoint)
+        others = partial(controls, work.catalogue, work.hookpoint)
         made = [(tools.scorer(name, others), 0) for name in work.group.names]
-        chosen = scored_features(work.request, work.bench, work.hookpoint)
+        chosen = work.bench.chosen(work.hookpoint, work.request.features)
+        plans = paired(work.catalogue, work.request, tools, work.hookpoint, chosen)
         for scorer, _, tasks in null_tasks(
-            work.catalogue, work.request, tools, work.hookpoint, chosen, made
+            work.catalogue, work.request, work.hookpoint, plans, made
         ):
             for task in tasks:
                 scored(scorer, drawer.material(task.feature), task)

@@ -42,6 +42,7 @@ SCORERS = (*JUDGED, *MODEL_ONLY, *JUDGELESS)
 IN_FLIGHT = 8  # features judged at once by a language model: each sends dozens of calls
 TRANSLATED = "translated"  # inside the stage; a score of it is an exact one
 
+Controls = Callable[[Material], Sequence[str]]  # explanations of other features
 Place = Literal["processes", "threads"]
 
 
@@ -120,7 +121,7 @@ def grammar_scorer(name: str, bench: Workbench) -> Scorer:
 
 def model_scorer(
     name: str, bench: Workbench, client: Client, means: Means,
-    probe: Callable[[], Prober], controls_for: Callable[[Material], Sequence[str]],
+    probe: Callable[[], Prober], controls: Callable[[], Controls],
 ) -> Scorer:  # fmt: skip
     """Make a scorer whose judge is a language model."""
     settings = means.judge_settings
@@ -141,7 +142,7 @@ def model_scorer(
         "intruder": lambda: intruder_scorer(client, settings),
         "discrimination": lambda: discrimination_scorer(client, settings),
         "simulation": lambda: SimulationScorer(simulator, client.model),
-        "generation": lambda: GenerationScorer(client, probe(), controls_for, settings),
+        "generation": lambda: GenerationScorer(client, probe(), controls(), settings),
         TRANSLATED: lambda: TranslatedExact(client, bench.corpus),
     }
     return makers[name]()
@@ -208,17 +209,15 @@ class Tools:
             return self.encoder.name
         return self.reader_name if name == "surprisal" else self.means.judge
 
-    def scorer(self, name: str, controls_for: Callable[[Material], Sequence[str]]) -> Scorer:
-        """Make a scorer by its name."""
+    def scorer(self, name: str, controls: Callable[[], Controls]) -> Scorer:
+        """Make a scorer by its name; controls: asked for where texts are generated."""
         if name == "embedding":
             return EmbeddingScorer(self.encoder)
         if name == "surprisal":
             return SurprisalScorer(self.reader)
         if self.client is None:
             return grammar_scorer(name, self.bench)
-        return model_scorer(
-            name, self.bench, self.client, self.means, lambda: self.probe, controls_for
-        )
+        return model_scorer(name, self.bench, self.client, self.means, lambda: self.probe, controls)
 
 
 class NoSubject:

@@ -5,16 +5,15 @@ the same scorer, judge and preset is left alone, so that a second run adds nothi
 goes on. Scorers that run in different places make runs of their own.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from time import monotonic
+from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import NamedTuple
 
 import pyarrow as pa
 
 from core.examples import PRESETS
 from core.examples.similar import SimilarIndex
-from core.pipeline import selection
-from core.pipeline.crowd import as_finished
+from core.pipeline.crowd import in_groups
 from core.pipeline.explaining_model import traffic_note
 from core.pipeline.judging import SIBLINGS, Asked, Bench, GrammarWork, ScoreRequest
 from core.pipeline.materials import KINDS, Drawer, nearest_features
@@ -25,6 +24,7 @@ from core.pipeline.scorers import (
     JUDGELESS,
     SCORERS,
     TRANSLATED,
+    Controls,
     Group,
     Tools,
     groups,
@@ -44,7 +44,6 @@ from data.records import CacheRecord, HookpointRecord, Progress
 from data.runs import Plan
 
 CHUNK = 48  # features in one transaction of the grammar
-GATHERED = 1.0  # seconds of finished features in one transaction of a language model, at least
 CONTROLS = 3  # explanations of other features whose texts are a feature's control
 
 
@@ -65,7 +64,7 @@ def score_stage(catalogue: Catalogue, request: ScoreRequest) -> Iterator[Progres
                 work = Work(catalogue, request, bench, hookpoint, group, tools, index)
                 yield from _score(work)
             if request.nulls:
-                chosen = scored_features(request, bench, hookpoint)
+                chosen = bench.chosen(hookpoint, request.features)
                 made = made_scorers(catalogue, request, tools, hookpoint)
                 yield from null_stage(catalogue, request, tools, hookpoint, chosen, made)
 
@@ -169,25 +168,10 @@ def made_by(
         yield from in_order(grammar, pieces, work.request.workers or default_workers())
         return
     drawer = Drawer(work.bench, work.hookpoint, work.request.drawing, work.similar)
-    controls_for = controls(work.catalogue, work.hookpoint)
-    scorers = tuple(work.tools.scorer(name, controls_for) for name in work.group.names)
+    others = partial(controls, work.catalogue, work.hookpoint)
+    scorers = tuple(work.tools.scorer(name, others) for name in work.group.names)
     judging = Bench(drawer, scorers, scorer_ids)
-    yield from grouped(judging.judged, asked, work.tools.threads(work.group.names[0]))
-
-
-def grouped(
-    work: Callable[[Asked], list[Judgement]], asked: Sequence[Asked], threads: int
-) -> Iterator[list[list[Judgement]]]:
-    """Do features over threads and hand them on about once a second."""
-    group: list[list[Judgement]] = []
-    since = monotonic()
-    for made in as_finished(work, asked, threads):
-        group += [made] if made is not None else []
-        if monotonic() - since >= GATHERED:
-            yield group
-            group, since = [], monotonic()
-    if group:
-        yield group
+    yield from in_groups(judging.judged, asked, work.tools.threads(work.group.names[0]))
 
 
 def scorers_of(
@@ -218,7 +202,7 @@ semi join chosen using (feature)
 
 def why_nothing(work: Work) -> str:
     """Say why no score is missing, e.g. "3 of 3 explained features have too few contexts"."""
-    chosen = scored_features(work.request, work.bench, work.hookpoint)
+    chosen = work.bench.chosen(work.hookpoint, work.request.features)
     run_id = work.request.run_id
     table = pa.table({"feature": pa.array(chosen, pa.uint32())})
     with work.catalogue.reading() as con, con.table("chosen", table):
@@ -238,7 +222,7 @@ def made_scorers(
     catalogue: Catalogue, request: ScoreRequest, tools: Tools, hookpoint: HookpointRecord
 ) -> list[tuple[Scorer, int]]:
     """All scorers of a request with their ids, in this process."""
-    others = controls(catalogue, hookpoint)
+    others = partial(controls, catalogue, hookpoint)
     ids = scorers_of(catalogue, request, request.scorers, tools)
     made = [tools.scorer(name, others) for name in request.scorers]
     return list(zip(made, ids, strict=True))
@@ -258,7 +242,7 @@ order by e.feature, e.explanation_id
 def unscored_features(work: Work, scorer_ids: Sequence[int]) -> list[Asked]:
     """The chosen features with explanations that lack a score; those with too few contexts go."""
     request, hookpoint = work.request, work.hookpoint
-    chosen = set(scored_features(request, work.bench, hookpoint))
+    chosen = set(work.bench.chosen(hookpoint, request.features))
     claims = claims_of(work.catalogue, request, hookpoint, chosen)
     if TRANSLATED in work.group.names:  # what is a rule needs no translation
         claims = {f: [c for c in found if c.rule is None] for f, found in claims.items()}
@@ -281,16 +265,6 @@ def unscored_features(work: Work, scorer_ids: Sequence[int]) -> list[Asked]:
         for feature, found in claims.items()
     ]
     return [one for one in asked if any(one.claims)]
-
-
-def scored_features(
-    request: ScoreRequest, bench: Workbench, hookpoint: HookpointRecord
-) -> list[int]:
-    """The features that were asked for, ascending."""
-    return selection.features(
-        request.features, bench.live(hookpoint), hookpoint.n_features,
-        seed=bench.record.seed, name=hookpoint.name,
-    ).tolist()  # fmt: skip
 
 
 def claims_of(
@@ -319,9 +293,7 @@ order by feature
 """
 
 
-def controls(
-    catalogue: Catalogue, hookpoint: HookpointRecord
-) -> Callable[[Material], Sequence[str]]:
+def controls(catalogue: Catalogue, hookpoint: HookpointRecord) -> Controls:
     """Choose other features' explanations for each feature, by its own seed."""
     with catalogue.reading() as con:
         rows = con.rows(OTHERS, [hookpoint.hookpoint_id])

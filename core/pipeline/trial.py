@@ -7,6 +7,7 @@ enough to choose by, too few to report.
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -33,7 +34,7 @@ class SelectionTrial:
 
     def __call__(self, text: str) -> Tried:
         """Ask the judge about the selection items with this explanation."""
-        items, shown = self._items()
+        items, shown = self._items
         bench = self.gatherer.bench
         tokens = bench.files.tokens.windows(items.first_token, bench.contexts.length)
         answers = self.judge_for(text).answer("detection", items, tokens)
@@ -50,6 +51,7 @@ class SelectionTrial:
             outcomes=answers.outcomes,
         )
 
+    @cached_property
     def _items(self) -> tuple[Items, tuple[Shown, ...]]:
         """Draw the selection items and read their texts."""
         bench, name = self.gatherer.bench, self.gatherer.hookpoint.name

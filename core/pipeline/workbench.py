@@ -15,6 +15,7 @@ from core.examples.activating import REASONS, Stream, activating
 from core.examples.contexts import FEWEST_SEQUENCES
 from core.examples.draw import alone
 from core.grammar import Corpus
+from core.pipeline import selection
 from data.activations import Columns, FeatureActivations
 from data.cachefiles import CacheFiles
 from data.catalogue import Catalogue
@@ -96,6 +97,13 @@ class Workbench:
         """Why a feature gets less than the full protocol; None = it does not. Draws nothing."""
         stream = Stream(self.contexts.seed, hookpoint.name, np.array([feature]))
         return REASONS[activating(self.contexts, alone(found), stream).reason[0]]
+
+    def chosen(self, hookpoint: HookpointRecord, spec: str) -> list[int]:
+        """Numbers of the features that were asked for (selection.py), ascending."""
+        return selection.features(
+            spec, self.live(hookpoint), hookpoint.n_features,
+            seed=self.record.seed, name=hookpoint.name,
+        ).tolist()  # fmt: skip
 
     def live(self, hookpoint: HookpointRecord) -> np.ndarray:
         """Numbers of the features that fired, ascending, int64."""
