@@ -1,4 +1,4 @@
-"""The frame: page, style sheet, navigation. Each page is a file in views/; none of it lives here.
+"""The frame: page, style sheets, navigation. Each page is a file in views/; none of it lives here.
 
 Served by `gloss serve`, `gloss demo` or `python -m dashboard`.
 """
@@ -9,15 +9,29 @@ import streamlit as st
 
 HERE = Path(__file__).parent
 
+
+@st.cache_resource
+def style() -> str:
+    """All style sheets as one, sent once a run."""
+    sheets = sorted((HERE / "style").glob("*.css"))
+    return "<style>" + "\n".join(sheet.read_text(encoding="utf-8") for sheet in sheets) + "</style>"
+
+
 st.set_page_config(page_title="Gloss", page_icon=str(HERE / "icon.svg"), layout="wide")
-st.html(HERE / "style.css")
+st.html(style())
 st.navigation(
     [
         st.Page("views/features.py", title="Features", icon=":material/table_rows:", default=True),
         st.Page("views/feature.py", title="Feature", icon=":material/data_object:",
                 url_path="feature"),
+        st.Page("views/compare.py", title="Compare", icon=":material/balance:",
+                url_path="compare"),
         st.Page("views/runs.py", title="Runs", icon=":material/progress_activity:",
                 url_path="runs"),
+        st.Page("views/try_text.py", title="Try text", icon=":material/edit_note:",
+                url_path="try-text"),
+        st.Page("views/import_export.py", title="Data", icon=":material/database:",
+                url_path="data"),
     ],
     position="top",
 ).run()  # fmt: skip

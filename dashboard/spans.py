@@ -2,7 +2,7 @@
 
 Every character is shown, none is obeyed: markup is escaped, controls and direction marks become
 glyphs. Only active or marked tokens get a tag, so that a list of a hundred contexts stays small.
-Classes live in style.css.
+Classes live in style/frame.css.
 """
 
 import html

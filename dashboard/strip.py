@@ -9,6 +9,7 @@ from dashboard.commands import progress_words, rate_of
 from dashboard.spans import block, escape
 from data.catalogue import Row
 
+VERBS = {"cache": "caching", "explain": "explaining", "score": "scoring", "import": "importing"}
 EVERY = 1.0  # seconds between looks, only while something runs
 
 
@@ -41,7 +42,7 @@ def _lines() -> None:
 def line(run: Row) -> str:
     """One run: what, bar, done of total, rate, time left."""
     where = f" · {run['hookpoint']}" if run["hookpoint"] else ""
-    verb = {"cache": "caching", "explain": "explaining", "score": "scoring"}[run["stage"]]
+    verb = VERBS[run["stage"]]
     words = " · ".join(progress_words(run, speed(run)))
     share = run["done"] / run["total"] if run["total"] else 0
     return (

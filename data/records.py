@@ -13,7 +13,7 @@ Kind = Literal[
     "intruder", "discrimination",
 ]  # fmt: skip
 Split = Literal["train", "test"]
-Stage = Literal["cache", "explain", "score"]
+Stage = Literal["cache", "explain", "score", "import"]
 State = Literal["queued", "running", "interrupted", "done", "failed", "cancelled"]
 
 

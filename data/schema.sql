@@ -13,6 +13,7 @@ create sequence run_ids;
 create sequence explanation_ids;
 create sequence item_ids;
 create sequence note_ids;
+create sequence saved_ids;
 create sequence prefix_ids;
 create sequence reply_ids;
 
@@ -154,7 +155,7 @@ create table scorer (
 
 create table run (
     run_id ubigint primary key default nextval('run_ids'),
-    stage varchar,                   -- cache, explain, score
+    stage varchar,                   -- cache, explain, score, import
     cache_id uinteger,
     hookpoint_id uinteger,           -- null: all of the cache
     method_id uinteger,              -- explainer_id or scorer_id of the (first) method; null for cache
@@ -320,9 +321,45 @@ create table note (
     note_id ubigint primary key default nextval('note_ids'),
     hookpoint_id uinteger,
     feature uinteger,
-    tag varchar,                     -- bookmark, label, remark
-    text varchar,
+    tag varchar,                     -- bookmark, label, remark; the newest of a tag holds
+    text varchar,                    -- null: taken back
     created_at timestamp
+);
+
+create table saved (
+    saved_id ubigint primary key default nextval('saved_ids'),
+    kind varchar,                    -- view, settings, query
+    name varchar,                    -- the newest of a kind and name holds
+    body json,                       -- what the kind's page makes of it; null: taken back
+    created_at timestamp
+);
+
+create table feature_summary (       -- derived: what the table of features sorts and filters by
+    hookpoint_id uinteger,
+    feature uinteger,
+    explanation_id ubigint,          -- shown for it: usable, the best by detection, of equals the newest
+    n_explanations uinteger,         -- usable ones
+    detection float,                 -- headline scores of the shown one with their 95 % intervals
+    detection_low float,
+    detection_high float,
+    fuzzing float,
+    fuzzing_low float,
+    fuzzing_high float,
+    exact float,
+    exact_low float,
+    exact_high float,
+    n_judged uinteger,               -- usable verdicts of the shown one, the exact check left out
+    n_failed uinteger
+);
+
+create table import_report (
+    cache_id uinteger,
+    run_id ubigint,                  -- of the import
+    severity varchar,                -- info, warning, error
+    code varchar,
+    n ubigint,                       -- how often
+    example varchar,                 -- the first place it was seen at
+    explanation varchar              -- what it means and what was done about it, in a sentence
 );
 
 create index feature_key on feature (hookpoint_id, feature);

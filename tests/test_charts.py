@@ -3,7 +3,7 @@
 import plotly.graph_objects as go
 import pytest
 
-from dashboard.charts import Histogram, curve, feature_figure
+from dashboard.charts.feature import Histogram, curve, feature_figure
 from data.records import Score, Tally
 
 BINS = Histogram(0.5, [120, 30, 0, 4])

@@ -7,7 +7,7 @@ import streamlit as st
 from dashboard import session, strip
 from dashboard.address import every, feature_named
 from dashboard.cards import fact_strip, logit_table, sentence
-from dashboard.charts import Histogram, curve, feature_figure
+from dashboard.charts.feature import Histogram, curve, feature_figure
 from dashboard.facts import facts, subject_line, why_little, why_silent, why_unexplained
 from dashboard.library import FeatureRecord, Place
 from dashboard.panels import examples, explanations, more, reexplain

@@ -1,20 +1,16 @@
-"""Numbers to one Plotly figure, as plain dictionaries; knows nothing of Streamlit.
+"""The figure of one feature: activation distribution over accuracy by decile, in one figure.
 
-One figure holds both panels of the right column: Plotly is the slowest part of the page, and every
-further figure costs as much again. Colours are left to the theme, which hands them out in trace
-order (detection, fuzzing, activation), so that one figure is right in light and in dark.
+Trace order: detection, fuzzing, activation, which gives each its colour.
 """
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from core.score.statistics import wilson
+from dashboard.charts.parts import GREY, axis, common, heading, line, log_ticks
 from data.records import Interval, Score, Tally
 
-INK, GREY = "light-dark(#1B2230,#E4E8EE)", "light-dark(#5B6675,#98A3B3)"  # spans only
-NEUTRAL = "#8A94A3"  # marks take no light-dark(): one grey that reads on both backgrounds
 HEIGHT, HEIGHT_ALONE = 470, 190  # pixels, of both panels and of the histogram alone
 SYMBOL = {"detection": "circle", "fuzzing": "square"}
 DODGE = {"detection": -0.11, "fuzzing": 0.11}  # so that two scores do not hide each other
@@ -141,41 +137,32 @@ def _bars(histogram: Histogram) -> dict:
 def _layout(histogram: Histogram, curves: Sequence[Curve]) -> dict[str, Any]:
     """Axes and titles; the panels are axis domains, which cost nothing, not subplots."""
     if not curves:
-        return _common(HEIGHT_ALONE) | _histogram_axes(histogram, [0, 1]) | {
-            "annotations": [_heading("Activation distribution", _histogram_note(histogram.counts),
+        return common(HEIGHT_ALONE) | _histogram_axes(histogram, [0, 1]) | {
+            "annotations": [heading("Activation distribution", _histogram_note(histogram.counts),
                                      1.01)],
         }  # fmt: skip
     points = [point for found in curves for point in found.points]
     places = [k for k, (x, _) in SILENT_PLACES.items() if any(p.x == x for p in points)]
-    divider = _line(x0=10.8, x1=10.8, y0=0, y1=1, xref="x2", yref="y2 domain", dash="dot")
+    divider = line(x0=10.8, x1=10.8, y0=0, y1=1, xref="x2", yref="y2 domain", dash="dot")
     axes = _histogram_axes(histogram, [0.74, 1]) | _accuracy_axes(points, places)
-    return _common(HEIGHT) | axes | {
+    return common(HEIGHT) | axes | {
         "legend": {"orientation": "h", "x": 0, "y": 0.47, "yanchor": "bottom",
                    "font": {"size": 11.5}, "traceorder": "normal"},
         "annotations": [
-            _heading("Activation distribution", _histogram_note(histogram.counts), 1.01),
-            _heading("Accuracy by decile", _accuracy_note(curves), 0.54),
+            heading("Activation distribution", _histogram_note(histogram.counts), 1.01),
+            heading("Accuracy by decile", _accuracy_note(curves), 0.54),
             *[_KEY_OF_SECOND] * any(c.is_second for c in curves),
         ],
-        "shapes": [_line(x0=0, x1=1, y0=0.5, y1=0.5, xref="x2 domain", yref="y2", dash="dash"),
+        "shapes": [line(x0=0, x1=1, y0=0.5, y1=0.5, xref="x2 domain", yref="y2", dash="dash"),
                    *[divider] * bool(places)],
     }  # fmt: skip
 
 
-def _common(height: int) -> dict[str, Any]:
-    return {
-        "height": height,
-        "margin": {"l": 46, "r": 4, "t": 28, "b": 38},
-        "bargap": 0.06,
-        "hoverlabel": {"font": {"size": 12}},
-    }
-
-
 def _histogram_axes(histogram: Histogram, domain: list[float]) -> dict[str, Any]:
-    ticks = _log_ticks(histogram.counts)
+    ticks = log_ticks(histogram.counts)
     return {
-        "xaxis": _axis("peak activation in the context", showgrid=False, rangemode="tozero"),
-        "yaxis": _axis("contexts", type="log", domain=domain, **ticks),
+        "xaxis": axis("peak activation in the context", showgrid=False, rangemode="tozero"),
+        "yaxis": axis("contexts", type="log", domain=domain, **ticks),
     }
 
 
@@ -186,9 +173,9 @@ def _accuracy_axes(points: Sequence[Point], places: Sequence[str]) -> dict[str, 
     ticks = _decile_ticks(places, in_pairs)
     which = "deciles in pairs" if in_pairs else "activation decile"
     return {
-        "xaxis2": _axis(f"{which} (1 weakest … 10 strongest)", showgrid=False,
+        "xaxis2": axis(f"{which} (1 weakest … 10 strongest)", showgrid=False,
                         anchor="y2", tickangle=0, range=[0.4, last + 0.6], **ticks),
-        "yaxis2": _axis("share right, dashed = chance", anchor="x2", domain=[0, 0.47],
+        "yaxis2": axis("share right, dashed = chance", anchor="x2", domain=[0, 0.47],
                         range=[-0.03, 1.03], dtick=0.2, tickformat=".1f"),
     }  # fmt: skip
 
@@ -205,17 +192,6 @@ def _accuracy_note(curves: Sequence[Curve]) -> str:
     return f"95 % interval, {n}"
 
 
-def _log_ticks(counts: Sequence[int]) -> dict:
-    """Ticks at the powers of ten that the counts reach."""
-    top = max(counts, default=0) or 1
-    powers = [10**k for k in range(max(1, math.ceil(math.log10(top) + 0.1)) + 1)]
-    lowest = min((n for n in counts if n), default=1)
-    low = 0.7 if lowest >= 10 else -0.15
-    shown = [p for p in powers if math.log10(p) >= low]
-    high = max(math.log10(top) + 0.08, low + 0.6)
-    return {"range": [low, high], "tickvals": shown, "ticktext": [f"{p:,}" for p in shown]}
-
-
 def _decile_ticks(places: Sequence[str], quintiles: bool) -> dict:
     deciles = range(1, 11, 2) if quintiles else range(1, 11)
     values = [d + 0.5 * quintiles for d in deciles]
@@ -227,34 +203,8 @@ def _decile_ticks(places: Sequence[str], quintiles: bool) -> dict:
     }
 
 
-def _heading(text: str, note: str, y: float) -> dict:
-    """A panel's title with a muted note, at the left edge of the figure."""
-    return {
-        "text": f'<b style="color:{INK}">{text}</b>'
-        f'<span style="color:{GREY};font-size:12px">  {note}</span>',
-        "font": {"size": 13}, "showarrow": False,
-        "x": 0, "xref": "paper", "xanchor": "left", "xshift": -49,
-        "y": y, "yref": "paper", "yanchor": "bottom",
-    }  # fmt: skip
-
-
 _KEY_OF_SECOND = {
     "text": f'<span style="color:{GREY}">open: compared</span>',
     "font": {"size": 11.5}, "showarrow": False,
     "x": 1, "xref": "paper", "xanchor": "right", "y": 0.475, "yref": "paper", "yanchor": "bottom",
 }  # fmt: skip
-
-
-def _line(*, dash: str, **place: float | str) -> dict:
-    return {"type": "line", "line": {"dash": dash, "width": 1, "color": NEUTRAL}, **place}
-
-
-def _axis(title: str, **settings: object) -> dict:
-    """An axis in small type."""
-    small = {"size": 11}
-    return {
-        "title": {"text": title, "font": small, "standoff": 4},
-        "tickfont": small,
-        "zeroline": False,
-        "automargin": False,
-    } | settings

@@ -1,0 +1,57 @@
+"""What figures are made of: axes in small type, panel titles, helper lines, ticks."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+INK, GREY = "light-dark(#1B2230,#E4E8EE)", "light-dark(#5B6675,#98A3B3)"  # text in spans only
+NEUTRAL = "#8A94A3"  # marks take no light-dark(): one grey that reads on both backgrounds
+Figure = dict[str, Any]  # {"data": traces, "layout": layout}
+
+
+def common(height: int, **settings: object) -> dict[str, Any]:
+    """The layout that all figures share; height in pixels."""
+    return {
+        "height": height,
+        "margin": {"l": 46, "r": 4, "t": 28, "b": 38},
+        "bargap": 0.06,
+        "hoverlabel": {"font": {"size": 12}},
+    } | settings
+
+
+def axis(title: str, **settings: object) -> dict[str, Any]:
+    """An axis in small type."""
+    small = {"size": 11}
+    return {
+        "title": {"text": title, "font": small, "standoff": 4},
+        "tickfont": small,
+        "zeroline": False,
+        "automargin": False,
+    } | settings
+
+
+def heading(text: str, note: str, y: float, x: float = 0) -> dict[str, Any]:
+    """A panel's title with a muted note, at the left edge of the figure (x, y: paper, 0..1)."""
+    return {
+        "text": f'<b style="color:{INK}">{text}</b>'
+        f'<span style="color:{GREY};font-size:12px">  {note}</span>',
+        "font": {"size": 13}, "showarrow": False,
+        "x": x, "xref": "paper", "xanchor": "left", "xshift": 0 if x else -49,
+        "y": y, "yref": "paper", "yanchor": "bottom",
+    }  # fmt: skip
+
+
+def line(*, dash: str, **place: float | str) -> dict[str, Any]:
+    """A thin grey line, e.g. line(dash="dash", x0=0, x1=1, y0=0, y1=1)."""
+    return {"type": "line", "line": {"dash": dash, "width": 1, "color": NEUTRAL}, **place}
+
+
+def log_ticks(counts: Sequence[int]) -> dict[str, Any]:
+    """Range and ticks of a log axis: the powers of ten that the counts reach."""
+    top = max(counts, default=0) or 1
+    powers = [10**k for k in range(max(1, math.ceil(math.log10(top) + 0.1)) + 1)]
+    lowest = min((n for n in counts if n), default=1)
+    low = 0.7 if lowest >= 10 else -0.15
+    shown = [p for p in powers if math.log10(p) >= low]
+    high = max(math.log10(top) + 0.08, low + 0.6)
+    return {"range": [low, high], "tickvals": shown, "ticktext": [f"{p:,}" for p in shown]}
