@@ -10,7 +10,16 @@ import sys
 
 import typer
 
-from core.commands import explaining, looking, making, scoring
+from core.commands import (
+    comparing,
+    explaining,
+    exporting,
+    importing,
+    looking,
+    making,
+    scoring,
+    sweeping,
+)
 from core.environment import prepare
 from data.errors import GlossError
 
@@ -56,12 +65,16 @@ for command in (
     explaining.explain,
     scoring.score,
     scoring.translate,
+    sweeping.sweep,
+    comparing.compare,
+    exporting.export,
     looking.show,
     looking.status,
     looking.serve,
     looking.bench,
 ):
     app.command()(command)
+app.add_typer(importing.commands, name="import")
 
 
 if __name__ == "__main__":

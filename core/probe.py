@@ -1,15 +1,21 @@
 """Texts that nobody cached: through the subject and its SAEs exactly as the corpus was.
 
-In: texts. Out: activations of one feature, or of all, for every token. BOS, the length of a
+In: texts. Out: activations of one feature, or of all, for every token; what the rules of a grammar
+claim of them; how a text goes on when a feature is steered. BOS, the length of a
 sequence, masked positions, the threshold and the rounding are those of a cache. A text longer than
 a sequence is cut as the corpus is: every piece begins with BOS and knows nothing of the one before.
 """
 
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from core.fired import Everything, Peak, Probed
+from core.grammar import Rules, Words, predict
+from core.steered import Steered, Steering, Writing
 from data.cachefiles import CacheFiles, CacheMeta, HookpointMeta
 from data.catalogue import Catalogue
 from data.errors import BadInput, NotFound
@@ -17,52 +23,9 @@ from data.records import CacheRecord
 from data.vocabulary import Vocabulary
 
 if TYPE_CHECKING:  # torch is loaded when a probe is made
+    from core.encoding import Found
     from core.sae import Sae
     from core.subject import Subject
-
-
-class Probed(NamedTuple):
-    """One feature on one text, token by token; BOS is left out, as it is no part of the text."""
-
-    pieces: tuple[str, ...]  # "" for special tokens and the rest of a split character
-    activations: np.ndarray  # raw, 0 where silent, float32 [tokens]
-
-    @property
-    def peak(self) -> float | None:
-        """Largest activation, raw; None of a text without tokens."""
-        return float(self.activations.max()) if len(self.activations) else None
-
-
-class Peak(NamedTuple):
-    """A feature at the token where it is strongest in a text."""
-
-    feature: int
-    activation: float  # raw
-    token: int  # place in the text, from 0
-
-
-class Everything(NamedTuple):
-    """All features on one text, as they are stored; in the order of tokens."""
-
-    pieces: tuple[str, ...]
-    token: np.ndarray  # place in the text, from 0, int64 [n]
-    feature: np.ndarray  # int32 [n]
-    activation: np.ndarray  # raw, float32 [n]
-
-    def of(self, feature: int) -> Probed:
-        """One feature, spelled out."""
-        here = self.feature == feature
-        values = np.zeros(len(self.pieces), np.float32)
-        values[self.token[here]] = self.activation[here]
-        return Probed(self.pieces, values)
-
-    def peaks(self, most: int = 20) -> list[Peak]:
-        """The strongest features, each at its strongest token (the first of equals)."""
-        order = np.lexsort((self.token, self.feature, -self.activation))
-        _, first = np.unique(self.feature[order], return_index=True)
-        chosen = order[np.sort(first)[:most]]
-        rows = (self.feature[chosen], self.activation[chosen], self.token[chosen])
-        return [Peak(*row) for row in zip(*(array.tolist() for array in rows), strict=True)]
 
 
 class Probe:
@@ -71,8 +34,14 @@ class Probe:
     def __init__(self, subject: "Subject", saes: Mapping[str, "Sae"], meta: CacheMeta) -> None:
         self.subject = subject
         self.meta = meta
-        self._saes = {name: sae.to(subject.device) for name, sae in saes.items()}
+        self._saes: dict[str, Sae] = {}
+        for name, sae in saes.items():
+            self.add(name, sae)
         self._vocabulary = Vocabulary.from_tokenizer(subject.tokenizer)
+
+    def add(self, hookpoint: str, sae: "Sae") -> None:
+        """Take one more SAE of the cache."""
+        self._saes[hookpoint] = sae.to(self.subject.device)
 
     @property
     def hookpoints(self) -> list[str]:
@@ -96,22 +65,85 @@ class Probe:
 
     def everything(self, texts: Sequence[str], hookpoint: str) -> list[Everything]:
         """Run texts and keep what a cache would store of them."""
-        from core.packing import encode
+        return self.across(texts, [hookpoint])[hookpoint]
 
-        sae = self._sae(hookpoint)
-        if not texts:
-            return []
-        clean = [text.encode("utf-8", "replace").decode("utf-8") for text in texts]  # surrogates
-        ids = [np.array(found, np.int64) for found in encode(self.subject.tokenizer, clean)]
+    def across(
+        self, texts: Sequence[str], hookpoints: Sequence[str]
+    ) -> dict[str, list[Everything]]:
+        """Run texts once for several hookpoints."""
+        saes = {name: self._sae(name) for name in hookpoints}
+        if not texts or not saes:
+            return {name: [] for name in saes}
+        ids = self._ids(texts)
         rows = [(text, first) for text, found in enumerate(ids) for first in self._cuts(len(found))]
         # Longest first, for less padding; pieces of one text stay in their order.
         rows.sort(key=lambda row: -self._length(ids[row[0]], row[1]))
-        parts: list[list[_Part]] = [[] for _ in texts]
+        parts = {name: [[] for _ in texts] for name in saes}
         for start in range(0, len(rows), self.meta.batch_size):
             batch = rows[start : start + self.meta.batch_size]
-            for (text, _), part in zip(batch, self._run(ids, batch, hookpoint, sae), strict=True):
-                parts[text].append(part)
-        return [self._joined(*both) for both in zip(ids, parts, strict=True)]
+            for name, found in self._run(ids, batch, saes).items():
+                for (text, _), part in zip(batch, found, strict=True):
+                    parts[name][text].append(part)
+        return {
+            name: [self._joined(*both) for both in zip(ids, found, strict=True)]
+            for name, found in parts.items()
+        }
+
+    def claimed(self, found: Everything, rules: Rules) -> np.ndarray:
+        """What rules say of each token of a text: the activation they predict, float32 [tokens].
+
+        NaN where no rule holds. As in the exact check a rule sees whole sequences, with their BOS.
+        """
+        n, step = len(found.ids), self._text_length
+        if not n:
+            return np.empty(0, np.float32)
+        bos = [] if self.meta.bos_id is None else [self.meta.bos_id]
+        block = np.zeros((-(-n // step), len(bos) + step), np.int64)
+        block[:, : len(bos)] = bos
+        text = np.zeros(len(block) * step, np.int64)
+        text[:n] = found.ids
+        block[:, len(bos) :] = text.reshape(len(block), step)
+        starts = np.zeros(block.shape, bool)
+        starts[0, len(bos)] = True  # a text is a document of its own
+        said = predict(rules, block, np.zeros(len(block), np.int64), self._words, starts)
+        values = np.where(said.fires, said.value, np.nan).astype(np.float32)
+        return values[:, len(bos) :].reshape(-1)[:n]
+
+    def steer(
+        self,
+        prompt: str,
+        hookpoint: str,
+        steering: Steering,
+        writing: Writing,
+        watch: Callable[[int, int], None],
+    ) -> "Continued":
+        """Continue a prompt with and without an edit; of a long one the last tokens are used."""
+        from core.steering import steer
+
+        bos = [] if self.meta.bos_id is None else [self.meta.bos_id]
+        longest = self.subject.max_length or self.meta.sequence_length
+        room = max(1, longest - len(bos) - writing.n_tokens)
+        ids = self._ids([prompt])[0].tolist()
+        kept = ids[-room:]
+        found = steer(
+            self.subject, self._sae(hookpoint), hookpoint, [*bos, *kept], steering, writing,
+            special_ids=self.meta.special_ids, watch=watch,
+        )  # fmt: skip
+        return Continued(found, len(kept), len(ids) - len(kept))
+
+    def pieces(self, ids: Sequence[int]) -> list[str]:
+        """Spell out tokens."""
+        return self._vocabulary.pieces(ids)
+
+    @cached_property
+    def _words(self) -> Words:
+        return Words(self._vocabulary.strings, self.meta.special_ids)
+
+    def _ids(self, texts: Sequence[str]) -> list[np.ndarray]:
+        from core.packing import encode
+
+        clean = [text.encode("utf-8", "replace").decode("utf-8") for text in texts]  # surrogates
+        return [np.array(found, np.int64) for found in encode(self.subject.tokenizer, clean)]
 
     def _sae(self, hookpoint: str) -> "Sae":
         if hookpoint not in self._saes:
@@ -134,9 +166,8 @@ class Probe:
         self,
         ids: Sequence[np.ndarray],
         batch: Sequence[tuple[int, int]],  # text, first token of the piece
-        hookpoint: str,
-        sae: "Sae",
-    ) -> list["_Part"]:
+        saes: Mapping[str, "Sae"],
+    ) -> dict[str, list["_Part"]]:
         """Run a batch of pieces, filled up on the right: what follows a token cannot change it."""
         from core.encoding import encode_batch
 
@@ -149,27 +180,46 @@ class Probe:
         block = np.zeros((len(pieces), width), np.int64)
         for row, piece in zip(block, pieces, strict=True):
             row[: len(piece)] = piece
-        found = encode_batch(self.subject, {0: (hookpoint, sae)}, block, 0, self.meta.special_ids)[
-            0
-        ]
+        asked = dict(enumerate(saes.items()))
+        found = encode_batch(self.subject, asked, block, 0, self.meta.special_ids)
+        return {
+            name: self._parts(found[number], batch, pieces, width)
+            for number, (name, _) in asked.items()
+        }
+
+    def _parts(
+        self,
+        found: "Found",
+        batch: Sequence[tuple[int, int]],
+        pieces: Sequence[np.ndarray],
+        width: int,
+    ) -> list["_Part"]:
+        """Give each piece of a batch what was found in it."""
+        bos = self.meta.bos_id is not None
         row, place = np.divmod(found.token.astype(np.int64), width)
         out = []
         for number, (piece, (_, first)) in enumerate(zip(pieces, batch, strict=True)):
-            here = (row == number) & (place >= len(bos)) & (place < len(piece))
-            token = place[here] - len(bos) + first
+            here = (row == number) & (place >= bos) & (place < len(piece))
+            token = place[here] - bos + first
             value = found.activation[here].astype(np.float32)
             out.append(_Part(token, found.feature[here], value))
         return out
 
     def _joined(self, ids: np.ndarray, parts: Sequence["_Part"]) -> Everything:
         special = np.isin(ids, self.meta.special_ids)
-        pieces = zip(self._vocabulary.pieces(ids.tolist()), special, strict=True)
+        pieces = zip(self.pieces(ids.tolist()), special, strict=True)
+        shown = tuple("" if hide else piece for piece, hide in pieces)
         nothing = _Part(np.empty(0, np.int64), np.empty(0, np.int32), np.empty(0, np.float32))
-        columns = zip(nothing, *parts, strict=True)
-        return Everything(
-            tuple("" if hide else piece for piece, hide in pieces),
-            *(np.concatenate(column) for column in columns),
-        )
+        token, feature, activation = (np.concatenate(c) for c in zip(nothing, *parts, strict=True))
+        return Everything(shown, token, feature, activation, ids)
+
+
+class Continued(NamedTuple):
+    """A prompt that was continued, and what was used of it."""
+
+    steered: Steered
+    n_prompt: int  # tokens of the prompt that were run, BOS left out
+    n_cut: int  # tokens at its beginning that were too many
 
 
 class _Part(NamedTuple):
@@ -185,33 +235,65 @@ select s.revision from cache c join subject s using (subject_id) where c.cache_i
 """
 
 
+def quietly(_words: str) -> None:
+    """Tell nobody."""
+
+
 def open_probe(
     catalogue: Catalogue,
     record: CacheRecord,
     hookpoints: Sequence[str] = (),
     *,
     device: str = "auto",
+    say: Callable[[str], None] = quietly,
 ) -> Probe:
     """Load the subject and the SAEs of a cache, all or those of some hookpoints.
 
     Weights, tokenizer or SAEs that are no longer those of the cache are refused: their numbers
-    could not be compared with it.
+    could not be compared with it. `say` hears before each step what it is, and may raise to stop.
     """
+    say("starting PyTorch")
     from core.subject import Subject
 
     meta = CacheFiles.open(catalogue.store / record.folder).meta
     with catalogue.reading() as con:
         revision = con.value(LOADED_FROM, [record.cache_id])
+    say("reading the weights of the subject")
     subject = Subject.load(meta.subject, dtype=meta.dtype, device=device, revision=revision)
+    say("comparing the subject with the cache's")
     _require(record, f"the subject {meta.subject}", subject.sha256, meta.subject_sha256)
     spelled = Vocabulary.from_tokenizer(subject.tokenizer).sha256
     _require(record, f"the tokenizer of {meta.subject}", spelled, meta.tokenizer_sha256)
-    wanted = [h for h in meta.hookpoints if not hookpoints or h.name in hookpoints]
+    probe = Probe(subject, {}, meta)
+    widen(probe, record, hookpoints, say=say)
+    return probe
+
+
+def widen(
+    probe: Probe,
+    record: CacheRecord,
+    hookpoints: Sequence[str] = (),
+    *,
+    say: Callable[[str], None] = quietly,
+) -> None:
+    """Load more SAEs of the cache into a probe, all or those of some hookpoints."""
+    known = probe.meta.hookpoints
+    wanted = [h for h in known if not hookpoints or h.name in hookpoints]
     missing = set(hookpoints) - {h.name for h in wanted}
     if missing:
-        known = ", ".join(h.name for h in meta.hookpoints)
-        raise NotFound(f"cache '{record.name}' has no hookpoint {min(missing)!r}; it has: {known}")
-    return Probe(subject, {h.name: _sae_of(record, subject, h) for h in wanted}, meta)
+        names = ", ".join(h.name for h in known)
+        raise NotFound(f"cache '{record.name}' has no hookpoint {min(missing)!r}; it has: {names}")
+    for hookpoint in wanted:
+        if hookpoint.name not in probe.hookpoints:
+            say(f"reading the SAE of {hookpoint.name}")
+            probe.add(hookpoint.name, _sae_of(record, probe.subject, hookpoint))
+
+
+def leave_a_core() -> None:
+    """Let PyTorch use all cores but one: whoever draws pages in this process needs it."""
+    import torch
+
+    torch.set_num_threads(max(1, min(torch.get_num_threads(), (os.cpu_count() or 2) - 1)))
 
 
 def _sae_of(record: CacheRecord, subject: "Subject", hookpoint: HookpointMeta) -> "Sae":

@@ -54,6 +54,15 @@ class Server:
         except subprocess.TimeoutExpired:
             self._process.kill()
 
+    @property
+    def resident(self) -> int | None:
+        """Memory that the server holds now, bytes; None where the system does not say."""
+        try:
+            pages = Path(f"/proc/{self._process.pid if self._process else 0}/statm").read_text()
+        except OSError:
+            return None
+        return int(pages.split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
     def wait(self) -> None:
         """Stay until the server ends (or the user interrupts)."""
         if self._process is not None and (code := self._process.wait()):

@@ -12,9 +12,10 @@ import numpy as np
 
 from core.examples.contexts import SPLITS, spread
 from core.examples.draw import KINDS
+from core.importing.reading import StoredReader
 from core.nulls.figures import FEWEST, percentile
 from core.pipeline.workbench import Workbench
-from data import caches, nulls, results
+from data import caches, items, nulls, results
 from data.catalogue import Catalogue, Row
 from data.nulls import Series
 from data.records import CacheRecord, ExplanationRecord, HookpointRecord, Score, Tally
@@ -130,6 +131,7 @@ def _score(score: Score) -> dict[str, Any]:
         "interval": [score.low, score.high],
         "n": score.n,
         "failed": score.failed,
+        "flags": score.detail.get("flags", []),
         "skipped": score.detail.get("skipped", {}),
         "removed": score.detail.get("removed", {}),
         "judge": score.judge,
@@ -168,6 +170,9 @@ def feature_lines(catalogue: Catalogue, name: str, address: str, *, as_json: boo
         verdicts = results.verdicts(con, hookpoint.hookpoint_id, feature)
         null = nulls.every_distribution(con, hookpoint.hookpoint_id)
         asked = results.asked(con, hookpoint.hookpoint_id, feature)
+        stored = items.examples(con, hookpoint.hookpoint_id, feature) if record.origin else []
+    if row is None and record.status == "done":
+        raise caches.NotFound(f"feature {address} is not in the import of cache '{name}'")
     if row is None:
         raise caches.NotFound(
             f"cache '{name}' is not finished, so nothing is known of {address} yet; "
@@ -178,9 +183,13 @@ def feature_lines(catalogue: Catalogue, name: str, address: str, *, as_json: boo
         shown.update(asked[shown["id"]])
     bench = Workbench.open(catalogue, record)
     shown = results.headline_verdicts(
-        verdicts, explanations.get(feature, []), bench.contexts.length
+        verdicts, explanations.get(feature, []), None if stored else bench.contexts.length
     )
-    found["examples"] = list(_examples(bench, hookpoint, feature, shown))
+    if stored or not record.has_activations:
+        reader = StoredReader(bench, hookpoint, feature, stored)
+        found["examples"] = list(_stored_examples(reader, bench, shown))
+    else:
+        found["examples"] = list(_examples(bench, hookpoint, feature, shown))
     if as_json:
         yield json.dumps(found, ensure_ascii=False)
     else:
@@ -213,6 +222,29 @@ def _examples(
         }
 
 
+def _stored_examples(
+    reader: StoredReader, bench: Workbench, verdicts: Sequence[Row]
+) -> Iterator[dict[str, Any]]:
+    """The contexts of an import; one that stands nowhere in the tokens has no sequence."""
+    stored, judged = reader.examples, _by_context(verdicts)
+    length = bench.files.meta.sequence_length
+    for i, first in enumerate(stored.first_token.tolist()):
+        kind, size = KINDS[stored.kind[i]], reader.length(first)
+        window = reader.window(first, size)
+        is_inside = first < len(bench.files.tokens)
+        yield {
+            "id": i,
+            "split": SPLITS[stored.split[i]],
+            "kind": kind,
+            "decile": int(stored.decile[i]) or None,
+            "tokens": window.pieces,
+            "activations": [round(float(value), 4) for value in window.activations],
+            "sequence": first // length if is_inside else None,
+            "start": first % length if is_inside else None,
+            "verdicts": judged.get((kind, first), {}),
+        }
+
+
 def _by_context(verdicts: Sequence[Row]) -> dict[tuple[str, int], dict[int, dict[str, Any]]]:
     """Verdicts by (kind of context, first token), then by explanation and scorer.
 
@@ -233,8 +265,7 @@ def _by_context(verdicts: Sequence[Row]) -> dict[tuple[str, int], dict[int, dict
 
 def _paragraphs(found: dict[str, Any]) -> Iterator[str]:
     yield (
-        f"{found['cache']}  {found['hookpoint']}/{found['feature']}: active on "
-        f"{found['n_active']:,} tokens ({found['frequency'] or 0:.3%}), "
+        f"{found['cache']}  {found['hookpoint']}/{found['feature']}: {_activity(found)}, "
         f"max {found['max_activation'] or 0:.2f}"
         + (f"; {found['reason']}" if found["reason"] else "")
     )
@@ -254,6 +285,13 @@ def _paragraphs(found: dict[str, Any]) -> Iterator[str]:
         peak = max(example["activations"])
         text = "".join(example["tokens"]).replace("\n", "↵")
         yield f"  {example['decile'] or '-':>2}  {peak:7.2f}  {text}"
+
+
+def _activity(found: dict[str, Any]) -> str:
+    """How often a feature fires; an import of contexts does not say."""
+    if found["n_active"] is None:
+        return "its number of firings is not in the import"
+    return f"active on {found['n_active']:,} tokens ({found['frequency'] or 0:.3%})"
 
 
 def _said_by(score: dict[str, Any]) -> str:

@@ -1,14 +1,12 @@
 """`gloss status`: caches, runs, and what is half done, for people and for scripts."""
 
 import json
-import os
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 from data import caches, runs
 from data.catalogue import Catalogue, Row
+from data.health import bytes_below
 from data.records import CacheRecord
 
 
@@ -41,12 +39,12 @@ def _cache(catalogue: Catalogue, record: CacheRecord, found: Sequence[Row]) -> d
         "name": record.name,
         "subject": record.subject,
         "hookpoints": [found.name for found in record.hookpoints],
-        "tokens": record.n_tokens,
+        "tokens": record.n_tokens if record.has_activations else None,
         "features": sum(found.n_features for found in record.hookpoints),
         "alive": sum(found.n_alive for found in record.hookpoints),
         "fit": {h.name: {"fvu": h.fvu, "l0": h.l0} for h in record.hookpoints},
         "state": _state(record, found),
-        "bytes": _size(catalogue.store / record.folder),
+        "bytes": bytes_below(catalogue.store / record.folder),
     }
 
 
@@ -62,19 +60,13 @@ def _state(record: CacheRecord, found: Sequence[Row]) -> str:
     return "failed" if ended[-1:] == ["failed"] else "interrupted"
 
 
-def _size(folder: Path) -> int:
-    """Bytes on disk below a folder; what is missing or may not be read counts nothing."""
-    total = 0
-    for here, _, names in os.walk(folder):
-        for name in names:
-            with suppress(OSError):
-                total += os.stat(os.path.join(here, name)).st_size
-    return total
-
-
 def _fit(hookpoint: str, fit: dict[str, float | None]) -> str:
     """A hookpoint with how well its SAE reconstructs it, e.g. "layers.2 (FVU 0.18)"."""
     return hookpoint if fit["fvu"] is None else f"{hookpoint} (FVU {fit['fvu']:.2f})"
+
+
+def _tokens(n: int | None) -> str:
+    return "contexts" if n is None else f"{n:,} tokens"
 
 
 def _run(row: Row) -> dict[str, Any]:
@@ -107,7 +99,7 @@ def lines(catalogue: Catalogue, *, as_json: bool) -> Iterator[str]:
         yield "  no caches yet; gloss demo makes one"
     for cache in found["caches"]:
         yield (
-            f"  cache {cache['name']}: {cache['tokens']:,} tokens of {cache['subject']} at "
+            f"  cache {cache['name']}: {_tokens(cache['tokens'])} of {cache['subject']} at "
             f"{', '.join(_fit(*found) for found in cache['fit'].items())}; "
             f"{cache['alive']:,} of {cache['features']:,} "
             f"features fired; {cache['bytes'] / 1e6:,.1f} MB; {cache['state']}"

@@ -1,17 +1,18 @@
 """The model being explained, and the only door to nnsight.
 
 In: token ids [batch, sequence]. Out: activations [batch, sequence, width] at modules named as in
-the model's `named_modules()`, output side, or input side where the name ends in ":in". Knows
-nothing of SAEs, text corpora or stores. Traces stand in this file only: nnsight remembers its
-with-blocks by file and line.
+the model's `named_modules()`, output side, or input side where the name ends in ":in"; or logits,
+with what a module computes changed on its way. Knows nothing of SAEs, text corpora or stores.
+Traces stand in this file only: nnsight remembers its with-blocks by file and line.
 """
 
 import hashlib
+import inspect
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from difflib import get_close_matches
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -21,6 +22,14 @@ from core.pretrained import load_model, load_tokenizer
 from data.errors import BadInput
 
 SAMPLE = 1024  # elements of every weight that the fingerprint looks at
+
+
+class Edit(NamedTuple):
+    """A change of what the model computes at one place, whatever it is running."""
+
+    read: str  # hookpoint that the change looks at
+    write: str  # hookpoint that is changed: the same, or one that is computed later
+    change: Callable[[Tensor, Tensor], Tensor]  # (read, written) -> new, [batch, sequence, width]
 
 
 class Subject:
@@ -200,6 +209,45 @@ class Subject:
             tracer.stop()
         return out
 
+    def decoding(self, edit: Edit | None = None) -> "Decoding":
+        """Begin a text that goes on token by token, with a change at one place or without any."""
+        if not self._has_head:
+            raise BadInput(f"the subject {self.name or 'in memory'} has no output head: it cannot "
+                           "say what comes next")  # fmt: skip
+        places = None
+        if edit is not None:
+            places = edit._replace(read=self.resolve(edit.read), write=self.resolve(edit.write))
+        return Decoding(self, places)
+
+    def _continue(self, ids: Tensor, cache: Any, edit: Edit | None) -> Tensor:
+        """Run tokens after those in the cache; logits of what follows, [batch, vocabulary]."""
+        known = inspect.signature(self.model.forward).parameters
+        # transformers renamed the argument within version 5 and warns of the old name.
+        given: dict[str, Any] = {"cache" if "cache" in known else "past_key_values": cache}
+        if "logits_to_keep" in known:
+            given["logits_to_keep"] = 1
+        with self._lock, torch.inference_mode():
+            return self._edited(ids.to(self.device), given, edit)[:, -1].float()
+
+    def _edited(self, ids: Tensor, given: dict[str, Any], edit: Edit | None) -> Tensor:
+        names = (edit.read, edit.write) if edit else ()
+        places = [(self._traced.get(n.removesuffix(":in")), n.endswith(":in")) for n in names]
+        out: dict[str, Tensor] = {}
+        with self._traced.trace(ids, use_cache=True, **given):
+            if edit is not None:
+                (seen, seen_before), (changed, changed_before) = places
+                read = seen.input if seen_before else seen.output
+                read = read[0] if isinstance(read, tuple) else read
+                whole = changed.input if changed_before else changed.output
+                old = whole[0] if isinstance(whole, tuple) else whole
+                new = edit.change(read, old)
+                if changed_before:
+                    changed.input = new
+                else:
+                    changed.output = (new, *whole[1:]) if isinstance(whole, tuple) else new
+            out["logits"] = self._traced.output.logits
+        return out["logits"]
+
     def unembedding(self) -> Tensor | None:
         """Give W_U [d_model, vocabulary] with the final norm folded in; None without a head.
 
@@ -226,6 +274,23 @@ class Subject:
             if "norm" in type(module).__name__.lower() and hasattr(module, "weight"):
                 return module
         return None
+
+
+class Decoding:
+    """A text that goes on; keys and values are kept, so that every token is run once.
+
+    An edit therefore changes a token when it is run, and what later tokens see of it.
+    """
+
+    def __init__(self, subject: Subject, edit: Edit | None) -> None:
+        from transformers import DynamicCache
+
+        self._subject, self._edit = subject, edit
+        self._cache = DynamicCache(config=subject.model.config)
+
+    def run(self, ids: Tensor) -> Tensor:
+        """Append tokens [batch, sequence]; logits of what follows, float32 [batch, vocabulary]."""
+        return self._subject._continue(ids, self._cache, self._edit)
 
 
 def _trial(model: Any) -> dict[str, int]:

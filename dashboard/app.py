@@ -11,14 +11,19 @@ HERE = Path(__file__).parent
 
 
 @st.cache_resource
-def style() -> str:
-    """All style sheets as one, sent once a run."""
+def style(theme: str | None) -> str:
+    """All style sheets as one, sent once a run.
+
+    Streamlit tells the page which of light and dark it is, but not the dialogs, which lie outside.
+    """
     sheets = sorted((HERE / "style").glob("*.css"))
-    return "<style>" + "\n".join(sheet.read_text(encoding="utf-8") for sheet in sheets) + "</style>"
+    rules = [sheet.read_text(encoding="utf-8") for sheet in sheets]
+    rules.append(f"[role=dialog] {{ color-scheme: {'dark' if theme == 'dark' else 'light'} }}")
+    return "<style>" + "\n".join(rules) + "</style>"
 
 
 st.set_page_config(page_title="Gloss", page_icon=str(HERE / "icon.svg"), layout="wide")
-st.html(style())
+st.html(style(st.context.theme.type))
 st.navigation(
     [
         st.Page("views/features.py", title="Features", icon=":material/table_rows:", default=True),

@@ -13,9 +13,12 @@ from dashboard.commands import explain_words
 from dashboard.spans import block, one_line
 from data.records import ExplanationRecord, Score
 
+HUMAN = "human"  # the explainer of what a person wrote
 AXIS = {"detection": (0.4, 1.0), "fuzzing": (0.4, 1.0), "exact": (0.0, 1.0)}
 COLOUR = {"detection": "var(--det)", "fuzzing": "var(--fuz)", "exact": "var(--exa)"}
 TITLE = {"detection": "Detection", "fuzzing": "Fuzzing", "exact": "Exact F1"}
+SYMBOL = {"pearson": "r", "auroc": "AUROC", "hit_share": "hits"}  # where a name needs its measure
+PINNED = '<span class="pin">pinned</span> '
 MANY_FAILED = 0.1  # share of unusable replies above which a score is greyed (methods 6.2)
 
 
@@ -41,13 +44,18 @@ def scorers(explanations: Sequence[ExplanationRecord]) -> list[str]:
 
 
 def card(
-    explanation: ExplanationRecord, columns: Sequence[str], *, name: str, is_shown: bool
+    explanation: ExplanationRecord,
+    columns: Sequence[str],
+    *,
+    name: str,
+    is_shown: bool,
+    is_pinned: bool = False,
 ) -> str:
     """Text and provenance on the left, one interval a score on the right.
 
     name: "first", "last" or both, for the corners of the list.
     """
-    inside = _card(explanation, columns, "cur" if is_shown else "")
+    inside = _card(explanation, columns, "cur" if is_shown else "", is_pinned=is_pinned)
     return block(f'<div style="--scores:{len(columns)}">{inside}</div>', name)
 
 
@@ -58,29 +66,76 @@ def pair(
     lines = "".join(f"<span>{html.escape(line)}</span>" for line in differences)
     return block(
         f'<div class="two" style="--scores:{len(columns)}">{_card(new, columns, "cur")}'
-        f'{_card(old, columns, "old")}<div class="dif">{lines}</div></div>'
+        f'{_card(old, columns, "old", is_pinned=True)}<div class="dif">{lines}</div></div>'
     )
 
 
-def _card(explanation: ExplanationRecord, columns: Sequence[str], style: str) -> str:
+def _card(
+    explanation: ExplanationRecord, columns: Sequence[str], style: str, *, is_pinned: bool = False
+) -> str:
     text = explanation.text or f"No explanation: {explanation.error or explanation.status}"
     rule = explanation.rule and (
         f"<details><summary>rule</summary><pre>{html.escape(explanation.rule)}</pre></details>"
     )
     intervals = (interval(score_of(explanation, name), name) for name in columns)
+    others = other_scores(explanation, columns)
+    beside = f'<div class="s more">{html.escape(others)}</div>' if others else ""
     return (
         f'<div class="ex {style}"><div><div class="t" dir="auto">{one_line(text)}</div>'
-        f'<div class="s">{html.escape(provenance(explanation))}</div>{rule or ""}</div>'
+        f'<div class="s">{PINNED * is_pinned}{html.escape(provenance(explanation))}</div>'
+        f"{beside}{rule or ''}</div>"
         f"{''.join(intervals)}</div>"
     )
 
 
 def provenance(explanation: ExplanationRecord) -> str:
-    """Who wrote it, how and when, e.g. "grammar · all train tokens · f1 · 24 Nov 13:20 · #12"."""
+    """Who wrote it, how, when and at what cost, e.g. "grammar · f1 · 24 Nov 13:20 · #12"."""
     when = datetime.fromisoformat(explanation.created_at)
+    paid = [cost_words(explanation.cost_usd)] if explanation.usage else []
+    words = [*made_words(explanation), f"{when:%-d %b %H:%M}", *paid]
+    return " · ".join([*words, f"#{explanation.explanation_id}"])
+
+
+def made_words(explanation: ExplanationRecord) -> list[str]:
+    """Who wrote it and from what, e.g. ["grammar", "all train tokens", "f1"] or ["by hand"]."""
+    if explanation.explainer == HUMAN:
+        return ["by hand"]
     who = explanation.model or explanation.explainer
-    settings = explain_words(explanation.settings)
-    return " · ".join([who, *settings, f"{when:%-d %b %H:%M}", f"#{explanation.explanation_id}"])
+    if explanation.explainer != "grammar" and not explanation.settings.get("examples"):
+        return [*dict.fromkeys([who, explanation.explainer])]  # imported: not ours to describe
+    return [*dict.fromkeys([who, *explain_words(explanation.settings)])]
+
+
+def cost_words(dollars: float | None) -> str:
+    """What something cost, e.g. "$0.0021"; free and unknown are not the same."""
+    if dollars is None:
+        return "cost unknown"
+    return "free" if dollars == 0 else f"${dollars:.2g}" if dollars < 1 else f"${dollars:,.2f}"
+
+
+def other_scores(explanation: ExplanationRecord, columns: Sequence[str]) -> str:
+    """Scores without a column as one line, e.g. "simulation r .41 [.30, .52], n 40 · …"."""
+    names = dict.fromkeys(s.scorer for s in explanation.scores if s.scorer not in columns)
+    found = (score_of(explanation, name) for name in names)
+    return " · ".join(score_words(score) for score in found if score)
+
+
+def score_words(score: Score) -> str:
+    """One score with interval, n and failures, e.g. "intruder .40 [.28, .54], n 50, 2 failed"."""
+    failed = [f"{score.failed:,} failed"] * bool(score.failed)
+    judge = [f"judge {score.judge}"] * (score.judge != "grammar")
+    figure = "undefined" if score.value is None else short(score.value)
+    if score.low is not None and score.high is not None:
+        figure += f" [{short(score.low)}, {short(score.high)}]"
+    named = " ".join(filter(None, [score.scorer, SYMBOL.get(score.metric, ""), figure]))
+    preset = [preset_words(score.preset)] * bool(preset_words(score.preset))
+    return ", ".join([named, f"n {compact(score.n)}", *failed, *judge, *preset])
+
+
+def short(value: float) -> str:
+    """Two figures without the nought, e.g. 0.41 -> ".41", -0.2 -> "−.20", 1.0 -> "1.0"."""
+    figure = f"{abs(value):.2f}"
+    return "−" * (value < 0) + ("1.0" if figure == "1.00" else figure.removeprefix("0"))
 
 
 def interval(score: Score | None, name: str) -> str:

@@ -52,6 +52,8 @@ def is_grammar(settings: dict[str, Any], who: str = "explainer") -> bool:
 
 def explain_words(settings: dict[str, Any]) -> list[str]:
     """What an explanation was made from and how, e.g. ["40 examples, top", "mdl"]."""
+    if settings.get("explainer") == "human":
+        return ["written by hand", *filter(None, [settings.get("author")])]
     return grammar_words(settings) if is_grammar(settings) else model_words(settings)
 
 
@@ -127,23 +129,37 @@ def counted(n: int, noun: str) -> str:
     return f"{n:,} {noun[:-1] if n == 1 else noun}"
 
 
-def is_left_alone(run: Row, later: Sequence[Row]) -> bool:
-    """Whether a run stopped before its end and no later one with the same settings took over."""
-    same = ("stage", "cache", "hookpoint", "settings")
-    return run["status"] in ("interrupted", "cancelled") and not any(
-        all(run[name] == other[name] for name in same) for other in later
-    )
+def unit_of(run: Row) -> str:
+    """What a run's progress is counted in."""
+    return "tokens" if run["stage"] == "cache" else "features"
 
 
 def progress_words(run: Row, rate: float | None) -> list[str]:
-    """How far a running run is, e.g. ["1,204 of 4,096 features", "12/s", "4 min left"]."""
-    unit = "tokens" if run["stage"] == "cache" else "features"
-    words = [f"{run['done']:,} of {counted(run['total'], unit)}" if run["total"]
-             else counted(run["done"], unit)]  # fmt: skip
+    """How far a running run is, e.g. ["1,204 of 4,096 features", "12/s", "4 min left", "$0.12"]."""
+    done, total = run["done"] or 0, run["total"]
+    words = [f"{done:,} of {counted(total, unit_of(run))}" if total
+             else counted(done, unit_of(run))]  # fmt: skip
     if rate:
         words.append(f"{rate:,.0f}/s" if rate >= 10 else f"{rate:.2g}/s")
-        if run["total"]:
-            words.append(f"{duration((run['total'] - run['done']) / rate)} left")
+        if total:
+            words.append(f"{duration(max(0, total - done) / rate)} left")
     if run["failed"]:
         words.append(f"{run['failed']:,} failed")
+    if spent(run):
+        words.append(f"{spent(run)} so far")
     return words
+
+
+def spent(run: Row) -> str:
+    """Dollars of a run's calls, e.g. "$0.0123"; unknown is said, never shown as 0."""
+    if not run.get("n_calls"):
+        return ""
+    return "cost unknown" if run["cost_usd"] is None else f"${run['cost_usd']:,.4f}"
+
+
+def took(run: Row) -> str:
+    """Time from start to end, or to the last sign of life."""
+    end = run["finished_at"] or run["heartbeat_at"]
+    if not run["started_at"] or not end:
+        return ""
+    return duration((end - run["started_at"]).total_seconds())

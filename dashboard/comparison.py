@@ -11,19 +11,40 @@ from core.score.statistics import FEWEST_DISCORDANT, Comparison, compare
 from data.catalogue import Row
 from data.records import ExplanationRecord
 
+USUAL = "gloss"  # the preset that goes without saying
 SEED = 0  # of the bootstrap, so that a page says the same thing twice
 
 
 def differences(
     verdicts: Sequence[Row], shown: ExplanationRecord, against: ExplanationRecord
 ) -> list[str]:
-    """One sentence for each scorer that judged both."""
-    found = {
-        scorer: paired(verdicts, scorer, shown.explanation_id, against.explanation_id)
-        for scorer in ("detection", "fuzzing")
-    }
-    words = [in_words(scorer, result) for scorer, result in found.items() if result]
+    """One sentence for each scorer and judge that judged both; verdicts: of all scores."""
+    ids = shown.explanation_id, against.explanation_id
+    words = []
+    for scorer in ("detection", "fuzzing"):
+        for judge, preset in common_judges(verdicts, scorer, *ids):
+            rows = [r for r in verdicts if (r["judge"], r["preset"]) == (judge, preset)]
+            if result := paired(rows, scorer, *ids):
+                words.append(in_words(scorer, result, by_whom(judge, preset)))
     return words or ["Not comparable: no scorer has judged both explanations."]
+
+
+def common_judges(
+    verdicts: Sequence[Row], scorer: str, first: int, second: int
+) -> list[tuple[str, str]]:
+    """Judge and preset of a scorer's verdicts on both explanations, in the order of the rows."""
+    found: dict[tuple[str, str], set[int]] = {}
+    for row in verdicts:
+        if row["scorer"] == scorer and row["explanation_id"] in (first, second):
+            found.setdefault((row["judge"], row["preset"]), set()).add(row["explanation_id"])
+    return [who for who, ids in found.items() if len(ids) == 2]
+
+
+def by_whom(judge: str, preset: str) -> str:
+    """Who judged and on what, where that is not the grammar on the usual contexts."""
+    words = [f"by {judge}"] if judge != "grammar" else []
+    words += [f"on {preset} contexts"] if preset != USUAL else []
+    return " ".join(words)
 
 
 def paired(
@@ -57,13 +78,17 @@ def _right(row: Row) -> int:
     return -1 if row["predicted"] is None else int(row["predicted"] == row["expected"])
 
 
-def in_words(scorer: str, found: Comparison) -> str:
-    """What the difference is, its interval, the counts behind it, the test, and what they say."""
+def in_words(scorer: str, found: Comparison, by: str = "") -> str:
+    """What the difference is, its interval, the counts behind it, the test, and what they say.
+
+    by: who judged, e.g. "by test-model"; "" = as usual.
+    """
+    name = " ".join(filter(None, [scorer.capitalize(), by]))
     if found.difference is None or found.low is None or found.high is None:
-        return f"{scorer.capitalize()}: the difference is undefined on {found.n} common items"
+        return f"{name}: the difference is undefined on {found.n} common items"
     left_out = f" · {found.excluded} without a verdict on both" if found.excluded else ""
     return (
-        f"{scorer.capitalize()} {_signed(found.difference)} [{_signed(found.low)}, "
+        f"{name} {_signed(found.difference)} [{_signed(found.low)}, "
         f"{_signed(found.high)}] (balanced accuracy, left minus right, 95 % bootstrap interval) · "
         f"right only on the left: {found.only_first}, only on the right: {found.only_second}, of "
         f"{found.n} (McNemar {_p(found.p)}) · {verdict(found)}{left_out}"

@@ -1,8 +1,8 @@
 """Work that a page starts and watches: threads with a name, one for each distinct request.
 
-A job is a function that is given an `Event` to look at and gives a result. The same request joins
-the job that runs. Threads never touch Streamlit; pages read the job's state. All jobs are told to
-stop when the process ends.
+A job is a function that is given an `Event` to look at, and where it has something to tell a
+function to tell it to, and gives a result. The same request joins the job that runs. Threads never
+touch Streamlit; pages read the job's state. All jobs are told to stop when the process ends.
 """
 
 import atexit
@@ -13,6 +13,7 @@ from time import monotonic
 from typing import Any
 
 from data.errors import GlossError
+from data.records import Progress
 
 KEPT = 64  # finished jobs remembered
 
@@ -27,6 +28,7 @@ class Job:
     finished: float | None = None
     result: Any = None
     error: str | None = None  # one sentence
+    progress: Progress | None = None  # as told last; None = nothing yet
     stop: Event = field(default_factory=Event)
 
     @property
@@ -39,6 +41,15 @@ class Job:
         """Time spent so far, or in all."""
         return (self.finished or monotonic()) - self.started
 
+    @property
+    def was_stopped(self) -> bool:
+        """Whether it ended because it was told to."""
+        return self.stop.is_set() and self.error is not None
+
+    def tell(self, progress: Progress) -> None:
+        """Note how far it is."""
+        self.progress = progress
+
 
 class Jobs:
     """All jobs of this process."""
@@ -50,6 +61,15 @@ class Jobs:
 
     def start(self, key: Hashable, label: str, work: Callable[[Event], Any]) -> Job:
         """Begin a job, or join the one that does the same."""
+        return self._begin(key, label, lambda job: work(job.stop))
+
+    def start_telling(
+        self, key: Hashable, label: str, work: Callable[[Event, Callable[[Progress], None]], Any]
+    ) -> Job:
+        """The same for work that says how far it is."""
+        return self._begin(key, label, lambda job: work(job.stop, job.tell))
+
+    def _begin(self, key: Hashable, label: str, work: Callable[[Job], Any]) -> Job:
         with self._lock:
             known = self._jobs.get(key)
             if known is not None and known.is_running:
@@ -79,10 +99,10 @@ class Jobs:
             del self._jobs[key]
 
 
-def _run(job: Job, work: Callable[[Event], Any]) -> None:
+def _run(job: Job, work: Callable[[Job], Any]) -> None:
     """Do the work; whatever goes wrong becomes the job's error, or it would die unseen."""
     try:
-        job.result = work(job.stop)
+        job.result = work(job)
     except GlossError as error:
         job.error = str(error)
     except Exception as error:

@@ -11,10 +11,11 @@ from functools import cached_property
 from typing import Concatenate, NamedTuple, ParamSpec, TypeVar
 
 from core.pipeline.workbench import Workbench
+from dashboard.imported import ImportedReader
 from dashboard.jobs import Jobs
 from dashboard.memory import Ahead, Memory
-from dashboard.reader import FeatureReader
-from data import caches, queries, results, runs
+from dashboard.reader import FeatureReader, Reader
+from data import caches, items, notes, queries, results, runs
 from data.catalogue import Catalogue, Connection, Row
 from data.errors import StoreTrouble
 from data.records import CacheRecord, ExplanationRecord, HookpointRecord
@@ -41,6 +42,8 @@ class FeatureRecord(NamedTuple):
     explanations: list[ExplanationRecord]  # newest first
     verdicts: list[Row]  # of all explanations
     neighbours: list[Row]  # nearest first, by measure
+    prompted: dict[int, frozenset[int]]  # first tokens an explainer was shown, by explanation_id
+    notes: dict[str, str]  # of the user's own, by tag
 
 
 class Library:
@@ -78,8 +81,9 @@ class Library:
         return runs.runs(self.catalogue)
 
     def feature(self, place: Place, feature: int) -> FeatureRecord:
-        """Facts, explanations, verdicts and neighbours of one feature, in one visit."""
-        return self.ask(_feature, place.hookpoint.hookpoint_id, feature)
+        """Everything about one feature, in one visit."""
+        length = None if place.cache.origin else CONTEXT  # an import has contexts of its own
+        return self.ask(_feature, place.hookpoint.hookpoint_id, feature, length)
 
     @cached_property
     def patient(self) -> Catalogue:
@@ -110,10 +114,17 @@ class Library:
                 "gloss cache"
             ) from error
 
-    def reader(self, place: Place, feature: int) -> FeatureReader:
+    def reader(self, place: Place, feature: int) -> Reader:
         """One feature's activations and contexts."""
         bench, hookpoint = self.workbench(place.cache), place.hookpoint
         key = (bench, hookpoint.hookpoint_id, feature)
+        if place.cache.origin:
+            rows = self.ask(items.examples, hookpoint.hookpoint_id, feature)
+            if rows or not place.cache.has_activations:
+                return self._readers.get(
+                    (*key, self.catalogue.revision()),
+                    lambda: ImportedReader(bench, hookpoint, feature, rows),
+                )
         return self._readers.get(key, lambda: FeatureReader(bench, hookpoint, feature))
 
     def drawn(self, place: Place, key: Hashable, draw: Callable[[], str]) -> str:
@@ -126,13 +137,15 @@ def _runs(con: Connection) -> list[Row]:
     return con.rows(runs.RUNS)
 
 
-def _feature(con: Connection, hookpoint_id: int, feature: int) -> FeatureRecord:
+def _feature(con: Connection, hookpoint_id: int, feature: int, length: int | None) -> FeatureRecord:
     found = results.explanations(con, hookpoint_id, feature).get(feature, [])
     verdicts = results.verdicts(con, hookpoint_id, feature) if found else []
     shown = [replace(e, scores=tuple(results.headline(e.scores).values())) for e in found]
     return FeatureRecord(
         facts=queries.facts(con, hookpoint_id, feature),
         explanations=shown[::-1],
-        verdicts=results.headline_verdicts(verdicts, found, CONTEXT),
+        verdicts=results.headline_verdicts(verdicts, found, length),
         neighbours=queries.neighbours(con, hookpoint_id, feature),
+        prompted=results.prompted(con, hookpoint_id, feature) if found else {},
+        notes=notes.notes(con, hookpoint_id, feature),
     )

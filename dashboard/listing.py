@@ -1,7 +1,8 @@
 """Which contexts of a feature are shown, in which groups, with which verdicts beside them.
 
-In: a feature's reader, the verdicts on its shown explanation, and what was chosen. Out: headings
-with rows, ready for `spans.example_list`. A context that the explainer could see says so.
+In: a feature's reader, the verdicts on its shown explanation and on the pinned one, and what was
+chosen. Out: headings with rows, ready for `spans.example_list`. A context that an explainer could
+see says so in place of verdicts.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -12,8 +13,8 @@ import numpy as np
 
 from core.examples.contexts import TEST, TRAIN
 from dashboard.cards import score_of
-from dashboard.reader import FeatureReader, Width
-from dashboard.spans import ContextRow, GroupHeading, Passage, Verdict
+from dashboard.reader import Reader, Width
+from dashboard.spans import Beside, ContextRow, GroupHeading, Passage, Verdict
 from data.catalogue import Row
 from data.records import ExplanationRecord
 
@@ -23,6 +24,7 @@ Context = tuple[str, int]  # kind of the context, flat index of its first token
 N_STRONGEST = 40
 PER_DECILE = 5  # rows of each decile while all deciles are shown
 PER_GROUP = 40
+SCORERS = ("detection", "fuzzing")  # whose verdicts are about single contexts; D and F in the list
 SILENT_KINDS = {
     "random": ("Non-activating", "random contexts in which the feature is silent"),
     "token": ("Non-activating, same token", "silent although one of its frequent tokens is there"),
@@ -64,10 +66,13 @@ class Asked:
 
 
 def asked(verdicts: Sequence[Row], explanation_id: int | None) -> Asked:
-    """Sort the verdicts on one explanation by the context they are about."""
+    """Sort the verdicts on one explanation by the context they are about.
+
+    What other scorers ask is not about one context, or is ranked: neither right nor wrong.
+    """
     found: dict[Context, list[Question]] = {}
     for row in verdicts:
-        if row["explanation_id"] == explanation_id:
+        if row["explanation_id"] == explanation_id and row["scorer"] in SCORERS:
             question = Question(
                 row["scorer"], row["kind"], _verdict(row), frozenset(row["marks"] or ())
             )
@@ -82,19 +87,62 @@ def _verdict(row: Row) -> Verdict:
 
 
 @dataclass(frozen=True, slots=True)
+class Judged:
+    """One explanation with what was asked about it and what its explainer was shown."""
+
+    explanation: ExplanationRecord
+    asked: Asked
+    prompted: frozenset[int] = frozenset()  # first tokens of contexts in the explainer's prompt
+
+    def beside(self, context: Context, kind: str, *, is_train: bool) -> Beside:
+        """What stands beside a context: verdicts, or why it was never judged."""
+        if context[0] == "activating" and context[1] in self.prompted:
+            return Beside("prompt")
+        if is_train:
+            return Beside("train")
+        detection = self.asked.of(context, "detection", kind)
+        fuzzing = self.asked.of(context, "fuzzing", kind)
+        return Beside("", detection and detection.verdict, fuzzing and fuzzing.verdict)
+
+    def hits(self, decile: int | None, kind: str | None) -> str:
+        """Right verdicts of a whole group, e.g. "detection 9/10 · fuzzing 7/9, 1 failed"."""
+        parts = []
+        for scorer in SCORERS:
+            score = score_of(self.explanation, scorer)
+            if not score:
+                continue
+            tally = score.by_decile.get(decile or 0) or score.non_activating.get(kind or "")
+            if tally and tally.n + tally.failed:
+                failed = f", {tally.failed} failed" if tally.failed else ""
+                parts.append(f"{scorer} {tally.correct}/{tally.n}{failed}")
+        return " · ".join(parts)
+
+
+@dataclass(frozen=True, slots=True)
 class Listing:
     """One feature's rows under one choice of what to show."""
 
-    reader: FeatureReader
-    asked: Asked
-    explanation: ExplanationRecord | None
+    reader: Reader
+    shown: Judged | None = None
+    pinned: Judged | None = None  # kept beside the shown one
     width: Width = Width.CONTEXT
 
-    def groups(self, show: Show, decile: int | None = None) -> list[Group]:
-        """Headings with their rows; empty groups are left out."""
+    @property
+    def asked(self) -> Asked:
+        """What was asked about the shown explanation."""
+        return self.shown.asked if self.shown else Asked()
+
+    @property
+    def columns(self) -> list[str]:
+        """Headings over the verdicts; none while there is only one explanation."""
+        found = [judged.explanation for judged in (self.shown, self.pinned) if judged]
+        return [f"#{e.explanation_id}" for e in found] if len(found) > 1 else []
+
+    def groups(self, show: Show, deciles: Sequence[int] = ()) -> list[Group]:
+        """Headings with their rows; empty groups are left out. deciles: () = all of them."""
         found = {
             Show.STRONGEST: self._strongest,
-            Show.DECILES: lambda: self._deciles(decile),
+            Show.DECILES: lambda: self._deciles(deciles),
             Show.SILENT: lambda: self._silent(PER_GROUP),
             Show.WRONG: self._wrong,
             Show.TRAIN: self._train,
@@ -113,10 +161,10 @@ class Listing:
         note = f"of {len(best.peak):,} contexts, train and test" if n < len(best.peak) else "all"
         yield GroupHeading(f"Strongest {n}", note), rows
 
-    def _deciles(self, only: int | None) -> Iterator[Group]:
+    def _deciles(self, only: Sequence[int]) -> Iterator[Group]:
         drawn = self.reader.drawn
         slots = drawn.rows("activating", "test")
-        for decile in [only] if only else range(10, 0, -1):
+        for decile in sorted(only, reverse=True) or range(10, 0, -1):
             here = slots[drawn.decile[slots] == decile]
             chosen = here if only else here[:PER_DECILE]
             chosen = chosen[np.argsort(-drawn.peak[chosen], kind="stable")]
@@ -182,7 +230,7 @@ class Listing:
             yield GroupHeading(name, f"{count} · {note}"), rows
 
     def _question_rows(self, pairs: Sequence[tuple[Context, Question]]) -> list[ContextRow]:
-        """One row a question with its marks; what the other scorer said is beside it."""
+        """One row a question with its marks; what others said of the same is beside it."""
         firsts = np.array([first for (_, first), _ in pairs], np.int64)
         marks = {i: q.marks for i, (_, q) in enumerate(pairs) if q.kind != "activating"}
         passages = self.reader.passages(firsts, self.width, marks)
@@ -190,15 +238,25 @@ class Listing:
             ContextRow(
                 passage,
                 _peak(passage),
-                detection=self._verdict_beside(context, q, "detection"),
-                fuzzing=self._verdict_beside(context, q, "fuzzing"),
+                detection=_verdict_beside(self.asked, context, q, "detection", q.verdict),
+                fuzzing=_verdict_beside(self.asked, context, q, "fuzzing", q.verdict),
+                second=self._pinned_beside(context, q),
             )
             for passage, (context, q) in zip(passages, pairs, strict=True)
         ]
 
-    def _verdict_beside(self, context: Context, asked: Question, scorer: str) -> Verdict | None:
-        other = asked if asked.scorer == scorer else self.asked.of(context, scorer, context[0])
-        return other and other.verdict
+    def _pinned_beside(self, context: Context, asked: Question) -> Beside | None:
+        """What became of the same question about the pinned explanation."""
+        if self.pinned is None:
+            return None
+        known = self.pinned.asked
+        same = known.of(context, asked.scorer, asked.kind)
+        own = same and same.verdict
+        return Beside(
+            "",
+            _verdict_beside(known, context, asked, "detection", own),
+            _verdict_beside(known, context, asked, "fuzzing", own),
+        )
 
     def _train(self) -> Iterator[Group]:
         drawn = self.reader.drawn
@@ -227,29 +285,29 @@ class Listing:
         copies: int = 1,
         is_train: bool = False,
     ) -> ContextRow:
-        detection = self.asked.of(context, "detection", kind)
-        fuzzing = self.asked.of(context, "fuzzing", kind)
-        return ContextRow(
-            passage,
-            peak,
-            note="train" if is_train else "",
-            detection=detection and detection.verdict,
-            fuzzing=fuzzing and fuzzing.verdict,
-            copies=copies,
+        shown, pinned = (
+            judged and judged.beside(context, kind, is_train=is_train)
+            for judged in (self.shown, self.pinned)
         )
+        own = shown or Beside("train" if is_train else "")
+        return ContextRow(passage, peak, own.note, own.detection, own.fuzzing, copies, pinned)
 
     def _hits(self, *, decile: int | None = None, kind: str | None = None) -> str:
-        """Right verdicts of a whole group, e.g. "detection 9/10 · fuzzing 7/9, 1 failed"."""
-        parts = []
-        for scorer in ("detection", "fuzzing") if self.explanation else ():
-            score = self.explanation and score_of(self.explanation, scorer)
-            if not score:
-                continue
-            tally = score.by_decile.get(decile or 0) or score.non_activating.get(kind or "")
-            if tally and tally.n + tally.failed:
-                failed = f", {tally.failed} failed" if tally.failed else ""
-                parts.append(f"{scorer} {tally.correct}/{tally.n}{failed}")
-        return " · ".join(parts)
+        """Right verdicts of a whole group; a line for each of two explanations."""
+        found = [judged.hits(decile, kind) for judged in (self.shown, self.pinned) if judged]
+        if not self.columns:
+            return "".join(found)
+        return "\n".join(f"{n} {hits}" for n, hits in zip(self.columns, found, strict=True) if hits)
+
+
+def _verdict_beside(
+    known: Asked, context: Context, asked: Question, scorer: str, own: Verdict | None
+) -> Verdict | None:
+    """The verdict of one scorer: own where it is the one that asked, else on the plain context."""
+    if asked.scorer == scorer:
+        return own
+    other = known.of(context, scorer, context[0])
+    return other and other.verdict
 
 
 def _peak(passage: Passage) -> float:

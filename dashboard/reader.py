@@ -1,13 +1,14 @@
 """A feature's contexts as passages of text; reads the files of a cache, knows nothing of Streamlit.
 
 In: flat indices of first tokens. Out: passages of the width asked for, in the order asked for, with
-special tokens left out and document borders noted.
+special tokens left out and document borders noted. `Reader` is all that pages ask of a feature, so
+that one without stored activations can be read by other means.
 """
 
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from functools import cached_property
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
@@ -41,6 +42,33 @@ class Strongest(NamedTuple):
     peak: np.ndarray  # float32 [n]
     split: np.ndarray  # 0 train, 1 test, uint8 [n]
     copies: np.ndarray  # contexts with the same tokens, int64 [n]
+
+
+class Reader(Protocol):
+    """What the page of a feature needs; a context is named by the flat index of its first token."""
+
+    @property
+    def drawn(self) -> FeatureExamples:
+        """The contexts that explainers and judges see, with split, decile and peak."""
+        ...
+
+    @property
+    def strongest(self) -> Strongest:
+        """All distinct activating contexts that are known, strongest first."""
+        ...
+
+    def passages(
+        self,
+        first_token: np.ndarray,
+        width: Width = Width.CONTEXT,
+        marks: Mapping[int, frozenset[int]] | None = None,
+    ) -> list[Passage]:
+        """One passage for each first token, in their order; marks: offsets to outline, by row."""
+        ...
+
+    def around(self, tokens: Sequence[int]) -> list[Passage]:
+        """The contexts that hold some tokens (flat indices), with those outlined, each once."""
+        ...
 
 
 class FeatureReader:
@@ -143,6 +171,7 @@ class FeatureReader:
             borders=self._borders(start, len(tokens)),
             marks=frozenset(judged.start + offset for offset in marks),
             outside=frozenset(i for i in range(len(tokens)) if i not in judged),
+            tokens=np.where(shown, tokens, -1).tolist(),
         )
 
     def _borders(self, start: int, size: int) -> frozenset[int]:

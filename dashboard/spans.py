@@ -51,6 +51,16 @@ class Passage:
     borders: frozenset[int] = frozenset()  # offsets at which another document starts
     marks: frozenset[int] = frozenset()  # offsets that a judge was asked about
     outside: frozenset[int] = frozenset()  # offsets beyond the judged context, drawn muted
+    tokens: Sequence[int] = ()  # ids, one a token, -1 where it is not shown; () = not known
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """What stands beside a context for one explanation."""
+
+    note: str = ""  # in place of verdicts: "prompt", "train"
+    detection: Verdict | None = None  # None = not asked
+    fuzzing: Verdict | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +69,11 @@ class ContextRow:
 
     passage: Passage
     peak: float  # largest activation in the context
-    note: str = ""  # in place of verdicts: "learned from", "prompt"
+    note: str = ""  # in place of verdicts: "prompt", "train"
     detection: Verdict | None = None  # None = not asked
     fuzzing: Verdict | None = None
     copies: int = 1  # contexts with the same tokens
+    second: Beside | None = None  # for the pinned explanation; None = there is none
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +114,12 @@ def plain(text: str) -> str:
     return html.unescape(one_line(text).replace("<i>", "").replace("</i>", ""))
 
 
+def literal(text: str, longest: int = 90) -> str:
+    """Text as the label of a button, which reads Markdown: every sign of it is escaped."""
+    short = text if len(text) <= longest else text[: longest - 1] + "…"
+    return "".join(f"\\{c}" if c in r"\`*_{}[]()#+-.!:$~<>|^&" else c for c in short)
+
+
 def level(value: float, scale: float, shade: Shade) -> int:
     """Which of the ten shades a positive activation gets; scale is the feature's largest."""
     share = min(value / scale, 1.0) if scale > 0 else 0.0
@@ -111,14 +128,21 @@ def level(value: float, scale: float, shade: Shade) -> int:
     return max(1, min(10, round(10 * share)))
 
 
-def highlighted(passage: Passage, scale: float, shade: Shade = Shade.LINEAR) -> str:
-    """The passage's text; what lies outside the judged context is muted."""
+def highlighted(
+    passage: Passage, scale: float, shade: Shade = Shade.LINEAR, *, breaks: bool = True
+) -> str:
+    """The passage's text; what lies outside the judged context is muted.
+
+    breaks: whether a newline also breaks the line; its glyph is there in any case.
+    """
     drawn = ((start in passage.outside, text) for start, text in _drawn(passage, scale, shade))
     whole = "".join(
         f'<span class="far">{inside}</span>' if far else inside
         for far, run in groupby(drawn, key=lambda pair: pair[0])
         if (inside := "".join(text for _, text in run))
     )
+    if not breaks:
+        return whole.replace(f"{NEWLINE}\n", NEWLINE)
     once = whole.replace(f"\n{NEWLINE}", NEWLINE)  # a run of newlines breaks the line once
     return LEADING_BREAK.sub(r"\1", TRAILING_BREAK.sub("", once))
 
@@ -138,7 +162,8 @@ def _drawn(passage: Passage, scale: float, shade: Shade) -> Iterator[tuple[int, 
         is_marked = not passage.marks.isdisjoint(tokens)
         border = "" if passage.borders.isdisjoint(tokens) else BORDER
         classes = _classes(value, scale, shade, is_peak=is_peak, is_marked=is_marked)
-        yield start, border + (_span(piece, value, classes) if classes else escape(piece))
+        ids = "+".join(str(i) for i in passage.tokens[start:end] if i >= 0)
+        yield start, border + (_span(piece, value, classes, ids) if classes else escape(piece))
 
 
 def _classes(
@@ -148,11 +173,12 @@ def _classes(
     return " ".join([*shaded, *["p"] * is_peak, *["m"] * is_marked])
 
 
-def _span(piece: str, value: float, classes: str) -> str:
-    """One active or marked token: shade by class, the value on hover."""
+def _span(piece: str, value: float, classes: str, ids: str) -> str:
+    """One active or marked token: shade by class, the value and the token's id on hover."""
     if WORD.fullmatch(piece):
         classes += " w"  # its leading space stays with it at the end of a line
-    return f'<b class="{classes}" data-v="{value:.2f}">{escape(piece)}</b>'
+    named = f' data-t="{ids}"' if ids else ""
+    return f'<b class="{classes}" data-v="{value:.2f}"{named}>{escape(piece)}</b>'
 
 
 SIGNS = {Verdict.RIGHT: ("ok", "✓"), Verdict.WRONG: ("no", "×"), Verdict.UNREADABLE: ("un", "?")}
@@ -167,19 +193,25 @@ def verdict(found: Verdict | None, letter: str, score: str) -> str:
     return f'<span class="{letter} {style}" {label}>{letter.upper()}{sign}</span>'
 
 
-def row(context: ContextRow, scale: float, shade: Shade) -> str:
-    """Peak value | text | verdicts."""
-    verdicts = (
-        f'<span class="note">{html.escape(context.note)}</span>'
-        if context.note
-        else verdict(context.detection, "d", "Detection") + verdict(context.fuzzing, "f", "Fuzzing")
-    )
+def row(context: ContextRow, scale: float, shade: Shade, *, breaks: bool = True) -> str:
+    """Peak value | text | verdicts, those on the pinned explanation in a column of their own."""
     copies = f'<em title="contexts with the same tokens">×{context.copies}</em>'
+    text = highlighted(context.passage, scale, shade, breaks=breaks)
+    own = Beside(context.note, context.detection, context.fuzzing)
+    columns = [own, *[context.second] * (context.second is not None)]
     return (
         f'<div class="row"><div class="pk">{context.peak:.1f}{copies if context.copies > 1 else ""}'
-        f'</div><div class="tx" dir="auto">{highlighted(context.passage, scale, shade)}</div>'
-        f'<div class="vd">{verdicts}</div></div>'
+        f'</div><div class="tx" dir="auto">{text}</div>{"".join(map(_beside, columns))}</div>'
     )
+
+
+def _beside(found: Beside | None) -> str:
+    if found is None:
+        return ""
+    if found.note:
+        return f'<div class="vd"><span class="note">{html.escape(found.note)}</span></div>'
+    detection = verdict(found.detection, "d", "Detection")
+    return f'<div class="vd">{detection}{verdict(found.fuzzing, "f", "Fuzzing")}</div>'
 
 
 def group_heading(heading: GroupHeading) -> str:
@@ -191,13 +223,33 @@ def group_heading(heading: GroupHeading) -> str:
     )
 
 
+Groups = Iterable[tuple[GroupHeading, Sequence[ContextRow]]]
+
+
 def example_list(
-    groups: Iterable[tuple[GroupHeading, Sequence[ContextRow]]],
+    groups: Groups,
     scale: float,
     shade: Shade = Shade.LINEAR,
+    *,
+    breaks: bool = True,
+    columns: Sequence[str] = (),
 ) -> str:
-    """All shown contexts as one string; one string because each st.html costs a message."""
+    """All shown contexts as one string; one string because each st.html costs a message.
+
+    columns: headings over the verdicts of two explanations; () with one of them.
+    """
+    names = "".join(f"<span>{html.escape(name)}</span>" for name in columns)
+    parts = [f'<div class="row ids"><span></span><span></span>{names}</div>'] if columns else []
+    for found, rows in groups:
+        parts.append(group_heading(found))
+        parts += [row(context, scale, shade, breaks=breaks) for context in rows]
+    return block("".join(parts), "pinned" if columns else "")
+
+
+def as_text(groups: Groups) -> str:
+    """The same contexts as plain text, to copy: peak, tab, text; a heading over each group."""
     parts: list[str] = []
     for found, rows in groups:
-        parts += [group_heading(found), *(row(context, scale, shade) for context in rows)]
-    return block("".join(parts))
+        parts.append(f"# {found.name}{': ' * bool(found.note)}{found.note}")
+        parts += [f"{row.peak:.2f}\t{plain(''.join(row.passage.pieces))}" for row in rows]
+    return "\n".join(parts)

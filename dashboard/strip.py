@@ -7,6 +7,7 @@ import streamlit as st
 from dashboard import session
 from dashboard.commands import progress_words, rate_of
 from dashboard.spans import block, escape
+from data import run_queries
 from data.catalogue import Row
 
 VERBS = {"cache": "caching", "explain": "explaining", "score": "scoring", "import": "importing"}
@@ -15,19 +16,14 @@ EVERY = 1.0  # seconds between looks, only while something runs
 
 def show() -> None:
     """Draw the line if any run is at work; never poll when none is."""
-    if active(session.library().runs()):
+    if session.library().ask(run_queries.at_work):
         # Reading marks the runs whose process is gone, so a dead run stops the polling.
         st.fragment(_lines, run_every=EVERY)()
 
 
-def active(runs: list[Row]) -> list[Row]:
-    """Runs that are at work."""
-    return [run for run in runs if run["status"] == "running"]
-
-
 @session.guarded
 def _lines() -> None:
-    running = active(session.library().live_runs())
+    running = run_queries.live(session.library().catalogue)
     ids = [run["run_id"] for run in running]
     before = st.session_state.get("strip.ids")
     st.session_state["strip.ids"] = ids
@@ -42,13 +38,13 @@ def _lines() -> None:
 def line(run: Row) -> str:
     """One run: what, bar, done of total, rate, time left."""
     where = f" · {run['hookpoint']}" if run["hookpoint"] else ""
-    verb = VERBS[run["stage"]]
+    what = f"{VERBS.get(run['stage'], run['stage'] or '')} {run['cache'] or ''}"
     words = " · ".join(progress_words(run, speed(run)))
-    share = run["done"] / run["total"] if run["total"] else 0
+    share = (run["done"] or 0) / run["total"] if run["total"] else 0
     return (
-        f'<div class="job"><span><b>{verb} {escape(run["cache"] or "")}</b>{escape(where)}</span>'
+        f'<div class="job"><span><b>{escape(what)}</b>{escape(where)}</span>'
         f'<span class="track"><i style="width:{min(share, 1):.0%}"></i></span>'
-        f"<span>{words}</span></div>"
+        f"<span>{escape(words)}</span></div>"
     )
 
 
@@ -56,5 +52,5 @@ def speed(run: Row) -> float | None:
     """Units a second as this session has seen it."""
     seen = st.session_state.setdefault("strip.seen", {})
     now = monotonic()
-    first = seen.setdefault(run["run_id"], (now, run["done"]))
+    first = seen.setdefault(run["run_id"], (now, run["done"] or 0))
     return rate_of(run, first, now)

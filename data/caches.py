@@ -26,11 +26,11 @@ class SubjectFacts:
 
     name: str  # path or hub id as typed
     revision: str | None
-    architecture: str
-    dtype: str
-    n_layers: int
-    d_model: int
-    vocabulary_size: int
+    architecture: str | None  # None = an import does not say; so below
+    dtype: str | None
+    n_layers: int | None
+    d_model: int | None
+    vocabulary_size: int | None
     sha256: str = ""  # of a sample of all weights; "" = unknown
 
 
@@ -59,6 +59,7 @@ class CorpusFacts:
     n_documents: int
     n_unmasked: int  # positions that may activate
     settings: Mapping[str, Any]
+    is_known: bool = True  # False = only contexts of it: how many tokens it has is unknown
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +68,7 @@ class HookpointTables:
 
     n_activations: int
     fvu: float | None  # variance that the SAE leaves unexplained; None without decoder
-    l0: float  # active features a token, mean
+    l0: float | None  # active features a token, mean; None = not measured
     feature: pa.Table
     feature_chart: pa.Table
     neighbour: pa.Table
@@ -191,8 +192,8 @@ def finish_cache(
                 con.append(name, getattr(found, name))
             con.run(
                 "update hookpoint set status = 'done', n_activations = ?, fvu = ?, l0 = ?, "
-                "n_alive = (select "
-                "count(*) from feature where hookpoint_id = ? and n_active > 0) "
+                "n_alive = (select "  # a feature without counts is known by its contexts: it fired
+                "count(*) from feature where hookpoint_id = ? and coalesce(n_active, 1) > 0) "
                 "where hookpoint_id = ?",
                 [found.n_activations, found.fvu, found.l0, hookpoint_id, hookpoint_id],
             )
@@ -201,8 +202,8 @@ def finish_cache(
             "where cache_id = ?",
             [
                 corpus_id,
-                corpus.n_sequences * corpus.sequence_length,
-                corpus.n_unmasked,
+                corpus.n_sequences * corpus.sequence_length if corpus.is_known else None,
+                corpus.n_unmasked if corpus.is_known else None,
                 cache_id,
             ],
         )
@@ -228,11 +229,14 @@ def _corpus_id(con: Connection, corpus: CorpusFacts) -> int:
     )
 
 
+CONTEXTS_ONLY = "contexts"  # setting `activations` of a cache that holds some contexts and no more
 CACHES = """
 select c.cache_id, c.name, c.status, c.folder, c.n_tokens, c.n_unmasked, c.seed,
        s.name as subject, s.d_model,
        coalesce(k.spec, json_extract_string(c.settings, '$.corpus')) as corpus,
-       k.sequence_length, k.n_sequences
+       k.sequence_length, k.n_sequences,
+       json_extract_string(c.settings, '$.origin') as origin,
+       json_extract_string(c.settings, '$.activations') as activations
 from cache c
 join subject s using (subject_id)
 left join corpus k using (corpus_id)
@@ -299,6 +303,8 @@ def _cache(row: Row, hookpoints: tuple[HookpointRecord, ...]) -> CacheRecord:
         n_sequences=row["n_sequences"] or 0,
         seed=row["seed"],
         hookpoints=hookpoints,
+        origin=row["origin"] or "",
+        has_activations=row["activations"] != CONTEXTS_ONLY,
     )
 
 

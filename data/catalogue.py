@@ -12,20 +12,22 @@ pages ask for in `data/queries.py`.
 import hashlib
 import json
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from random import uniform
 from threading import Lock, RLock
 from time import monotonic, sleep
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import duckdb
-import pandas as pd
-import pyarrow as pa
 
-from data.errors import StoreBusy, StoreTrouble, StoreVersion
+from data.errors import BadInput, StoreBusy, StoreTrouble, StoreVersion
+
+if TYPE_CHECKING:  # a command that only looks needs neither
+    import pandas as pd
+    import pyarrow as pa
 
 VERSION = 1
 FILE = "catalogue.duckdb"
@@ -38,6 +40,11 @@ SETTINGS = {
 # Connections of one process share an instance, which is usable a moment after it can be had: two
 # threads that open at once find it without its functions. One at a time, whoever asks.
 OPENING = Lock()
+SEALED = SETTINGS | {
+    "python_enable_replacements": "false",  # names in SQL are tables, never our variables
+    "temp_directory": "",
+    "threads": "2",
+}
 HOLDER = re.compile(r"\(PID (\d+)\)")
 
 Row = dict[str, Any]
@@ -60,9 +67,10 @@ class Connection:
         for action in self._after:
             action()
 
-    def run(self, sql: str, parameters: Sequence[Any] = ()) -> None:
-        """Execute a statement for its effect."""
-        self._raw.execute(sql, list(parameters))
+    def run(self, sql: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> None:
+        """Execute a statement for its effect; parameters by place (?) or by name ($name)."""
+        given = dict(parameters) if isinstance(parameters, Mapping) else list(parameters)
+        self._raw.execute(sql, given)
 
     def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[Row]:
         """All result rows, each as a dictionary by column name."""
@@ -81,7 +89,7 @@ class Connection:
         found = self._raw.execute(sql, list(parameters)).fetchall()
         return found[0][0] if found else None
 
-    def frame(self, sql: str, parameters: Sequence[Any] = ()) -> pd.DataFrame:
+    def frame(self, sql: str, parameters: Sequence[Any] = ()) -> "pd.DataFrame":
         """The result as a DataFrame."""
         return self._raw.execute(sql, list(parameters)).df()
 
@@ -90,7 +98,7 @@ class Connection:
         taken = self._raw.execute(f"select nextval('{sequence}') from range({n})").fetchall()
         return [number for (number,) in taken]
 
-    def append(self, table: str, rows: pa.Table) -> None:
+    def append(self, table: str, rows: "pa.Table") -> None:
         """Add rows, matched by column name; bulk loads through Arrow, which is the fast way."""
         if rows.num_rows:
             self._raw.register("incoming", rows)
@@ -98,8 +106,17 @@ class Connection:
             self._raw.execute(f"insert into {table} ({columns}) select {columns} from incoming")
             self._raw.unregister("incoming")
 
+    def question(self, sql: str) -> duckdb.DuckDBPyRelation | None:
+        """A question not yet answered, to look at its columns first.
+
+        None where this is not exactly one statement, and one of the kind that only reads.
+        """
+        found = self._raw.extract_statements(sql)
+        is_one = len(found) == 1 and found[0].type == duckdb.StatementType.SELECT
+        return self._raw.sql(found[0]) if is_one else None
+
     @contextmanager
-    def table(self, name: str, rows: pa.Table) -> Iterator[None]:
+    def table(self, name: str, rows: "pa.Table") -> Iterator[None]:
         """Make an Arrow table visible to SQL under a name, for joins."""
         self._raw.register(name, rows)
         try:
@@ -208,26 +225,9 @@ class Catalogue:
         )
 
     def _open(self) -> duckdb.DuckDBPyConnection:
-        """Connect, waiting for another process to let go; the pause grows to 80 ms."""
-        give_up, pause = monotonic() + self._patience, 0.004
-        while True:
-            try:
-                with OPENING:
-                    return duckdb.connect(self.path, config=dict(SETTINGS))
-            except duckdb.IOException as error:
-                if "Could not set lock" not in str(error):
-                    raise
-                if monotonic() > give_up:
-                    raise StoreBusy(self._busy(str(error))) from error
-                sleep(pause * uniform(0.5, 1.5))
-                pause = min(1.5 * pause, 0.08)
-
-    def _busy(self, message: str) -> str:
-        holder = HOLDER.search(message)
-        who = f"process {holder.group(1)}" if holder else "another process"
-        return (
-            f"{self.path} is held by {who} for more than {self._patience:.0f} s; "
-            "wait for it to finish, or stop it, and try again"
+        """Connect, waiting for another process to let go."""
+        return _waited(
+            lambda: duckdb.connect(self.path, config=dict(SETTINGS)), self.path, self._patience
         )
 
     @contextmanager
@@ -252,9 +252,88 @@ class Catalogue:
         )
 
 
+def _waited(
+    connect: Callable[[], duckdb.DuckDBPyConnection], path: Path, patience: float
+) -> duckdb.DuckDBPyConnection:
+    """Try until no other process holds the file; the pause grows to 80 ms."""
+    give_up, pause = monotonic() + patience, 0.004
+    while True:
+        try:
+            with OPENING:
+                return connect()
+        except duckdb.IOException as error:
+            if "Could not set lock" not in str(error):
+                raise
+            if monotonic() > give_up:
+                raise StoreBusy(_busy(path, patience, str(error))) from error
+            sleep(pause * uniform(0.5, 1.5))
+            pause = min(1.5 * pause, 0.08)
+
+
+def _busy(path: Path, patience: float, message: str) -> str:
+    holder = HOLDER.search(message)
+    who = f"process {holder.group(1)}" if holder else "another process"
+    return (
+        f"{path} is held by {who} for more than {patience:.0f} s; "
+        "wait for it to finish, or stop it, and try again"
+    )
+
+
 def _close(raw: duckdb.DuckDBPyConnection) -> None:
     with OPENING:  # the last one to close takes the instance with it
         raw.close()
+
+
+@contextmanager
+def sealed(path: Path, *, patience: float, seconds: float, megabytes: int) -> Iterator[Connection]:
+    """Open the catalogue for a stranger's question: read-only, no other file, settings locked.
+
+    Only for a process of its own: closing a file takes with it all the locks that a process holds
+    on that file, so beside an open catalogue this would undo the lock of a transaction.
+    """
+    with duckdb.connect(config={**SEALED, "memory_limit": f"{megabytes}MB"}) as raw:
+        quoted = str(path).replace("'", "''")
+        attach = f"attach '{quoted}' as catalogue (read_only)"
+        try:
+            _waited(lambda: raw.execute(attach), path, patience)
+        except duckdb.Error as error:
+            raise StoreTrouble(f"{path} cannot be used: {_first_line(error)}") from error
+        raw.execute("use catalogue")
+        raw.execute(f"set max_execution_time = {seconds * 1000:.0f}")
+        raw.execute("set enable_external_access = false")
+        raw.execute("set lock_configuration = true")
+        with _refused(seconds, megabytes):
+            yield Connection(raw)
+
+
+@contextmanager
+def _refused(seconds: float, megabytes: int) -> Iterator[None]:
+    """Say in one sentence why a question has no answer."""
+    try:
+        yield
+    except duckdb.InterruptException as error:
+        raise BadInput(too_long(seconds)) from error
+    except (duckdb.OutOfMemoryException, MemoryError) as error:
+        raise BadInput(
+            f"the question needs more memory than the {megabytes} MB it may have: narrow it"
+        ) from error
+    except (duckdb.PermissionException, duckdb.IOException, duckdb.HTTPException) as error:
+        raise BadInput(
+            "only the catalogue's own tables are read here, no files, addresses, extensions or "
+            "settings"
+        ) from error
+    except duckdb.Error as error:
+        raise BadInput(_first_line(error)) from error
+
+
+def too_long(seconds: float) -> str:
+    """Say that a question was stopped."""
+    return f"the question took longer than {seconds:g} s and was stopped: narrow it with where"
+
+
+def _first_line(error: Exception) -> str:
+    """What DuckDB says, without the kind of error in front and the place behind."""
+    return str(error).strip().splitlines()[0].partition(" Error: ")[2] or str(error)[:200]
 
 
 def schema_sha256() -> str:

@@ -10,9 +10,15 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from data.catalogue import Connection, as_json
+from data.catalogue import Connection, Row, as_json
 
 Key = tuple[int, str, str]  # feature, scorer, preset
+EXAMPLES = """
+select slot, kind, split, decile, first_token, length, peak, source
+from example
+where hookpoint_id = ? and feature = ?
+order by slot
+"""
 CONTEXT_KIND = {  # of the context that stands for an item, where it has another name
     "wrong-mark": "activating",
     "intruder": "random",
@@ -29,7 +35,7 @@ class ItemTable:
     first_token: np.ndarray  # uint64 [n], flat index of the context's first token
     peak: np.ndarray  # float32 [n], largest activation in the context
     marks: Sequence[Sequence[int] | None]  # marked offsets in the context; None for detection
-    length: int = 32  # tokens in a context
+    length: int | np.ndarray = 32  # tokens in a context, in all or int [n] in each
     shown: Sequence[object | None] | None = None  # JSON-ready: all contexts of a question in place
 
 
@@ -47,6 +53,11 @@ def item_ids(
             con.run(ADD_ITEMS, [hookpoint_id] * 2)
         found |= dict(zip(fresh, np.split(ids, np.cumsum(sizes)[:-1]), strict=True))
     return {key: found.get(key, np.empty(0, np.uint64)) for key in tables}
+
+
+def examples(con: Connection, hookpoint_id: int, feature: int) -> list[Row]:
+    """Every stored context of a feature, in the order of their slots."""
+    return con.rows(EXAMPLES, [hookpoint_id, feature])
 
 
 STORED = """
@@ -72,6 +83,32 @@ def _stored(con: Connection, hookpoint_id: int, keys: Sequence[Key]) -> dict[Key
         (row["feature"], row["scorer"], row["preset"]): np.array(row["items"], np.uint64)
         for row in rows
     }
+
+
+ADD_GIVEN = """
+insert into example (
+    hookpoint_id, feature, slot, kind, split, decile, first_token, length, peak
+)
+select ?, feature, row_number() over (partition by feature order by place) - 1,
+       kind, split, decile, first_token, length, peak
+from (
+    select * from given
+    qualify row_number() over (
+        partition by feature, kind, first_token, length order by split = 'train', place
+    ) = 1
+)
+order by feature, place
+"""
+
+
+def add_examples(con: Connection, hookpoint_id: int, given: pa.Table) -> None:
+    """Add contexts of features that have none yet; one that was judged counts as test.
+
+    given: feature, place (order within the feature), kind, split, decile, first_token, length,
+    peak; a context that is given twice is kept once.
+    """
+    with con.table("given", given):
+        con.run(ADD_GIVEN, [hookpoint_id])
 
 
 # Only test contexts are judged, hence the split. A context that is already there keeps its slot.
@@ -123,7 +160,7 @@ def _rows(tables: Mapping[Key, ItemTable], ids: np.ndarray) -> pa.Table:
     peak = np.concatenate([table.peak for table in tables.values()]).astype(np.float32)
     marks = [marked for table in tables.values() for marked in table.marks]
     shown = [one for t in tables.values() for one in t.shown or [None] * len(t.kind)]
-    lengths = [table.length for table in tables.values() for _ in table.kind]
+    lengths = [np.broadcast_to(table.length, len(table.kind)) for table in tables.values()]
     return pa.table(
         {
             "item_id": pa.array(ids),
@@ -134,7 +171,7 @@ def _rows(tables: Mapping[Key, ItemTable], ids: np.ndarray) -> pa.Table:
             "context_kind": pa.array([CONTEXT_KIND.get(kind, kind) for kind in kinds]),
             "decile": pa.array(decile, mask=decile == 0),
             "first_token": pa.array(first),
-            "length": pa.array(lengths, pa.uint16()),
+            "length": pa.array(np.concatenate(lengths).astype(np.uint16)),
             "peak": pa.array(peak),
             "marks": pa.array(marks, pa.list_(pa.uint16())),
             "shown": pa.array([one and as_json(one) for one in shown], pa.string()),

@@ -19,6 +19,7 @@ from data.records import Score, total_usage
 from data.replies import reply_ids
 from data.runs import beat, is_cancelled
 from data.score_rows import score_rows
+from data.summaries import refresh
 
 RANKED = 2  # in `predicted`: measured, but with a value instead of a yes or no
 CHOICES = ("intruder", "discrimination")  # items whose right answer is a place, not "no"
@@ -90,6 +91,7 @@ def write_judgements(
         _write_evidence(con, hookpoint_id, fresh)
         scores = [(new.explanation_id, new.scorer_id, new.score) for new in fresh]
         con.append("score", score_rows(run_id, scores))
+        refresh(con, hookpoint_id, {new.feature for new in fresh})
         usage = total_usage(new.score.usage for new in fresh)
         beat(con, run_id, done=features_done, failed=failed, usage=usage)
 

@@ -17,6 +17,7 @@ from data.records import Score, Usage, total_usage
 from data.replies import reply_ids
 from data.runs import beat, is_cancelled
 from data.score_rows import now, score_rows
+from data.summaries import refresh
 
 
 class Journal(Protocol):
@@ -40,7 +41,7 @@ class NewExplanation:
     rule: str | None
     status: str  # done, failed, skipped
     error: str | None
-    seconds: float
+    seconds: float | None  # None = not known
     seed: int
     example_tokens: tuple[int, ...] | None  # first tokens of the contexts seen; None = all train
     exact: Score | None  # grammar explanations are checked at once
@@ -158,6 +159,7 @@ def write_explanations(
             if new.exact is not None and exact_scorer_id is not None
         ]
         con.append("score", score_rows(run_id, scores))
+        refresh(con, hookpoint_id, {new.feature for new in fresh})
         beat(
             con, run_id, done=len(keys), failed=sum(new.status == "failed" for new in fresh),
             usage=total_usage(new.usage for new in fresh),

@@ -60,16 +60,18 @@ class CacheRecord:
     cache_id: int
     name: str
     subject: str  # path or hub id
-    d_model: int
+    d_model: int | None  # None = an import does not say
     corpus: str  # the corpus specification as typed
     status: str  # "running" or "done"
     folder: str  # relative to the store
-    n_tokens: int  # all positions, special ones too
-    n_unmasked: int  # positions that may activate (special positions left out)
+    n_tokens: int  # all positions, special ones too; 0 = not known (has_activations is False)
+    n_unmasked: int  # positions that may activate (special positions left out); 0 = not known
     sequence_length: int  # tokens
     n_sequences: int
     seed: int
     hookpoints: tuple[HookpointRecord, ...]
+    origin: str = ""  # whose files it was imported from, e.g. "delphi"; "" = made by Gloss
+    has_activations: bool = True  # False = only some contexts: nothing can be drawn or measured
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +164,7 @@ class ExplanationRecord:
     status: str  # "done", "failed", "skipped"
     error: str | None
     cost_usd: float | None
-    seconds: float
+    seconds: float | None  # None = not known
     created_at: str  # UTC, ISO 8601
     scores: tuple[Score, ...]
     explainer_id: int | None = None  # None = not stored

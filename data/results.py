@@ -1,7 +1,7 @@
 """Explanations, scores and verdicts read back as records, for pages and for --json."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from data.catalogue import Connection, Row
 from data.records import ExplanationRecord, Score, Tally, Usage
@@ -53,10 +53,13 @@ USAGE = ("n_calls", "input_tokens", "output_tokens")
 
 
 def _usage(row: Row) -> Usage | None:
-    """What the calls behind a row took; None where no language model was asked."""
-    if not row["n_calls"]:
+    """What the calls behind a row took; None where no language model was asked.
+
+    An import knows of no calls and no cost: somebody was asked, elsewhere.
+    """
+    if not row["n_calls"] and row["cost_usd"] is not None:
         return None
-    return Usage(row["n_calls"], row["input_tokens"], row["output_tokens"], row["cost_usd"])
+    return Usage(row["n_calls"] or 0, row["input_tokens"], row["output_tokens"], row["cost_usd"])
 
 
 def _score(row: Row) -> Score:
@@ -114,9 +117,9 @@ def headline(scores: Iterable[Score]) -> dict[str, Score]:
 
 
 def headline_verdicts(
-    rows: Iterable[Row], explanations: Iterable[ExplanationRecord], length: int
+    rows: Iterable[Row], explanations: Iterable[ExplanationRecord], length: int | None
 ) -> list[Row]:
-    """Verdicts behind the headline scores, on contexts of `length` tokens."""
+    """Verdicts behind the headline scores, on contexts of `length` tokens, any if None."""
     chosen = {
         (found.explanation_id, score.scorer_id)
         for found in explanations
@@ -125,7 +128,7 @@ def headline_verdicts(
     return [
         row
         for row in rows
-        if row["length"] == length and (row["explanation_id"], row["scorer_id"]) in chosen
+        if length in (None, row["length"]) and (row["explanation_id"], row["scorer_id"]) in chosen
     ]
 
 
@@ -142,3 +145,95 @@ def asked(con: Connection, hookpoint_id: int, feature: int) -> dict[int, Row]:
         row.pop("explanation_id"): row | {"detail": row["detail"] and json.loads(row["detail"])}
         for row in con.rows(ASKED, [hookpoint_id, feature])
     }
+
+
+PROMPTED = """
+select explanation_id, example_tokens
+from explanation
+where hookpoint_id = ? and feature = ? and example_tokens is not null
+"""
+
+
+def prompted(con: Connection, hookpoint_id: int, feature: int) -> dict[int, frozenset[int]]:
+    """First tokens of the contexts that an explainer was shown, by explanation_id.
+
+    An explanation learnt from all train tokens is not in it.
+    """
+    rows = con.rows(PROMPTED, [hookpoint_id, feature])
+    return {row["explanation_id"]: frozenset(row["example_tokens"]) for row in rows}
+
+
+MADE = """
+select e.explanation_id, e.seed, e.prompt, e.reply, e.detail, e.calls,
+       len(e.example_tokens) as n_examples, r.run_id, r.status as run_status
+from explanation e
+left join run r using (run_id)
+where e.explanation_id = ?
+"""
+
+
+def made(con: Connection, explanation_id: int) -> Row | None:
+    """How one explanation came about: what no list of explanations needs."""
+    row = con.row(MADE, [explanation_id])
+    return row and row | {"detail": row["detail"] and json.loads(row["detail"])}
+
+
+CALLS = """
+select r.reply_id, r.purpose, r.model, r.address, p.messages, r.question, r.parameters, r.text,
+       r.finish, r.input_tokens, r.output_tokens, r.cost_usd, r.seconds
+from reply r
+left join request_prefix p using (prefix_id)
+where list_contains(?::ubigint[], r.reply_id)
+order by r.reply_id
+"""
+
+
+def calls(con: Connection, reply_ids: Sequence[int]) -> list[Row]:
+    """Replies with the turns that asked for them: `messages` holds [role, content] of each."""
+    found = con.rows(CALLS, [list(reply_ids)]) if reply_ids else []
+    return [
+        row | {"messages": [*json.loads(row["messages"] or "[]"), ["user", row["question"]]]}
+        for row in found
+    ]
+
+
+SIMULATED = """
+select m.predicted, i.kind, i.decile, x.first_token, x.length
+from simulated m
+join item i using (item_id)
+join example x on x.hookpoint_id = i.hookpoint_id and x.feature = i.feature and x.slot = i.slot
+where m.explanation_id = ? and m.scorer_id = ? and m.predicted is not null
+order by i.decile desc nulls last, x.peak desc, x.first_token
+"""
+
+
+def simulated(con: Connection, explanation_id: int, scorer_id: int) -> list[Row]:
+    """Simulated activations, 0..10 a token, strongest contexts first; failed replies left out."""
+    return con.rows(SIMULATED, [explanation_id, scorer_id])
+
+
+def generated(con: Connection, explanation_id: int, scorer_id: int) -> list[Row]:
+    """Texts written for an explanation, with the feature's largest activation on each."""
+    return con.rows(
+        "select text, max_activation from generated "
+        "where explanation_id = ? and scorer_id = ? order by place",
+        [explanation_id, scorer_id],
+    )
+
+
+LIVE = """
+select feature
+from feature
+where hookpoint_id = ? and coalesce(n_active, 1) > 0
+order by feature
+limit 1 offset ?
+"""
+
+
+def live_feature(con: Connection, hookpoint_id: int, rank: int) -> int | None:
+    """The feature of a rank among those that fired, from 0; None beyond the last.
+
+    One whose firings were not counted is in a store because it fired.
+    """
+    row = con.row(LIVE, [hookpoint_id, rank])
+    return row and row["feature"]

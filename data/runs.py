@@ -8,6 +8,7 @@ import os
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from data.caches import digest
@@ -150,13 +151,25 @@ def _stale(con: Connection) -> list[int]:
 def _is_gone(row: Row) -> bool:
     if row["host"] != socket.gethostname():
         return row["silent"] > SILENT
+    return not is_alive(row["pid"])
+
+
+def is_alive(pid: int) -> bool:
+    """Whether a process of this machine is at work.
+
+    One that has ended but whose end nobody took note of still has its number; Linux says "Z".
+    """
     try:
-        os.kill(row["pid"], 0)
+        os.kill(pid, 0)
     except ProcessLookupError:
-        return True
-    except PermissionError:
         return False
-    return False
+    except PermissionError:
+        return True
+    try:
+        state = Path(f"/proc/{int(pid)}/stat").read_text("utf-8", "replace").rpartition(") ")[2]
+    except OSError:
+        return True
+    return not state.startswith("Z")
 
 
 RUNS = """

@@ -45,7 +45,7 @@ def test_a_decile_without_usable_verdicts_has_no_point():
 
 def test_the_traces_come_in_the_order_of_the_theme_colours():
     figure = feature_figure(BINS, [curve(score()), curve(score(scorer="fuzzing"))])
-    assert [t.get("name") for t in figure["data"]] == ["Detection", "Fuzzing", None]
+    assert [t.get("name") for t in figure["data"]] == ["Detection", "Fuzzing", None, None]
     assert all("color" not in t["marker"] for t in figure["data"][:2])
     assert figure["data"][0]["marker"]["symbol"][0] == "circle"
 

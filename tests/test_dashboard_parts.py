@@ -74,13 +74,6 @@ def test_the_command_as_it_was_typed_goes_on_and_a_page_has_none():
     assert commands.resume(RUN | {"command": ["gloss", "demo"]}) == ["gloss", "demo"]
 
 
-def test_a_stopped_run_is_left_alone_until_a_later_one_takes_over():
-    stopped = RUN | {"status": "cancelled"}
-    assert commands.is_left_alone(stopped, [])
-    assert not commands.is_left_alone(stopped, [RUN | {"status": "done"}])
-    assert not commands.is_left_alone(RUN | {"status": "done"}, [])
-
-
 def test_one_thing_is_not_many():
     assert commands.counted(1, "features") == "1 feature"
     assert commands.counted(1_200, "tokens") == "1,200 tokens"
@@ -166,6 +159,17 @@ def test_two_explanations_are_compared_on_common_items_only():
     words = differences(rows, first, replace(EXPLANATION, explanation_id=2))
     assert words[0].startswith("Detection +0.39 [")
     assert "the left one is better · 1 without a verdict on both" in words[0]
+
+
+def test_verdicts_of_two_judges_are_compared_apart_and_the_judge_is_named():
+    rows = [verdict(e, t, predicted=True) for e in (1, 2) for t in range(20)]
+    other = {"judge": "some-model", "preset": "quick"}
+    rows += [verdict(e, t, predicted=e == 1) | other for e in (1, 2) for t in range(20)]
+    rows += [verdict(1, t, predicted=True) | {"judge": "third"} for t in range(20)]
+    first = replace(EXPLANATION, explanation_id=1)
+    words = differences(rows, first, replace(EXPLANATION, explanation_id=2))
+    assert [line.split(" [")[0] for line in words] == [
+        "Detection +0.00", "Detection by some-model on quick contexts +0.50"]  # fmt: skip
 
 
 def test_test_and_interval_are_not_made_to_agree():

@@ -14,7 +14,8 @@ import pytest
 from small import SMALL
 
 from core.grammar.settings import Settings
-from core.pipeline.again import asked_before, explain_one, reexplain
+from core.pipeline.again import asked_before, reexplain
+from core.pipeline.ask import Ask
 from core.pipeline.caching import cache_stage
 from core.pipeline.explaining import ExplainRequest, explain_stage
 from core.pipeline.explaining_grammar import GrammarWork
@@ -114,9 +115,9 @@ def test_explanations_are_compared_on_the_same_items(fresh_store):
     record = caches.cache(catalogue, "small")
     feature = first_full(catalogue)
     bench, hookpoint = Workbench.open(catalogue, record), record.hookpoints[0]
-    first = explain_one(catalogue, bench, hookpoint, feature, Settings())
+    first = reexplain(catalogue, bench, hookpoint, feature, Ask(Settings(), means=None))
     list(score_stage(catalogue, ScoreRequest("small", (), str(feature), workers=1)))
-    second = reexplain(catalogue, bench, hookpoint, feature, Settings(families="token"))
+    second = reexplain(catalogue, bench, hookpoint, feature, Ask(Settings(families="token")))
     with catalogue.reading() as con:
         items = [
             con.rows("select item_id, expected from verdict where explanation_id = ?", [e])
@@ -136,11 +137,11 @@ def test_the_same_question_is_answered_once(fresh_store):
     record = caches.cache(catalogue, "small")
     bench, hookpoint = Workbench.open(catalogue, record), record.hookpoints[0]
     feature = first_full(catalogue)
-    settings = Settings(examples=20, sampling="top")
-    assert asked_before(catalogue, hookpoint, feature, settings) is None
-    first = reexplain(catalogue, bench, hookpoint, feature, settings)
-    assert reexplain(catalogue, bench, hookpoint, feature, settings) == first
-    assert asked_before(catalogue, hookpoint, feature, settings) == first
+    ask = Ask(Settings(examples=20, sampling="top"))
+    assert asked_before(catalogue, hookpoint, feature, ask) is None
+    first = reexplain(catalogue, bench, hookpoint, feature, ask)
+    assert reexplain(catalogue, bench, hookpoint, feature, ask) == first
+    assert asked_before(catalogue, hookpoint, feature, ask) == first
 
 
 def test_harder_kinds_are_reported_apart(fresh_store):

@@ -9,14 +9,18 @@ import safetensors.torch
 import tiny
 
 from core.cache import CacheSettings, build
+from core.fired import Everything, Fired
+from core.grammar import Corpus, parse
+from core.grammar.scan import claims
 from core.packing import encode
 from core.pipeline.caching import CacheRequest, cache_stage
-from core.probe import Probe, open_probe
+from core.probe import Probe, open_probe, widen
 from core.sae import ReLU
+from core.steered import Steering, Writing
 from data import caches
 from data.cachefiles import CacheFiles
 from data.catalogue import Catalogue
-from data.errors import BadInput, NotFound
+from data.errors import BadInput, NotFound, Stopped
 
 POINT, INPUT = "gpt_neox.layers.1", "gpt_neox.layers.0.mlp:in"
 
@@ -118,6 +122,83 @@ def test_the_strongest_features_of_a_text_are_listed_once_each(cached):
         assert (values[peak.token], int(values.argmax())) == (peak.activation, peak.token)
 
 
+SMALL = Everything(
+    ("a", "b", "c"),
+    token=np.array([0, 2, 2]),
+    feature=np.array([7, 7, 9], np.int32),
+    activation=np.array([3.0, 1.0, 2.0], np.float32),
+    ids=np.arange(3),
+)
+
+
+def test_features_are_ranked_by_their_peak_or_by_the_sum_over_chosen_tokens():
+    assert SMALL.fired() == [Fired(7, 3.0, 0, 0.0), Fired(9, 2.0, 2, 0.0)]
+    assert SMALL.fired([2]) == [Fired(9, 2.0, 2, 2.0), Fired(7, 3.0, 0, 1.0)]
+    assert SMALL.fired([0, 2]) == [Fired(7, 3.0, 0, 4.0), Fired(9, 2.0, 2, 2.0)]
+    assert SMALL.fired([1, 99]) == SMALL.fired()
+    assert SMALL.strongest().tolist() == [7, -1, 9]
+
+
+def test_several_hookpoints_in_one_pass_give_what_each_gives_alone(cached):
+    _, probe = cached
+    texts = ["12 monkeys", "é"]
+    together = probe.across(texts, [POINT, INPUT])
+    for name, found in together.items():
+        for one, other in zip(found, probe.everything(texts, name), strict=True):
+            assert one.ids.tolist() == other.ids.tolist()
+            assert one.feature.tolist() == other.feature.tolist()
+            assert one.activation == pytest.approx(other.activation, rel=1e-3)
+    assert probe.across(texts, []) == {}
+
+
+RULES = (
+    'here:token=" " & near4:token="1"|"2" -> 2 @ 0.5',
+    'position:range="3"|"9" -> 3 @ 0.5 ; state:seen -> 1 @ 0.5',
+    'prev:token="4" -> 4 @ 0.5',
+)
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_rules_claim_of_a_text_what_they_claim_of_the_same_cached_sequence(cached, rule):
+    files, probe = cached
+    corpus = Corpus(files.tokens.matrix(), files.vocabulary.strings, files.meta.special_ids)
+    said = set(claims(corpus, parse(rule)).position.tolist())
+    n = 0
+    for sequence, text in texts_of(files, probe).items():
+        (found,) = probe.everything([text], POINT)
+        got = ~np.isnan(probe.claimed(found, parse(rule)))
+        want = [32 * sequence + 1 + i in said for i in range(len(got))]
+        assert got.tolist() == want
+        n += sum(want)
+    assert n > 20
+
+
+def test_what_rules_predict_is_the_value_of_the_first_that_holds(cached):
+    _, probe = cached
+    (found,) = probe.everything(["ab" * 20], POINT)  # longer than a sequence
+    rules = parse('here:token="a" -> 2.5 @ 0.5 ; state:document-start -> 9 @ 1')
+    said = probe.claimed(found, rules)
+    assert said[:4] == pytest.approx([2.5, np.nan, 2.5, np.nan], nan_ok=True)
+    start = probe.claimed(found, parse("state:document-start -> 9 @ 1"))
+    assert np.flatnonzero(~np.isnan(start)).tolist() == [0]
+    assert len(probe.claimed(probe.everything([""], POINT)[0], rules)) == 0
+
+
+def test_a_long_prompt_keeps_its_end(cached):
+    _, probe = cached
+    steering, writing = Steering(2, "add", 1.0, 3.0), Writing(10)
+
+    def go(prompt):
+        return probe.steer(prompt, POINT, steering, writing, lambda done, total: None)
+
+    long = go("x" * 30 + "0123456789" * 5)
+    assert (long.n_prompt, long.n_cut) == (64 - 1 - 10, 27)
+    assert long.steered == go(("x" * 30 + "0123456789" * 5)[27:]).steered
+    assert len(probe.pieces(long.steered.clean[0].ids)) == 10
+    with pytest.raises(BadInput, match="no prompt"):
+        go("")
+
+
 def test_without_bos_texts_begin_as_in_such_a_cache(cached):
     files, probe = cached
     bare = Probe(probe.subject, {POINT: tiny.sae()}, replace(files.meta, bos_id=None))
@@ -171,6 +252,23 @@ def test_a_probe_is_opened_by_what_the_cache_says(store):
     assert open_probe(catalogue, record, ["gpt_neox.layers.2"]).hookpoints == ["gpt_neox.layers.2"]
     with pytest.raises(NotFound, match=r"no hookpoint 'layers\.9'; it has"):
         open_probe(catalogue, record, ["layers.9"])
+
+
+def test_hookpoints_are_added_one_by_one_and_every_step_is_said(store):
+    catalogue, record = store
+    said = []
+    probe = open_probe(catalogue, record, [POINT], say=said.append)
+    assert said[:2] == ["starting PyTorch", "reading the weights of the subject"]
+    assert said[2:] == ["comparing the subject with the cache's", f"reading the SAE of {POINT}"]
+    widen(probe, record, say=said.append)
+    assert probe.hookpoints == [POINT, "gpt_neox.layers.2"]
+    assert said[4:] == ["reading the SAE of gpt_neox.layers.2"]
+
+    def stop(_words):
+        raise Stopped("enough")
+
+    with pytest.raises(Stopped):
+        open_probe(catalogue, record, say=stop)
 
 
 def test_other_weights_than_the_cache_was_made_with_are_refused(store, tmp_path):

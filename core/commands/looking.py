@@ -60,7 +60,7 @@ def serve(store: Store = DEFAULT_STORE, port: Port = 0) -> None:
 
 def bench(
     work: Annotated[list[str] | None, typer.Argument(
-        help="caching, loading, examples, grammar, judging, blog or all.")] = None,
+        help="caching, loading, examples, grammar, judging, dashboard, blog or all.")] = None,
     as_json: Annotated[Path | None, typer.Option("--json", help="Also write the figures here.")
                        ] = None,
     quick: Annotated[bool, typer.Option(help="Smaller sizes, for a first look.")] = False,

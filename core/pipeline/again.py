@@ -1,104 +1,245 @@
-"""One feature explained again with other settings, checked, and judged on the same items as before.
+"""One feature explained again: by any explainer, checked, and judged on the same items as before.
 
-What the dashboard's drawer does: about a second, in one of its threads, no worker processes.
+What the dashboard's drawer does in one of its threads. The work is that of the stages, for one
+feature and without worker processes: a run of the catalogue, replies kept, cost counted, budget.
+The grammar takes about a second.
 """
 
-from contextlib import ExitStack
-from dataclasses import asdict
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+from threading import Event
+from typing import NamedTuple
 
 from core.grammar.settings import Settings
-from core.pipeline.explaining_grammar import GrammarWork, grammar_methods
-from core.pipeline.judging import Bench, ScoreRequest
+from core.llm.client import EndpointClient
+from core.llm.requests import Client
+from core.llm.settings import EndpointSettings
+from core.pipeline.ask import Ask
+from core.pipeline.evidence import open_gatherer
+from core.pipeline.explaining import ExplainRequest, Maker, run_settings
+from core.pipeline.explaining_grammar import GrammarMaker, GrammarWork, exact_scorer
+from core.pipeline.explaining_model import described, model_maker
+from core.pipeline.judging import Asked, Bench, ScoreRequest
 from core.pipeline.materials import Drawer
-from core.pipeline.running import running
-from core.pipeline.scorers import Tools, grammar_scorer, groups
-from core.pipeline.scoring import Work, scorers_of, unscored_features
+from core.pipeline.scorers import Means, groups, opened
+from core.pipeline.scoring import Work, check, controls, scorers_of, unscored_features
+from core.pipeline.watching import Hearing, Say, Watched, nothing, watched
 from core.pipeline.workbench import Workbench
 from data import judgements, ledger
 from data.catalogue import Catalogue
+from data.errors import BudgetReached
 from data.records import HookpointRecord
 from data.runs import Plan
 
 
+class Explained(NamedTuple):
+    """What came of asking."""
+
+    explanation_id: int
+    has_text: bool  # something that can be scored
+    spent_usd: float  # now, as far as prices are known
+
+
 def reexplain(
-    catalogue: Catalogue, bench: Workbench, hookpoint: HookpointRecord, feature: int,
-    settings: Settings, *, seed: int = 0,
+    catalogue: Catalogue, bench: Workbench, hookpoint: HookpointRecord, feature: int, ask: Ask,
+    stop: Event | None = None, say: Say = nothing,
 ) -> int:  # fmt: skip
     """Explain one feature, check and score the explanation, and give its explanation_id.
 
-    The same settings again give the explanation that is there.
+    The same settings again give the explanation that is there; scores that are there stay. An
+    event that is set ends it within about half a second: the run is closed as cancelled and every
+    reply that was paid for is kept.
     """
+    ask.check()
     bench.require_split()
-    explanation_id = explain_one(catalogue, bench, hookpoint, feature, settings, seed=seed)
-    score_one(catalogue, bench, hookpoint, feature)
-    return explanation_id
+    hearing = Hearing(stop or Event(), say)
+    made = explain_one(catalogue, bench, hookpoint, feature, ask, hearing)
+    if ask.means is not None and made.has_text:
+        chosen = [made.explanation_id] + ([ask.against] if ask.against else [])
+        budget = None if ask.budget is None else ask.budget - made.spent_usd
+        means = limited(ask.means, budget)
+        score_chosen(catalogue, bench, hookpoint, feature, chosen, means, ask.scorers, ask.preset,
+                     hearing=hearing)  # fmt: skip
+    return made.explanation_id
+
+
+def limited(means: Means, budget: float | None) -> Means:
+    """Keep a judge to a budget in dollars; None = as it is."""
+    if budget is None:
+        return means
+    if budget <= 0:
+        raise BudgetReached("the budget is spent by the explanation: raise it to score it too")
+    return replace(means, endpoint=replace(means.endpoint or EndpointSettings(), budget=budget))
 
 
 def explain_one(
-    catalogue: Catalogue, bench: Workbench, hookpoint: HookpointRecord, feature: int,
-    settings: Settings, *, seed: int = 0,
-) -> int:  # fmt: skip
-    """Explain and check one feature."""
-    explainer_id, exact_id = grammar_methods(catalogue, settings)
-    question = [hookpoint.hookpoint_id, feature, explainer_id, seed]
-    known = _answer(catalogue, question)
-    if known is not None:
-        return known
-    asked = asdict(settings) | {"features": str(feature), "seed": seed}
-    plan = Plan("explain", bench.record.cache_id, hookpoint.hookpoint_id, explainer_id, asked)
-    work = GrammarWork(bench.record, bench.files.folder, hookpoint, settings, seed)
-    with running(catalogue, plan, 1) as run_id:
+    catalogue: Catalogue, bench: Workbench, hookpoint: HookpointRecord, feature: int, ask: Ask,
+    hearing: Hearing,
+) -> Explained:  # fmt: skip
+    """Explain and check one feature, unless that was done before."""
+    known = answer(catalogue, hookpoint, feature, ask)
+    if known is not None and not (ask.retry and known.status == "failed"):
+        return Explained(known.explanation_id, known.has_text, 0.0)
+    if isinstance(ask.settings, Settings):
+        return _by_grammar(catalogue, bench, hookpoint, feature, ask, hearing)
+    return _by_model(catalogue, bench, hookpoint, feature, ask, hearing)
+
+
+def _by_grammar(
+    catalogue: Catalogue, bench: Workbench, hookpoint: HookpointRecord, feature: int, ask: Ask,
+    hearing: Hearing,
+) -> Explained:  # fmt: skip
+    assert isinstance(ask.settings, Settings)
+    request = request_of(bench, hookpoint, feature, ask)
+    maker = GrammarMaker(ask.settings, ask.seed, workers=1)
+    plan = plan_of(catalogue, bench, hookpoint, request, maker)
+    work = GrammarWork(bench.record, bench.files.folder, hookpoint, ask.settings, ask.seed)
+    with watched(catalogue, plan, hearing, None, f"Explaining {feature}") as run:
         made = work.one(bench, feature)
-        ledger.write_explanations(
-            catalogue, hookpoint.hookpoint_id, explainer_id, exact_id, run_id, [made]
-        )
-    again = _answer(catalogue, question)
-    assert again is not None  # we wrote it, or somebody was faster
-    return again
+        return _stored(catalogue, hookpoint, plan, run, made, ask)
 
 
-def score_one(
-    catalogue: Catalogue, bench: Workbench, hookpoint: HookpointRecord, feature: int
-) -> None:
-    """Judge those explanations of one feature that have no score yet."""
-    request = ScoreRequest(bench.record.name, (hookpoint.name,), str(feature))
-    tools = Tools(catalogue, bench, request.means, None, ExitStack())
-    (group,) = groups(request.scorers, request.means)
-    work = Work(catalogue, request, bench, hookpoint, group, tools, None)
-    scorer_ids = scorers_of(catalogue, request, group.names, tools)
-    asked = unscored_features(work, scorer_ids)
-    if not asked:
-        return
-    plan = Plan("score", bench.record.cache_id, hookpoint.hookpoint_id, scorer_ids[0],
-                work.settings)  # fmt: skip
-    scorers = tuple(grammar_scorer(name, bench) for name in group.names)
-    judging = Bench(Drawer(bench, hookpoint, request.drawing), scorers, scorer_ids)
-    with running(catalogue, plan, 1) as run_id:
-        judgements.write_judgements(
-            catalogue, hookpoint.hookpoint_id, run_id, judging.judged(asked[0]), features_done=1
-        )
+def _by_model(
+    catalogue: Catalogue, bench: Workbench, hookpoint: HookpointRecord, feature: int, ask: Ask,
+    hearing: Hearing,
+) -> Explained:  # fmt: skip
+    request = request_of(bench, hookpoint, feature, ask)
+    with model_maker(catalogue, request) as maker:
+        plan = plan_of(catalogue, bench, hookpoint, request, maker)
+        stage = f"Asking {maker.model} to explain {feature}"
+        with watched(catalogue, plan, hearing, maker.client, stage) as run:
+            assert plan.method_id is not None
+            before = ledger.attempts(catalogue, hookpoint.hookpoint_id, plan.method_id, ask.seed)
+            gatherer = open_gatherer(catalogue, bench, hookpoint, [feature])
+            made = maker.explained(gatherer, feature, before.get(feature, 0))
+            found = _stored(catalogue, hookpoint, plan, run, made, ask, maker.journal)
+        clients = {id(client): client for client in (maker.client, maker.judge)}
+        return found._replace(spent_usd=sum(map(spent_by, clients.values())))
 
 
-KNOWN = """
-select max(explanation_id)
+def request_of(
+    bench: Workbench, hookpoint: HookpointRecord, feature: int, ask: Ask
+) -> ExplainRequest:
+    """Word an ask as the stage would be asked."""
+    endpoint = ask.endpoint and replace(ask.endpoint, budget=ask.budget)
+    return ExplainRequest(
+        bench.record.name, (hookpoint.name,), str(feature), ask.settings, ask.seed,
+        endpoint=endpoint, judge=ask.other_chooser or None, retry_failed=ask.retry,
+    )  # fmt: skip
+
+
+def plan_of(
+    catalogue: Catalogue, bench: Workbench, hookpoint: HookpointRecord, request: ExplainRequest,
+    maker: Maker,
+) -> Plan:  # fmt: skip
+    """Plan the run of the stage; the explainer is added where it is new."""
+    explainer_id = ledger.method_id(
+        catalogue, "explainer", maker.name, maker.model, maker.described
+    )
+    return Plan("explain", bench.record.cache_id, hookpoint.hookpoint_id, explainer_id,
+                run_settings(request, maker), paid=maker.model is not None)  # fmt: skip
+
+
+def _stored(
+    catalogue: Catalogue, hookpoint: HookpointRecord, plan: Plan, run: Watched,
+    made: ledger.NewExplanation, ask: Ask, journal: ledger.Journal | None = None,
+) -> Explained:  # fmt: skip
+    """Write an explanation; where somebody was faster, theirs counts."""
+    run.require_wanted()
+    assert plan.method_id is not None
+    ledger.write_explanations(
+        catalogue, hookpoint.hookpoint_id, plan.method_id, exact_scorer(catalogue), run.run_id,
+        [made], journal,
+    )  # fmt: skip
+    found = answer(catalogue, hookpoint, made.feature, ask)
+    assert found is not None
+    return Explained(found.explanation_id, found.has_text, 0.0)
+
+
+def spent_by(client: Client | None) -> float:
+    """Dollars that a client has spent, as far as they are known."""
+    return client.traffic.spent_usd if isinstance(client, EndpointClient) else 0.0
+
+
+def score_chosen(
+    catalogue: Catalogue, bench: Workbench, hookpoint: HookpointRecord, feature: int,
+    explanations: Sequence[int], means: Means, scorers: tuple[str, ...], preset: str = "gloss",
+    *, hearing: Hearing,
+) -> None:  # fmt: skip
+    """Judge those of the given explanations that lack a score, all on the same items."""
+    request = ScoreRequest(bench.record.name, (hookpoint.name,), str(feature), scorers,
+                           explanations=tuple(explanations), preset=preset,
+                           means=means)  # fmt: skip
+    check(request)
+    with opened(catalogue, bench, means) as tools:
+        for group in groups(scorers, means):
+            work = Work(catalogue, request, bench, hookpoint, group, tools, None)
+            ids = scorers_of(catalogue, request, group.names, tools)
+            if asked := unscored_features(work, ids):
+                _judge(work, ids, asked[0], hearing)
+
+
+def _judge(work: Work, scorer_ids: tuple[int, ...], asked: Asked, hearing: Hearing) -> None:
+    """Ask one scorer after the other, storing what each found, so that a stop loses one at most."""
+    catalogue, hookpoint, tools = work.catalogue, work.hookpoint, work.tools
+    plan = Plan("score", work.bench.record.cache_id, hookpoint.hookpoint_id, scorer_ids[0],
+                work.settings, paid=tools.journal is not None)  # fmt: skip
+    drawer = Drawer(work.bench, hookpoint, work.request.drawing)
+    others = partial(controls, catalogue, hookpoint)
+    names = work.group.names
+    with watched(catalogue, plan, hearing, tools.client, "Scoring") as run:
+        for place, (name, claims) in enumerate(zip(names, asked.claims, strict=True), 1):
+            who = tools.judge_of(name)
+            run.now(f"Scoring by {name} ({place} of {len(names)}), judged by {who}")
+            judging = Bench(drawer, (tools.scorer(name, others),), (scorer_ids[place - 1],))
+            made = judging.judged(asked._replace(claims=(claims,)))
+            run.require_wanted()
+            judgements.write_judgements(
+                catalogue, hookpoint.hookpoint_id, run.run_id, made,
+                features_done=int(place == len(names)), journal=tools.journal,
+            )  # fmt: skip
+        judgements.summarise_deciles(catalogue, run.run_id)
+
+
+class Answer(NamedTuple):
+    """An explanation that was given before."""
+
+    explanation_id: int
+    status: str
+    has_text: bool
+
+
+NEWEST = """
+select explanation_id, status, text is not null as has_text
 from explanation
 where hookpoint_id = ? and feature = ? and explainer_id = ? and seed = ?
+order by explanation_id desc
+limit 1
 """
 
 
+def answer(
+    catalogue: Catalogue, hookpoint: HookpointRecord, feature: int, ask: Ask
+) -> Answer | None:
+    """The newest answer to the same question, usable or not; None = it was never asked."""
+    settings = ask.settings
+    known_as = (
+        GrammarMaker(settings, ask.seed, workers=1).described
+        if isinstance(settings, Settings)
+        else described(settings, ask.other_chooser)
+    )
+    method = ledger.known_method(catalogue, "explainer", ask.explainer, ask.model, known_as)
+    if method is None:
+        return None
+    with catalogue.reading() as con:
+        row = con.row(NEWEST, [hookpoint.hookpoint_id, feature, method, ask.seed])
+    return None if row is None else Answer(**row)
+
+
 def asked_before(
-    catalogue: Catalogue,
-    hookpoint: HookpointRecord,
-    feature: int,
-    settings: Settings,
-    seed: int = 0,
+    catalogue: Catalogue, hookpoint: HookpointRecord, feature: int, ask: Ask
 ) -> int | None:
     """The explanation_id of an earlier answer to the same question, or None."""
-    explainer_id, _ = grammar_methods(catalogue, settings)
-    return _answer(catalogue, [hookpoint.hookpoint_id, feature, explainer_id, seed])
-
-
-def _answer(catalogue: Catalogue, question: list[int]) -> int | None:
-    """The newest explanation_id for the parameters of KNOWN, or None."""
-    with catalogue.reading() as con:
-        return con.value(KNOWN, question)
+    found = answer(catalogue, hookpoint, feature, ask)
+    return None if found is None else found.explanation_id

@@ -109,7 +109,7 @@ def _explain_hookpoint(
     if len(missing) < len(chosen):
         meter.note = f"{len(chosen) - len(missing):,} are there already"
     plan = Plan("explain", bench.record.cache_id, hookpoint.hookpoint_id, explainer_id,
-                _settings(request, maker), request.command,
+                run_settings(request, maker), request.command,
                 paid=maker.model is not None)  # fmt: skip
     exact_id = exact_scorer(catalogue)
     yield meter.now()
@@ -151,7 +151,7 @@ def why_nothing(
     return said + (f"; {failed:,} of them failed, --retry-failed asks again" if failed else "")
 
 
-def _settings(request: ExplainRequest, maker: Maker) -> dict[str, object]:
+def run_settings(request: ExplainRequest, maker: Maker) -> dict[str, object]:
     """The run's settings as a person compares them."""
     chosen = {"features": request.features, "seed": request.seed, "explainer": maker.name}
     if maker.model is not None:

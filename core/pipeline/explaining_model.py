@@ -27,6 +27,11 @@ if TYPE_CHECKING:
 NOTHING: dict[str, Any] = {"text": None, "error": None, "example_tokens": None}
 
 
+def described(settings: ExplainerSettings, judge: str = "") -> dict[str, Any]:
+    """What an explainer is known by; judge: another model that chooses in a debate."""
+    return settings.recorded() | ({"judge": judge} if judge else {})
+
+
 @dataclass(frozen=True)
 class ModelMaker:
     """Explains with a language model, several features at a time."""
@@ -58,8 +63,7 @@ class ModelMaker:
     @property
     def described(self) -> dict[str, Any]:
         """The settings that matter for this explainer."""
-        chosen = self.settings.recorded()
-        return chosen | ({"judge": self.judge.model} if self.judge is not self.client else {})
+        return described(self.settings, self.judge.model if self.judge is not self.client else "")
 
     def made(
         self, bench: Workbench, hookpoint: HookpointRecord, features: Sequence[int]

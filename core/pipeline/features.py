@@ -36,13 +36,38 @@ def hookpoint_tables(
     """Measure every feature of a finished hookpoint."""
     from core.quality import quality
 
+    norms = None if sae.weights.W_dec is None else sae.weights.W_dec.float().norm(dim=1)
+    effects = _effects(subject, sae, files)
+    feature, chart = _measured(
+        files, hookpoint, None if norms is None else norms.cpu().numpy(), effects
+    )
+    n_activations = int(files.columns(hookpoint.hookpoint_id).counts().sum())
+    fit = quality(subject, {hookpoint.hookpoint_id: (hookpoint.name, sae)}, files)
+    fvu, l0, _ = fit[hookpoint.hookpoint_id]
+    neighbours = _neighbours(hookpoint, sae)
+    return HookpointTables(n_activations, fvu, l0, feature, chart, neighbours)
+
+
+def tables_without_model(
+    files: CacheFiles, hookpoint: HookpointRecord, neighbour: pa.Table
+) -> HookpointTables:
+    """Measure every feature from its activations alone: no decoder, no logits, no fit."""
+    feature, chart = _measured(files, hookpoint, None, [])
+    n_activations = int(files.columns(hookpoint.hookpoint_id).counts().sum())
+    l0 = n_activations / max(1, files.meta.n_unmasked)
+    return HookpointTables(n_activations, None, l0, feature, chart, neighbour)
+
+
+def _measured(
+    files: CacheFiles, hookpoint: HookpointRecord, norms: np.ndarray | None,
+    effects: list["Effects"],
+) -> tuple[pa.Table, pa.Table]:  # fmt: skip
+    """The rows of feature and of feature_chart; norms: of the decoder, float32 [features]."""
     columns = files.columns(hookpoint.hookpoint_id)
     matrix = files.tokens.matrix()
     blocks = list(statistics(columns, matrix, files.meta))
     protocol = _protocol(files, hookpoint)
-    effects = _effects(subject, sae, files)
     features = np.arange(hookpoint.n_features)
-    norms = None if sae.weights.W_dec is None else sae.weights.W_dec.float().norm(dim=1)
     feature = pa.table(
         {
             "hookpoint_id": _constant(hookpoint.hookpoint_id, len(features)),
@@ -56,7 +81,7 @@ def hookpoint_tables(
             "top_token_share": _joined(blocks, "top_token_share", np.float32),
             "decoder_norm": pa.nulls(len(features), pa.float32())
             if norms is None
-            else pa.array(norms.cpu().numpy()),
+            else pa.array(norms),
             "reason": pa.array(protocol.reasons, pa.string()),
         }
     )
@@ -73,11 +98,7 @@ def hookpoint_tables(
             "suppressed": _logits(effects, "suppressed", len(features)),
         }
     )
-    n_activations = int(columns.counts().sum())
-    fit = quality(subject, {hookpoint.hookpoint_id: (hookpoint.name, sae)}, files)
-    fvu, l0, _ = fit[hookpoint.hookpoint_id]
-    neighbours = _neighbours(hookpoint, sae)
-    return HookpointTables(n_activations, fvu, l0, feature, chart, neighbours)
+    return feature, chart
 
 
 class Protocol(NamedTuple):

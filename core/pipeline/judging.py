@@ -31,6 +31,7 @@ class ScoreRequest:
     features: str = "all"
     scorers: tuple[str, ...] = DEFAULT
     run_id: int | None = None  # only explanations of this run
+    explanations: tuple[int, ...] = ()  # only these; () = all
     preset: str = "gloss"
     kinds: tuple[str, ...] = ()  # harder non-activating contexts, reported apart
     workers: int = 0
@@ -50,7 +51,10 @@ class ScoreRequest:
 
     def settings(self, names: Sequence[str]) -> dict[str, object]:
         """The settings of a run of some of the scorers, as a person compares them."""
-        return {
+        chosen: dict[str, object] = {}
+        if self.explanations:
+            chosen["explanations"] = list(self.explanations)
+        return chosen | {
             "features": self.features,
             "scorers": list(names),
             "preset": self.preset,

@@ -5,7 +5,7 @@ of them. A budget or a price that is wrong shows here first.
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
@@ -17,6 +17,7 @@ from core.explain.settings import ExplainerSettings
 from core.llm.client import price_at
 from core.llm.place import identity, preset_of
 from core.llm.planning import Plan, PlanningClient
+from core.llm.prices import Price
 from core.llm.requests import Message, Request
 from core.llm.settings import EndpointSettings
 from core.llm.tokens import counter_for, estimated
@@ -96,7 +97,7 @@ def price_scoring(catalogue: Catalogue, request: ScoreRequest) -> list[Plan]:
         for hookpoint in named or record.hookpoints
         for group in found
     ]
-    asked = [(work, one) for work in works for one in unscored_features(work, _ids(work))]
+    asked = [(work, one) for work in works for one in unscored_features(work, known_ids(work))]
     few, factor = sampled(asked)
     for work in works:
         _judge(work, [one for at, one in few if at is work])
@@ -114,7 +115,7 @@ def sampled(asked: Sequence) -> tuple[list, float]:
     return [asked[i] for i in sorted(order[:SAMPLE].tolist())], len(asked) / SAMPLE
 
 
-def _ids(work: Work) -> list[int]:
+def known_ids(work: Work) -> list[int]:
     """The scorers' ids where they are known; one that is not has no scores yet."""
     means, label = work.request.means, work.request.label
     return [
@@ -161,7 +162,12 @@ def _with_nulls(plan: Plan, works: Sequence[Work]) -> Plan:
     return plan.plus(client.plan(), "nulls")
 
 
-def planner(catalogue: Catalogue, endpoint: EndpointSettings) -> PlanningClient:
+PriceOf = Callable[[Catalogue, EndpointSettings], Price | None]
+
+
+def planner(
+    catalogue: Catalogue, endpoint: EndpointSettings, price_of: PriceOf = price_at
+) -> PlanningClient:
     """Make the client that plans for one model of an endpoint."""
     table = catalogue.store / "prices.toml"
     address, who = preset_of(endpoint).base_url, identity(endpoint)
@@ -169,7 +175,7 @@ def planner(catalogue: Catalogue, endpoint: EndpointSettings) -> PlanningClient:
         endpoint.model,
         address,
         counter_for(endpoint.model, endpoint.tokenizer or None, history(catalogue, endpoint.model)),
-        price=price_at(catalogue, endpoint),
+        price=price_of(catalogue, endpoint),
         prices=str(table),
         known=lambda requests: answered(catalogue, address, who, requests),
         reasoning=endpoint.reasoning,

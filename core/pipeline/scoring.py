@@ -79,13 +79,17 @@ def open_bench(catalogue: Catalogue, record: CacheRecord, preset: str) -> Workbe
 EXPLAINED = """
 select count(*) from explanation e join run r using (run_id)
 where r.cache_id = ? and (? is null or e.run_id = ?)
+    and (len(?) = 0 or list_contains(?, e.explanation_id))
 """
 
 
 def require_explanations(catalogue: Catalogue, request: ScoreRequest, record: CacheRecord) -> None:
     """Say so when there is nothing that could be scored."""
     with catalogue.reading() as con:
-        n = con.value(EXPLAINED, [record.cache_id, request.run_id, request.run_id])
+        n = con.value(EXPLAINED, [record.cache_id, *which(request)])
+    if not n and request.explanations:
+        numbers = ", ".join(f"#{number}" for number in request.explanations)
+        raise NotFound(f"cache '{record.name}' has no explanation {numbers}")
     if not n and request.run_id is not None:
         raise NotFound(
             f"run {request.run_id} wrote no explanation of cache '{record.name}'; "
@@ -95,6 +99,12 @@ def require_explanations(catalogue: Catalogue, request: ScoreRequest, record: Ca
         raise NotFound(
             f"cache '{record.name}' has no explanations yet; run gloss explain {record.name}"
         )
+
+
+def which(request: ScoreRequest) -> list[object]:
+    """Parameters that narrow a query down to the explanations of a request."""
+    chosen = list(request.explanations)
+    return [request.run_id, request.run_id, chosen, chosen]
 
 
 def check(request: ScoreRequest) -> None:
@@ -194,6 +204,7 @@ from (
     select distinct hookpoint_id, feature
     from explanation
     where hookpoint_id = ? and text is not null and (? is null or run_id = ?)
+        and (len(?) = 0 or list_contains(?, explanation_id))
 ) e
 join feature f using (hookpoint_id, feature)
 semi join chosen using (feature)
@@ -203,10 +214,9 @@ semi join chosen using (feature)
 def why_nothing(work: Work) -> str:
     """Say why no score is missing, e.g. "3 of 3 explained features have too few contexts"."""
     chosen = work.bench.chosen(work.hookpoint, work.request.features)
-    run_id = work.request.run_id
     table = pa.table({"feature": pa.array(chosen, pa.uint32())})
     with work.catalogue.reading() as con, con.table("chosen", table):
-        (row,) = con.rows(UNSCORED, [work.hookpoint.hookpoint_id, run_id, run_id])
+        (row,) = con.rows(UNSCORED, [work.hookpoint.hookpoint_id, *which(work.request)])
     explained, few = row["explained"], row["few"]
     if not explained:
         return f"none of the {len(chosen):,} chosen features has an explanation; explain them first"
@@ -234,6 +244,7 @@ from explanation e
 join feature f using (hookpoint_id, feature)
 where e.hookpoint_id = ? and e.feature between ? and ? and e.text is not null
     and (? is null or e.run_id = ?)
+    and (len(?) = 0 or list_contains(?, e.explanation_id))
     and (f.reason is null or f.reason = 'reduced')
 order by e.feature, e.explanation_id
 """
@@ -275,7 +286,7 @@ def claims_of(
         return {}
     span = [min(chosen), max(chosen)]
     with catalogue.reading() as con:
-        rows = con.rows(CLAIMS, [hookpoint.hookpoint_id, *span, request.run_id, request.run_id])
+        rows = con.rows(CLAIMS, [hookpoint.hookpoint_id, *span, *which(request)])
     found: dict[int, list[Claim]] = {}
     for row in rows:
         if row["feature"] in chosen:

@@ -26,18 +26,20 @@ from data.records import CacheRecord, HookpointRecord
 class Workbench:
     """What explaining and scoring need of one cache."""
 
-    def __init__(self, record: CacheRecord, folder: Path, context_length: int = 32) -> None:
+    def __init__(
+        self, record: CacheRecord, folder: Path, context_length: int | None = None
+    ) -> None:
         self.record = record
-        self.context_length = context_length  # tokens; presets differ
         self.files = CacheFiles.open(folder)
+        self.context_length = context_length or self.files.meta.context_length  # tokens
         self._columns: dict[int, Columns] = {}
         self._lock = Lock()  # the dashboard's sessions share one workbench
 
     @classmethod
     def open(
-        cls, catalogue: Catalogue, record: CacheRecord, context_length: int = 32
+        cls, catalogue: Catalogue, record: CacheRecord, context_length: int | None = None
     ) -> "Workbench":
-        """Open a finished cache of a store."""
+        """Open a finished cache of a store; context_length: a preset's, the cache's own if None."""
         if record.status != "done":
             raise StoreTrouble(
                 f"cache '{record.name}' is not finished; run its gloss cache command again, "
@@ -63,8 +65,17 @@ class Workbench:
             contexts.selection_sequences,
         )
 
+    def require_activations(self) -> None:
+        """Refuse a cache that holds some contexts of an import and nothing else."""
+        if not self.record.has_activations:
+            raise BadInput(
+                f"cache '{self.record.name}' was imported without activations, so nothing can be "
+                "drawn from it; import a run that has them, or make a cache with gloss cache"
+            )
+
     def require_split(self) -> None:
         """Refuse a cache too small for train and test to be apart."""
+        self.require_activations()
         if self.contexts.split_by != "sequence":
             raise BadInput(
                 f"cache '{self.record.name}' has {self.record.n_sequences} sequences, too few to "
@@ -87,6 +98,7 @@ class Workbench:
         self, hookpoint: HookpointRecord, feature: int, preset: Preset = PRESETS["gloss"]
     ) -> FeatureExamples:
         """The contexts of one feature under a preset."""
+        self.require_activations()
         return draw(
             self.contexts, self.columns(hookpoint), feature, preset, hookpoint=hookpoint.name
         )

@@ -1,14 +1,17 @@
 """The figure of one feature: activation distribution over accuracy by decile, in one figure.
 
-Trace order: detection, fuzzing, activation, which gives each its colour.
+Trace order: detection, fuzzing, activation, which gives each its colour. Behind the dots of the
+accuracy lie unseen bars, one a place of the axis, so that a click anywhere in it names its deciles.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import pandas as pd
+
 from core.score.statistics import wilson
-from dashboard.charts.parts import GREY, axis, common, heading, line, log_ticks
+from dashboard.charts.parts import GREY, NEUTRAL, axis, common, heading, line, log_ticks
 from data.records import Interval, Score, Tally
 
 HEIGHT, HEIGHT_ALONE = 470, 190  # pixels, of both panels and of the histogram alone
@@ -34,6 +37,7 @@ class Point:
     label: str  # "decile 3", "deciles 3–4", "non-activating"
     share: Interval
     tally: Tally
+    deciles: str = ""  # as the filter names them: "3", "3-4"; "" = none
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +46,11 @@ class Curve:
 
     scorer: str
     points: Sequence[Point]
-    is_second: bool = False  # of the explanation compared against: open marks
+    is_second: bool = False  # of the pinned explanation: open marks
+    explanation_id: int | None = None
 
 
-def curve(score: Score, *, is_second: bool = False) -> Curve:
+def curve(score: Score, *, is_second: bool = False, explanation_id: int | None = None) -> Curve:
     """The points of a score: deciles (two by two when few), then the silent kinds apart."""
     asked = sum(t.n + t.failed for t in score.by_decile.values())
     step = 1 if asked >= FEW else 2
@@ -59,7 +64,7 @@ def curve(score: Score, *, is_second: bool = False) -> Curve:
         if tally and (share := wilson(tally.correct, tally.n)):
             label = "wrong marks" if kind == "wrong-mark" else "non-activating"
             points.append(Point(x, label, share, tally))
-    return Curve(score.scorer, points, is_second)
+    return Curve(score.scorer, points, is_second, explanation_id)
 
 
 def _point(score: Score, deciles: range) -> Point | None:
@@ -74,18 +79,48 @@ def _point(score: Score, deciles: range) -> Point | None:
         return None
     first, last = deciles[0], deciles[-1]
     label = f"decile {first}" if first == last else f"deciles {first}–{last}"
-    return Point((first + last) / 2, label, share, pooled)
+    name = str(first) if first == last else f"{first}-{last}"
+    return Point((first + last) / 2, label, share, pooled, name)
 
 
-def feature_figure(histogram: Histogram, curves: Sequence[Curve]) -> dict[str, Any]:
-    """Histogram of peaks above, share of right verdicts by decile below.
+def feature_figure(
+    histogram: Histogram, curves: Sequence[Curve], chosen: Sequence[int] = ()
+) -> dict[str, Any]:
+    """Histogram of peaks above, share of right verdicts by decile below; chosen: deciles marked.
 
     Plain dictionaries: Streamlit makes the Figure, and making it twice costs as much again.
     """
-    dots = [_dots(name, [c for c in curves if c.scorer == name]) for name in SYMBOL]
     if not curves:
-        dots = [{"type": "scatter", "showlegend": False}] * 2  # keeps the histogram's colour
-    return {"data": [*dots, _bars(histogram)], "layout": _layout(histogram, curves)}
+        blank = [{"type": "scatter", "showlegend": False}] * 2  # keeps the histogram's colour
+        return {"data": [*blank, _bars(histogram)], "layout": _layout(histogram, curves)}
+    dots = [_dots(name, [c for c in curves if c.scorer == name]) for name in SYMBOL]
+    layout = _layout(histogram, curves)
+    if chosen:
+        layout["shapes"] = [*layout["shapes"], _band(chosen)]
+    return {"data": [*dots, _bars(histogram), _places(curves)], "layout": layout}
+
+
+def numbers(histogram: Histogram, curves: Sequence[Curve]) -> pd.DataFrame:
+    """What the figure shows: one row a bar of the histogram, then one a dot.
+
+    value: contexts for a bar, the share of right verdicts for a dot.
+    """
+    bars = [
+        {"panel": "activation distribution", "place": f"{k * width:.4g} to {(k + 1) * width:.4g}",
+         "value": n}
+        for width in [histogram.bin_width] for k, n in enumerate(histogram.counts)
+    ]  # fmt: skip
+    dots = [
+        {"panel": "accuracy by decile", "explanation": c.explanation_id, "scorer": c.scorer,
+         "place": p.label, "value": p.share.value, "low": p.share.low, "high": p.share.high,
+         "n": p.tally.n, "correct": p.tally.correct, "failed": p.tally.failed}
+        for c in curves for p in c.points
+    ]  # fmt: skip
+    columns = ["panel", "explanation", "scorer", "place", "value", "low", "high", "n", "correct",
+               "failed"]  # fmt: skip
+    found = pd.DataFrame([*bars, *dots], columns=columns)
+    whole = ["explanation", "n", "correct", "failed"]
+    return found.astype(dict.fromkeys(whole, "Int64"))
 
 
 def _dots(scorer: str, curves: Sequence[Curve]) -> dict:
@@ -104,6 +139,7 @@ def _dots(scorer: str, curves: Sequence[Curve]) -> dict:
         "yaxis": "y2",
         "showlegend": bool(points),
         "marker": {"symbol": [symbol + "-open" * c.is_second for c, _ in points], "size": 7.5},
+        "unselected": {"marker": {"opacity": 1}},  # a click is an event here, nothing stays chosen
         "x": [p.x + dodge * (spread - 1.2 * c.is_second) for c, p in points],
         "y": [round(p.share.value, 3) for _, p in points],
         "error_y": {
@@ -119,7 +155,27 @@ def _dots(scorer: str, curves: Sequence[Curve]) -> dict:
 def _hover(point: Point) -> list[str]:
     failed = f", {point.tally.failed} failed" if point.tally.failed else ""
     span = f"{point.share.low:.2f}, {point.share.high:.2f}"
-    return [point.label, span, f"{point.tally.n}{failed}"]
+    return [point.label, span, f"{point.tally.n}{failed}", point.deciles]
+
+
+def _places(curves: Sequence[Curve]) -> dict:
+    """Unseen bars behind the dots: what is clicked between them."""
+    found = {p.x: p.deciles for c in curves for p in c.points if p.deciles}
+    step = 2 if any(x % 1 for x in found) else 1
+    unseen = {"marker": {"opacity": 0}}
+    return {
+        "type": "bar", "xaxis": "x2", "yaxis": "y2", "showlegend": False, "width": step,
+        "x": list(found), "y": [1] * len(found), "marker": {"color": NEUTRAL, "opacity": 0},
+        "customdata": [["", "", "", name] for name in found.values()], "hoverinfo": "none",
+        "selected": unseen, "unselected": unseen,
+    }  # fmt: skip
+
+
+def _band(chosen: Sequence[int]) -> dict:
+    """The chosen deciles as a pale band over the height of the panel."""
+    return {"type": "rect", "x0": min(chosen) - 0.5, "x1": max(chosen) + 0.5, "y0": 0, "y1": 1,
+            "xref": "x2", "yref": "y2 domain", "line": {"width": 0}, "fillcolor": NEUTRAL,
+            "opacity": 0.18, "layer": "below"}  # fmt: skip
 
 
 def _bars(histogram: Histogram) -> dict:
@@ -129,6 +185,7 @@ def _bars(histogram: Histogram) -> dict:
         "x": [round((k + 0.5) * width, 6) for k in range(len(histogram.counts))],
         "y": [n or None for n in histogram.counts],  # log axis: an empty bin is no bar
         "opacity": 0.85,
+        "unselected": {"marker": {"opacity": 1}},
         "showlegend": False,
         "hovertemplate": f"peak %{{x:.3g}} ± {width / 2:.2g}: %{{y:,}} contexts<extra></extra>",
     }
@@ -151,7 +208,7 @@ def _layout(histogram: Histogram, curves: Sequence[Curve]) -> dict[str, Any]:
         "annotations": [
             heading("Activation distribution", _histogram_note(histogram.counts), 1.01),
             heading("Accuracy by decile", _accuracy_note(curves), 0.54),
-            *[_KEY_OF_SECOND] * any(c.is_second for c in curves),
+            *[_key_of_second(c) for c in curves if c.is_second][:1],
         ],
         "shapes": [line(x0=0, x1=1, y0=0.5, y1=0.5, xref="x2 domain", yref="y2", dash="dash"),
                    *[divider] * bool(places)],
@@ -203,8 +260,10 @@ def _decile_ticks(places: Sequence[str], quintiles: bool) -> dict:
     }
 
 
-_KEY_OF_SECOND = {
-    "text": f'<span style="color:{GREY}">open: compared</span>',
-    "font": {"size": 11.5}, "showarrow": False,
-    "x": 1, "xref": "paper", "xanchor": "right", "y": 0.475, "yref": "paper", "yanchor": "bottom",
-}  # fmt: skip
+def _key_of_second(curve: Curve) -> dict:
+    which = f" #{curve.explanation_id}" if curve.explanation_id is not None else ""
+    return {
+        "text": f'<span style="color:{GREY}">open: pinned{which}</span>',
+        "font": {"size": 11.5}, "showarrow": False, "x": 1, "xref": "paper", "xanchor": "right",
+        "y": 0.475, "yref": "paper", "yanchor": "bottom",
+    }  # fmt: skip

@@ -9,15 +9,18 @@ from dashboard import session
 from dashboard.cards import sentence
 from dashboard.facts import why_unexplained
 from dashboard.library import FeatureRecord, Library, Place
-from dashboard.listing import Listing, Show, asked
+from dashboard.listing import Group, Judged, Listing, Show, asked
 from dashboard.panels import explanations
 from dashboard.reader import Width
 from dashboard.session import KEPT
-from dashboard.spans import Shade, example_list, heading
+from dashboard.spans import Shade, as_text, example_list, heading
 from data.errors import GlossError
 from data.records import ExplanationRecord
 
-EVERY_DECILE = "all"
+ALL = "all"
+DECILES = [ALL, *map(str, range(10, 0, -1)), *(f"{d}-{d + 1}" for d in range(9, 0, -2))]
+
+DECILE_SEEN = "examples.deciles"  # those that the page was drawn with
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,18 +28,26 @@ class View:
     """What was chosen."""
 
     show: Show = Show.DECILES
-    decile: int | None = None  # None = all of them
+    deciles: tuple[int, ...] = ()  # () = all of them
     width: Width = Width.CONTEXT
     shade: Shade = Shade.LINEAR
+    breaks: bool = True  # whether a newline breaks the line
 
 
 @st.fragment
 @session.guarded
-def show(place: Place, feature: int, explanation_id: int | None) -> None:
+def show(place: Place, feature: int, shown_id: int | None, pinned_id: int | None) -> None:
     """Choose and draw; the choice is in the address."""
-    view = controls()
+    view, is_plain = controls()
+    if st.session_state.get(DECILE_SEEN) != view.deciles:
+        st.rerun(scope="app")  # the figure marks the chosen deciles, too
     st.session_state["examples.view"] = view
-    st.html(drawn(session.library(), place, feature, explanation_id, view))
+    library = session.library()
+    if is_plain:
+        found = listed(library, place, feature, (shown_id, pinned_id), view)[1]
+        st.code(as_text(found), language=None, wrap_lines=True)
+        return
+    st.html(drawn(library, place, feature, (shown_id, pinned_id), view))
 
 
 def read_ahead(place: Place, *features: int) -> None:
@@ -48,48 +59,96 @@ def read_ahead(place: Place, *features: int) -> None:
 def _prepare(library: Library, place: Place, feature: int, view: View) -> None:
     try:
         best = explanations.best(library.feature(place, feature).explanations)
-        drawn(library, place, feature, best and best.explanation_id, view)
+        drawn(library, place, feature, (best and best.explanation_id, None), view)
     except GlossError:
         return  # the page itself will say so, if anybody goes there
 
 
-def drawn(
-    library: Library, place: Place, feature: int, explanation_id: int | None, view: View
-) -> str:
+Ids = tuple[int | None, int | None]  # of the shown and of the pinned explanation
+
+
+def drawn(library: Library, place: Place, feature: int, ids: Ids, view: View) -> str:
     """The list as HTML, or why it is empty."""
-    key = (feature, explanation_id, view)
-    return library.drawn(place, key, lambda: _draw(library, place, feature, explanation_id, view))
+    key = (feature, ids, view)
+    return library.drawn(place, key, lambda: _draw(library, place, feature, ids, view))
 
 
-def _draw(
-    library: Library, place: Place, feature: int, explanation_id: int | None, view: View
-) -> str:
+def _draw(library: Library, place: Place, feature: int, ids: Ids, view: View) -> str:
     record = library.feature(place, feature)
-    shown = next((e for e in record.explanations if e.explanation_id == explanation_id), None)
-    verdicts = asked(record.verdicts, explanation_id)
-    listing = Listing(library.reader(place, feature), verdicts, shown, view.width)
-    groups = listing.groups(view.show, view.decile)
+    listing, groups = listed(library, place, feature, ids, view)
     if not groups:
-        return nothing(view.show, place, record, shown, is_judged=bool(verdicts.by_context))
-    return example_list(groups, (record.facts or {}).get("max_activation") or 0.0, view.shade)
+        shown = listing.shown and listing.shown.explanation
+        is_judged = bool(listing.asked.by_context)
+        return nothing(view.show, place, record, shown, is_judged=is_judged)
+    scale = (record.facts or {}).get("max_activation") or 0.0
+    return example_list(groups, scale, view.shade, breaks=view.breaks, columns=listing.columns)
 
 
-def controls() -> View:
-    """What to show in the first line; how, in a popover."""
+def listed(
+    library: Library, place: Place, feature: int, ids: Ids, view: View
+) -> tuple[Listing, list[Group]]:
+    """The contexts in their groups."""
+    record = library.feature(place, feature)
+    shown, pinned = (judged(record, number) for number in ids)
+    listing = Listing(library.reader(place, feature), shown, pinned, view.width)
+    return listing, listing.groups(view.show, view.deciles)
+
+
+def judged(record: FeatureRecord, explanation_id: int | None) -> Judged | None:
+    """One explanation with its verdicts and what its explainer was shown."""
+    found = next((e for e in record.explanations if e.explanation_id == explanation_id), None)
+    if found is None:
+        return None
+    prompted = record.prompted.get(found.explanation_id, frozenset())
+    return Judged(found, asked(record.verdicts, explanation_id), prompted)
+
+
+def controls() -> tuple[View, bool]:
+    """What to show in the first line, how in a popover; and whether as plain text."""
     bar = st.container(horizontal=True, vertical_alignment="center", gap="small")
-    bar.html(heading("Examples", "hover a token for its activation"), width="content")
+    note = "" if st.session_state.get(DECILE_SEEN) else "hover a token for its activation"
+    bar.html(heading("Examples", note), width="content")
     bar.space("stretch")
     chosen = bar.segmented_control("Show", list(Show), default=Show.DECILES, required=True,
                                    key="show", label_visibility="collapsed", **KEPT)  # fmt: skip
+    chip = bar.container(width="content")
     how = bar.popover("View", icon=":material/tune:")
+    decile = how.selectbox("Decile (1 weakest … 10 strongest)", DECILES, key="decile",
+                           format_func=lambda name: name.replace("-", "–"), **KEPT)  # fmt: skip
     width = how.segmented_control("Text around the peak", list(Width), default=Width.CONTEXT,
                                   required=True, key="width", **KEPT)  # fmt: skip
     shade = how.segmented_control("Shade", list(Shade), default=Shade.LINEAR, required=True,
                                   key="shade", **KEPT)  # fmt: skip
-    options = [EVERY_DECILE, *map(str, range(10, 0, -1))]
-    decile = how.selectbox("Decile (1 weakest … 10 strongest)", options, key="decile", **KEPT)
-    only = None if decile == EVERY_DECILE else int(decile)
-    return View(Show(chosen), only, Width(width), Shade(shade))
+    breaks = how.toggle("Line breaks", value=True, key="breaks", **KEPT)
+    is_plain = how.toggle("As plain text, to copy", key="plain", **KEPT)
+    if decile != ALL and chosen == Show.DECILES:
+        chip.button(f"Decile {decile.replace('-', '–')}", icon=":material/close:", key="decile.all",
+                    help="Show all deciles", on_click=clear_decile)  # fmt: skip
+    view = View(Show(chosen), deciles_named(decile), Width(width), Shade(shade), breaks)
+    return view, is_plain
+
+
+def deciles_named(name: str) -> tuple[int, ...]:
+    """The deciles of a choice, e.g. "all" -> (), "3" -> (3,), "3-4" -> (3, 4)."""
+    return () if name == ALL else tuple(map(int, name.split("-")))
+
+
+def clear_decile() -> None:
+    """Show all deciles again."""
+    st.session_state["decile"] = ALL
+
+
+def toggle_decile(name: str) -> None:
+    """Show one decile (or two), or all of them again; before the controls are drawn."""
+    is_on = st.session_state.get("decile") == name
+    st.session_state["decile"] = ALL if is_on else name
+    st.session_state["show"] = Show.DECILES
+
+
+def note_decile() -> None:
+    """Keep the deciles that the whole page is drawn with, the figure too."""
+    name = st.session_state.get("decile") or st.query_params.get("decile")
+    st.session_state[DECILE_SEEN] = deciles_named(name if name in DECILES else ALL)
 
 
 def nothing(

@@ -1,24 +1,35 @@
-"""The explanations of a feature as cards; two of them side by side when they are compared."""
+"""The explanations of a feature as cards; two of them side by side when one is pinned."""
+
+from typing import NamedTuple
 
 import streamlit as st
 
 from dashboard import cards, session
-from dashboard.commands import explain_words
 from dashboard.comparison import differences
 from dashboard.facts import why_unexplained
 from dashboard.library import FeatureRecord, Place
+from dashboard.panels import details
 from dashboard.spans import escape
+from data import results
 from data.records import ExplanationRecord
 
 AT_ONCE = 4  # cards drawn; older ones wait in a closed expander
 
 
-def chosen(found: list[ExplanationRecord]) -> tuple[ExplanationRecord | None, ...]:
-    """The shown explanation and the one it is compared with; both from the address."""
+class Choice(NamedTuple):
+    """What the address says about explanations."""
+
+    shown: ExplanationRecord | None
+    against: ExplanationRecord | None  # beside the shown one
+    pinned: ExplanationRecord | None  # kept while another one is shown; may be the shown one
+
+
+def chosen(found: list[ExplanationRecord]) -> Choice:
+    """The shown explanation and the one that is pinned; both from the address."""
     by_id = {str(e.explanation_id): e for e in found}
     shown = by_id.get(st.query_params.get("explanation", "")) or best(found)
-    against = by_id.get(st.query_params.get("against", ""))
-    return shown, None if against is shown else against
+    pinned = by_id.get(st.query_params.get("against", ""))
+    return Choice(shown, None if pinned is shown else pinned, pinned)
 
 
 def unknown(found: list[ExplanationRecord]) -> str | None:
@@ -45,46 +56,46 @@ def best(found: list[ExplanationRecord]) -> ExplanationRecord | None:
     return max(found, key=merit, default=None)
 
 
-def show(
-    place: Place,
-    feature: int,
-    record: FeatureRecord,
-    shown: ExplanationRecord | None,
-    against: ExplanationRecord | None,
-) -> None:
+def show(place: Place, feature: int, record: FeatureRecord, choice: Choice) -> None:
     """All cards, the shown one first; a click on another one shows that."""
+    shown, against, _ = choice
     if missing := unknown(record.explanations):
         st.html(cards.block(f'<p class="mut">{escape(missing)}</p>'))
-    unable = why_unexplained(record.facts)
-    if shown is None and unable:
-        st.html(cards.sentence(f"Not explained. {unable}."))
-        return
     if shown is None:
-        words = ["gloss", "explain", place.cache.name, "--hookpoint", place.hookpoint.name,
-                 "--features", str(feature)]  # fmt: skip
-        st.html(cards.sentence("Not explained yet; press E, or run", session.command(words)))
+        without(place, feature, record)
         return
     columns = cards.scorers(record.explanations)
     others = [e for e in record.explanations if e is not shown and e is not against]
     if against is not None:
-        words = differences(record.verdicts, shown, against)
+        every = session.library().ask(results.verdicts, place.hookpoint.hookpoint_id, feature)
+        words = differences(every, shown, against)
         st.html(cards.pair(shown, against, columns, words))
     listed = others if against else [shown, *others]
     with st.container(key="cards", gap=None):
-        draw(listed[:AT_ONCE], columns, shown)
+        draw(listed[:AT_ONCE], columns, choice)
     if older := listed[AT_ONCE:]:
         with st.expander(f"{len(older)} more explanations"):
-            draw(older, columns, shown)
-    if len(record.explanations) > 1:
-        compare_with(record.explanations, shown, against)
+            draw(older, columns, choice)
+    actions(place, record.explanations, choice)
 
 
-def draw(listed: list[ExplanationRecord], columns: list[str], shown: ExplanationRecord) -> None:
+def without(place: Place, feature: int, record: FeatureRecord) -> None:
+    """Why there is no explanation, and what makes one."""
+    if unable := why_unexplained(record.facts):
+        st.html(cards.sentence(f"Not explained. {unable}."))
+        return
+    words = ["gloss", "explain", place.cache.name, "--hookpoint", place.hookpoint.name,
+             "--features", str(feature)]  # fmt: skip
+    st.html(cards.sentence("Not explained yet; press E, or run", session.command(words)))
+
+
+def draw(listed: list[ExplanationRecord], columns: list[str], choice: Choice) -> None:
     """One card each; those that are not shown are buttons."""
     for i, explanation in enumerate(listed):
         corners = "first " * (i == 0) + "last" * (i == len(listed) - 1)
-        is_shown = explanation is shown
-        body = cards.card(explanation, columns, name=corners.strip(), is_shown=is_shown)
+        is_shown = explanation is choice.shown
+        body = cards.card(explanation, columns, name=corners.strip(), is_shown=is_shown,
+                          is_pinned=explanation is choice.pinned)  # fmt: skip
         if is_shown:
             st.html(body)
             continue
@@ -95,24 +106,51 @@ def draw(listed: list[ExplanationRecord], columns: list[str], shown: Explanation
                       args=("explanation", str(number)))  # fmt: skip
 
 
-def compare_with(
-    found: list[ExplanationRecord], shown: ExplanationRecord, against: ExplanationRecord | None
+def actions(place: Place, found: list[ExplanationRecord], choice: Choice) -> None:
+    """Pin the shown one, put another beside it, or read how it came about."""
+    assert choice.shown is not None  # or there were no cards
+    bar = st.container(horizontal=True, vertical_alignment="center", gap="small", key="acts")
+    if len(found) > 1:
+        pin(bar, choice.shown, choice.pinned)
+        compare_with(bar, found, choice)
+    bar.space("stretch")
+    for explanation in filter(None, (choice.shown, choice.against)):
+        number = f" #{explanation.explanation_id}" if choice.against else ""
+        if bar.button(f"Details{number}", icon=":material/receipt_long:", type="tertiary",
+                      key=f"details-{explanation.explanation_id}",
+                      help="Prompt, reply, settings, cost and every score"):  # fmt: skip
+            details.dialog(place, explanation)
+
+
+def pin(
+    bar: st.delta_generator.DeltaGenerator,
+    shown: ExplanationRecord,
+    pinned: ExplanationRecord | None,
 ) -> None:
-    """Put a second explanation beside the shown one."""
-    names = {str(e.explanation_id): name(e) for e in found if e is not shown}
-    st.session_state["against"] = str(against.explanation_id) if against else None
-    bar = st.container(horizontal=True, vertical_alignment="center", gap="small")
-    bar.html(cards.block('<span class="mut">Compare with</span>'), width="content")
-    bar.pills("Compare with", list(names), key="against", format_func=names.__getitem__,
-              label_visibility="collapsed",
-              on_change=lambda: choose("against", st.session_state["against"]))  # fmt: skip
+    """Keep the shown explanation in sight while another one is shown; again to let go."""
+    held = pinned and f"#{pinned.explanation_id}"
+    bar.button(f"Unpin {held}" if held else "Pin", key="pin", shortcut="P", type="tertiary",
+               icon=":material/keep_off:" if held else ":material/keep:",
+               help="Keeps this explanation beside the one that you choose next",
+               on_click=choose,
+               args=("against", None if pinned else str(shown.explanation_id)))  # fmt: skip
+
+
+def compare_with(
+    bar: st.delta_generator.DeltaGenerator, found: list[ExplanationRecord], choice: Choice
+) -> None:
+    """Put another explanation beside the shown one."""
+    names = {str(e.explanation_id): name(e) for e in found if e is not choice.shown}
+    st.session_state["against"] = str(choice.against.explanation_id) if choice.against else None
+    bar.selectbox("Compare with", list(names), index=None, key="against", width=280,
+                  format_func=names.__getitem__, placeholder="Compare with …",
+                  label_visibility="collapsed",
+                  on_change=lambda: choose("against", st.session_state["against"]))  # fmt: skip
 
 
 def name(explanation: ExplanationRecord) -> str:
-    """Number and what differs, e.g. "#8 · mdl · 40 examples, top"."""
-    data, *others = explain_words(explanation.settings)
-    who = [explanation.model] if explanation.model else []
-    return " · ".join([f"#{explanation.explanation_id}", *others, *who, data])
+    """Number and how it was made, e.g. "#8 · grammar · 40 examples, top · mdl"."""
+    return " · ".join([f"#{explanation.explanation_id}", *cards.made_words(explanation)])
 
 
 def choose(name: str, number: str | None) -> None:

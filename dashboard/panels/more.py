@@ -3,14 +3,15 @@
 import streamlit as st
 
 from dashboard import cards, session
-from dashboard.facts import identity_of
+from dashboard.facts import exact_sentence, identity_of, position_sentence
 from dashboard.library import Place
-from dashboard.reader import FeatureReader
-from dashboard.spans import ContextRow, GroupHeading, example_list, plain
+from dashboard.reader import Reader
+from dashboard.spans import ContextRow, GroupHeading, block, escape, example_list, literal, plain
 from data import queries
 from data.catalogue import Row
 
 LISTED = 20  # strongest misses and false alarms shown
+NEAREST = 8  # neighbours shown, of each measure
 
 
 @st.fragment
@@ -21,9 +22,9 @@ def show(place: Place, feature: int, explanation_id: int | None) -> None:
     facts = record.facts or {}
     parts = {
         "Top tokens": lambda: top_tokens(place, facts),
-        "Position in the sequence": lambda: positions(facts),
+        "Position in the sequence": lambda: positions(place, facts),
         "Neighbours": lambda: neighbours(place, record.neighbours),
-        "Misses and false alarms": lambda: mistakes(place, feature, explanation_id),
+        "Exact check: misses and false alarms": lambda: mistakes(place, feature, explanation_id),
         "Cache and SAE": lambda: identity(place),
     }
     with st.container(gap="xsmall"):
@@ -38,15 +39,24 @@ def top_tokens(place: Place, facts: Row) -> None:
     """The tokens it fires on most."""
     strings = session.workbench(place.cache).files.vocabulary.strings
     found = [(strings[t["token"]], t["n"], t["mean"]) for t in facts.get("top_tokens") or []]
-    st.html(cards.token_table(found, facts["n_active"]) if found else
+    st.html(cards.token_table(found, facts["n_active"] or 0) if found else
             cards.sentence("Not computed for this cache."))  # fmt: skip
 
 
-def positions(facts: Row) -> None:
-    """Firings by position."""
+def positions(place: Place, facts: Row) -> None:
+    """Firings by position, and how far the position matters."""
     counts = facts.get("position_counts") or []
-    st.html(cards.position_bars(counts) if counts else
-            cards.sentence("Not computed for this cache."))  # fmt: skip
+    if not sum(counts):
+        st.html(cards.sentence("Not computed for this cache."))
+        return
+    words = position_sentence(counts, place.cache.n_sequences)
+    st.html(block(f'<p class="mut">{escape(words)}</p>') + cards.position_bars(counts))
+
+
+MEASURES = {
+    "cosine": "cosine of the decoder directions",
+    "co-firing": "tokens on which both fire, of those on which one does (Jaccard)",
+}
 
 
 def neighbours(place: Place, found: list[Row]) -> None:
@@ -54,18 +64,14 @@ def neighbours(place: Place, found: list[Row]) -> None:
     if not found:
         st.html(cards.sentence("No neighbours were computed for this feature."))
     for measure in dict.fromkeys(row["measure"] for row in found):
-        st.html(cards.block(f'<span class="k">{measure}</span>'))
-        for row in [row for row in found if row["measure"] == measure][:5]:
-            text = plain(row["text"] or "not explained")
-            label = f"#{row['other']} · {row['value']:.2f} · {_literal(text)}"
-            if st.button(label, key=f"near.{measure}.{row['rank']}", type="tertiary"):
+        st.html(cards.block(f'<span class="k">{MEASURES.get(measure, escape(measure))}</span>'))
+        for row in [row for row in found if row["measure"] == measure][:NEAREST]:
+            text = literal(plain(row["text"] or "not explained"))
+            label = f"{row['value']:.2f} · #{row['other']} · {text}"
+            key = f"near.{measure}.{row['rank']}"
+            if st.button(label, key=key, type="tertiary"):
                 session.go_to(place, row["other"])
                 st.rerun(scope="app")
-
-
-def _literal(text: str) -> str:
-    """Text as a button's label, which would read Markdown: every sign of it is escaped."""
-    return "".join(f"\\{c}" if c in r"\`*_{}[]()#+-.!:$~<>|^&" else c for c in text[:90])
 
 
 def mistakes(place: Place, feature: int, explanation_id: int | None) -> None:
@@ -74,26 +80,28 @@ def mistakes(place: Place, feature: int, explanation_id: int | None) -> None:
     shown = next((e for e in record.explanations if e.explanation_id == explanation_id), None)
     score = shown and cards.score_of(shown, "exact")
     if not score:
-        st.html(cards.sentence("Only explanations that a program can check have this list."))
+        st.html(cards.sentence("The shown explanation has no rules that a program could check; "
+                               "gloss translate makes some from its words."))  # fmt: skip
         return
-    reader, scale = (
-        session.library().reader(place, feature),
-        (record.facts or {}).get("max_activation"),
-    )
+    reader = session.library().reader(place, feature)
     groups = [
-        (GroupHeading(name, note), listed_rows(reader, score.detail.get(key) or [], word))
-        for name, note, key, word in (
-            ("Misses", "outlined: fires, no rule claims it", "misses", "missed"),
-            ("False alarms", "outlined: claimed, but silent", "false_alarms", "claimed"),
-        )
+        (GroupHeading(f"{name}, strongest first", note), rows)
+        for name, note, key, word in MISTAKES
+        if (rows := listed_rows(reader, score.detail.get(key) or [], word))
     ]
-    st.html(example_list([(h, rows) for h, rows in groups if rows], scale or 0.0)
-            if any(rows for _, rows in groups) else cards.sentence("None listed."))  # fmt: skip
+    scale = (record.facts or {}).get("max_activation") or 0.0
+    words = block(f'<p class="mut">{escape(exact_sentence(score))}</p>')
+    st.html(words + (example_list(groups, scale) if groups else cards.sentence("None is listed.")))
 
 
-def listed_rows(
-    reader: FeatureReader, listed: list[tuple[int, float]], word: str
-) -> list[ContextRow]:
+MISTAKES = (
+    ("Misses", "outlined tokens fire, though no rule claims them", "misses", "missed"),
+    ("False alarms", "outlined tokens are claimed by a rule, but silent", "false_alarms",
+     "false alarm"),
+)  # fmt: skip
+
+
+def listed_rows(reader: Reader, listed: list[tuple[int, float]], word: str) -> list[ContextRow]:
     """One row a context that holds listed tokens (flat index, value)."""
     passages = reader.around([int(token) for token, _ in listed[:LISTED]])
     return [ContextRow(passage, max(passage.activations), note=word) for passage in passages]

@@ -1,136 +1,130 @@
 """The drawer that asks for another explanation of one feature, and waits for it beside the page."""
 
-from dataclasses import asdict, fields
-from typing import get_args
+from collections.abc import Hashable
+from dataclasses import replace
+from threading import Event
 
 import streamlit as st
 
-from core.grammar.settings import Families, Objective, Sampling, Settings
-from core.pipeline.again import reexplain
+from core.pipeline.again import Answer, answer, reexplain
+from core.pipeline.ask import Ask
+from core.pipeline.watching import Say
 from dashboard import cards, session
-from dashboard.commands import duration
 from dashboard.jobs import Job
 from dashboard.library import FeatureRecord, Place
+from dashboard.panels import asking, forecast, presets, working
+from dashboard.spans import block
+from data import results
+from data.errors import BadInput
 from data.records import ExplanationRecord
 
-REOPEN = "reexplain.reopen"  # set when the page must draw the drawer again
-EVERY = 0.3  # seconds between looks at the job
-HELP = {found.name: found.metadata["help"] for found in fields(Settings)}
-DATA = {"All train tokens": None, "Examples": 40}
-FAMILY_NAMES = {"token": "Tokens", "form": "+ word forms", "context": "+ context before"}
+KIND = "reexplain"
 
 
-@st.dialog("Re-explain", position="right", width=520)
+@st.dialog("Re-explain", position="right", width=520, on_dismiss=working.dismissed)
 @session.guarded
 def drawer(
     place: Place, feature: int, record: FeatureRecord, shown: ExplanationRecord | None
 ) -> None:
     """Settings for a new explanation; the page stays readable behind it."""
-    st.caption(
-        f"Feature {feature} · {place.hookpoint.name} · grammar, no key and no network needed"
-    )
-    settings = chosen_settings()
-    key = (place.cache.cache_id, place.hookpoint.hookpoint_id, feature, settings)
-    job = session.library().jobs.get(key)
-    if job is not None and job.is_running:
-        progress(key, shown)
+    st.caption(f"Feature {feature} · {place.hookpoint.name}")
+    presets.choose()
+    ask = asking.chosen_ask(shown)
+    running = working.running_about(KIND, place, feature)
+    for job in running:
+        working.progress(job.key, shown)
+    if ask not in {asked_by(job) for job in running}:
+        offer(place, feature, record, shown, ask)
+
+
+def job_key(place: Place, feature: int, ask: Ask) -> tuple[Hashable, ...]:
+    """What makes two requests the same job."""
+    return *working.about_key(KIND, place, feature), ask
+
+
+def asked_by(job: Job) -> Ask:
+    """The ask of a job, as the form has it."""
+    assert isinstance(job.key, tuple)
+    return replace(job.key[-1], retry=False)
+
+
+def offer(
+    place: Place, feature: int, record: FeatureRecord, shown: ExplanationRecord | None, ask: Ask
+) -> None:
+    """What is there already, what it would take, and the button."""
+    try:
+        ask.check()
+    except BadInput as error:
+        st.html(cards.sentence(f"{cards.capital(str(error))}."))
+        st.button("Start", type="primary", key="reexplain.start", disabled=True)
         return
-    known = asked_before(record, settings)
-    if job is not None and job.error and not arrived(known):
-        st.html(cards.sentence(f"That did not work: {job.error}."))
-    action = "Start"
+    known = answer(session.library().catalogue, place.hookpoint, feature, ask)
+    lacking = lacking_scores(place, feature, record, ask, known)
+    action = action_for(ask, known, lacking)
+    if known is None or lacking or action:
+        for one in (ask, replace(ask, retry=True)):
+            working.say_ended(session.library().jobs.get(job_key(place, feature, one)))
     if known is not None:
-        action = "" if arrived(known) else "Score it"
-        st.html(cards.sentence(already(known)))
+        st.html(cards.sentence(already(known, record, lacking)))
         if st.button("Show it", key="reexplain.show", type="secondary" if action else "primary"):
-            arrive(known.explanation_id, shown)
+            working.arrive(known.explanation_id, shown)
+    if action == "Ask again":
+        ask = replace(ask, retry=True)
+    forecast.show(place, feature, ask)
     if action:
-        st.caption("Explains, checks exactly on every token, scores detection and fuzzing · about "
-                   "a second · costs nothing")  # fmt: skip
-    if action and st.button(action, type="primary", key="reexplain.start"):
-        start(place, feature, settings, key)
-        st.rerun(scope="fragment")
+        st.html(block(f'<p class="mut">{asking.summary(ask)}</p>'))
+    bar = st.container(horizontal=True, gap="small")
+    with bar:
+        if action:
+            st.button(action, type="primary", key="reexplain.start", on_click=start,
+                      args=(place, feature, ask))  # fmt: skip
+        presets.save(ask)
 
 
-def arrived(known: ExplanationRecord | None) -> bool:
-    """Whether an earlier answer is complete: scored, or nothing that could be scored."""
-    return known is not None and (known.text is None or bool(cards.score_of(known, "detection")))
+def action_for(ask: Ask, known: Answer | None, lacking: list[str]) -> str:
+    """What the button says; "" = there is nothing to do."""
+    if known is None:
+        return "Start"
+    if known.status == "failed" and ask.endpoint is not None:
+        return "Ask again"
+    return "Score it" if lacking else ""
 
 
-def already(known: ExplanationRecord) -> str:
+def lacking_scores(
+    place: Place, feature: int, record: FeatureRecord, ask: Ask, known: Answer | None
+) -> list[str]:
+    """Scorers that the earlier answer, or the one beside it, has not been judged by yet."""
+    reason = (record.facts or {}).get("reason")
+    if known is None or not known.has_text or reason not in (None, "reduced"):
+        return []
+    hookpoint_id = place.hookpoint.hookpoint_id
+    found = session.library().ask(results.explanations, hookpoint_id, feature).get(feature, [])
+    numbers = [known.explanation_id, *([ask.against] if ask.against else [])]
+    return asking.missing_scorers(found, ask, numbers)
+
+
+def already(known: Answer, record: FeatureRecord, lacking: list[str]) -> str:
     """What the same settings gave before."""
     which = f"Already asked: explanation #{known.explanation_id} has these settings"
-    if known.text is None:
-        return f"{which} and gave no text ({known.error or known.status}); change a setting."
-    return f"{which}." if arrived(known) else f"{which}; it is not scored yet."
+    if not known.has_text:
+        found = {e.explanation_id: e.error or e.status for e in record.explanations}
+        why = found.get(known.explanation_id, known.status)
+        return (
+            f"{which} and gave no text ({why}); change a setting, or ask again if it was a model."
+        )
+    if lacking:
+        return f"{which}; it is not scored yet by {' and '.join(lacking)}."
+    return f"{which}."
 
 
-def chosen_settings() -> Settings:
-    """The widgets of the drawer."""
-    data = st.segmented_control("Learn from", list(DATA), default="All train tokens", required=True,
-                                key="reexplain.data", help=HELP["examples"])  # fmt: skip
-    examples = None
-    sampling: Sampling = "quantiles"
-    if data == "Examples":
-        examples = int(st.slider("Examples", 5, 200, 40, 5, key="reexplain.examples"))
-        sampling = st.segmented_control("Sampling", list(get_args(Sampling)), default="quantiles",
-                                        required=True, key="reexplain.sampling",
-                                        help=HELP["sampling"])  # fmt: skip
-    families = st.segmented_control(
-        "Rules may ask for", list(get_args(Families)), default="context", required=True,
-        format_func=FAMILY_NAMES.__getitem__, key="reexplain.families", help=HELP["families"],
-    )  # fmt: skip
-    objective = st.segmented_control("Objective", list(get_args(Objective)), default="f1",
-                                     required=True, key="reexplain.objective",
-                                     help=HELP["objective"])  # fmt: skip
-    sizes = st.columns(2)
-    rules = sizes[0].slider("Most rules", 1, 8, 8, key="reexplain.rules", help=HELP["max_rules"])
-    literals = sizes[1].slider("Most conditions in a rule", 1, 3, 3, key="reexplain.literals",
-                               help=HELP["max_literals"])  # fmt: skip
-    return Settings(families=families, max_rules=rules, max_literals=literals,
-                    objective=objective, examples=examples, sampling=sampling)  # fmt: skip
-
-
-def asked_before(record: FeatureRecord, settings: Settings) -> ExplanationRecord | None:
-    """The explanation that these settings gave before."""
-    wanted = asdict(settings)
-    return next(
-        (e for e in record.explanations if e.explainer == "grammar" and e.settings == wanted), None
-    )
-
-
-def start(place: Place, feature: int, settings: Settings, key: tuple) -> Job:
+def start(place: Place, feature: int, ask: Ask) -> Job:
     """Begin the job; a second press joins it."""
     library = session.library()
-    bench = session.workbench(place.cache)
-    return library.jobs.start(
-        key,
-        f"re-explaining {place.hookpoint.name}/{feature}",
-        lambda _stop: reexplain(library.patient, bench, place.hookpoint, feature, settings),
+
+    def work(stop: Event, say: Say) -> int:
+        bench = library.workbench(place.cache)
+        return reexplain(library.patient, bench, place.hookpoint, feature, ask, stop, say)
+
+    return library.jobs.start_telling(
+        job_key(place, feature, ask), f"re-explaining {place.hookpoint.name}/{feature}", work
     )
-
-
-@st.fragment(run_every=EVERY)
-@session.guarded
-def progress(key: tuple, shown: ExplanationRecord | None) -> None:
-    """Watch the job in place of Start; leave for the new explanation when it is there."""
-    job = session.library().jobs.get(key)
-    if job is None or (not job.is_running and job.error):
-        st.session_state[REOPEN] = True  # a rerun of the whole page closes the drawer
-        st.rerun()
-    elif job.is_running:
-        st.html(cards.sentence(f"Explaining and scoring … {duration(job.seconds)}"))
-    else:
-        arrive(job.result, shown)
-
-
-def arrive(explanation_id: int, shown: ExplanationRecord | None) -> None:
-    """Show the new explanation beside the one that was shown."""
-    is_another = shown is not None and shown.explanation_id != explanation_id
-    st.query_params.update(
-        {
-            "explanation": str(explanation_id),
-            "against": str(shown.explanation_id) if shown and is_another else [],
-        }
-    )
-    st.rerun()

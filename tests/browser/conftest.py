@@ -57,6 +57,20 @@ def served(tmp_path_factory):
     server.end()
 
 
+@pytest.fixture(scope="module")
+def serve():
+    """Serves stores until the module is done."""
+    servers = []
+
+    def start(store: Path) -> Served:
+        servers.append(Served(store))
+        return servers[-1].wait()
+
+    yield start
+    for server in servers:
+        server.end()
+
+
 @pytest.fixture(scope="session")
 def served_empty(tmp_path_factory):
     """The dashboard of a store that is not there."""

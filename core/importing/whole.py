@@ -1,0 +1,182 @@
+"""A cache of everything from a run that kept its activations, by the writers that caching uses.
+
+So such a cache is like one of our own: it can be browsed, explained and scored. What the run did
+not keep (decoder, reconstruction, document borders other than the separator) stays unknown.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from core.importing.gather import Gathered
+from core.importing.spelling import Spelling, recovered, share_spelled
+from data import durable
+from data.activations import SHARD_TOKENS, FeatureActivations, merge, write_shard
+from data.cachefiles import CacheFiles, CacheMeta, HookpointMeta, write_meta
+from data.errors import BadInput
+from data.imports.delphi import DelphiRun
+from data.imports.delphi_latents import Latents, check_shards, token_matrix
+from data.imports.report import Report
+from data.records import CacheRecord, HookpointRecord, Progress
+from data.strongest import write_strongest
+from data.tokens import sha256, token_dtype, write_documents, write_tokens
+from data.vocabulary import Vocabulary
+
+CONTEXT = 32  # tokens of the contexts that are drawn from such a cache
+TOPK = 32  # strongest features kept for every token
+WIDEST = 2**20  # token ids that one sort key holds
+
+
+class Tables(NamedTuple):
+    """The activations of a run, checked."""
+
+    matrix: np.ndarray  # token ids, int32 [sequences, positions]
+    latents: Mapping[str, Latents]  # by hookpoint
+    spans: np.ndarray  # first sequence of each shard of ours, then their number
+
+
+def check_tables(run: DelphiRun, report: Report) -> Tables | None:
+    """Look at every activation once; nothing is written before. None: there are none to use."""
+    matrix = None
+    for shards in run.latents.values():
+        matrix = token_matrix(shards, matrix)
+    if matrix is None:
+        if run.latents and not (run.scores or run.explanations):
+            raise BadInput(f"{run.root} has activations without tokens, which mean nothing alone")
+        report.add("tokens_missing", sum(map(len, run.latents.values())), str(run.root.name))
+        return None
+    if matrix.max() >= WIDEST:
+        raise BadInput(f"{run.root} has token id {int(matrix.max()):,}; at most {WIDEST:,} fit")
+    n, length = matrix.shape
+    step = max(1, SHARD_TOKENS // length)
+    spans = np.append(np.arange(0, n, step), n)
+    latents = {
+        name: check_shards(name, run.latents[name], (n, length), spans, report)
+        for name in run.hookpoints
+        if name in run.latents
+    }
+    return Tables(matrix, latents, spans)
+
+
+def write_tables(
+    folder: Path,
+    record: CacheRecord,
+    tables: Tables,
+    gathered: Gathered,
+    spelling: Spelling | None,
+    report: Report,
+) -> Iterator[Progress]:
+    """Write the files of the cache; what was begun before is written over."""
+    total = sum(latents.n_activations for latents in tables.latents.values())
+    done = 0
+    dtype = token_dtype(_width(tables, spelling))
+    write_tokens(folder, [tables.matrix], dtype)
+    write_documents(folder, _documents(tables.matrix, spelling and spelling.eos_id))
+    for hookpoint in record.hookpoints:
+        latents = tables.latents.get(hookpoint.name)
+        for n in _write_hookpoint(folder, hookpoint, latents, tables):
+            done += n
+            yield Progress("writing activations", done, total, "activations")
+    meta = _meta(folder, record, tables, spelling, dtype)
+    write_meta(folder, meta)
+    vocabulary = _vocabulary(CacheFiles.open(folder), record, tables, gathered, spelling, report)
+    vocabulary.save(folder / "vocabulary.json")
+
+
+def _width(tables: Tables, spelling: Spelling | None) -> int:
+    """Number of token ids; a tokenizer that knows fewer than there are is another subject's."""
+    used = int(tables.matrix.max()) + 1
+    if spelling is not None and len(spelling.vocabulary) < used:
+        raise BadInput(
+            f"the tokenizer in {spelling.source} has {len(spelling.vocabulary):,} tokens, the run "
+            f"uses id {used - 1:,}: give its subject with --subject"
+        )
+    return len(spelling.vocabulary) if spelling else used
+
+
+def _documents(matrix: np.ndarray, separator: int | None) -> np.ndarray:
+    """Flat index at which documents start: behind each separator, as far as it was kept."""
+    after = np.flatnonzero(matrix.ravel() == separator) + 1 if separator is not None else []
+    starts = np.append([0], np.asarray(after, np.int64))
+    return np.unique(starts[starts < matrix.size])
+
+
+def _write_hookpoint(
+    folder: Path, hookpoint: HookpointRecord, latents: Latents | None, tables: Tables
+) -> Iterator[int]:
+    """Write the shards of a hookpoint, then merge them; gives the activations of each."""
+    where, length = folder / str(hookpoint.hookpoint_id), tables.matrix.shape[1]
+    durable.discard(where)
+    for number, (low, high) in enumerate(zip(tables.spans, tables.spans[1:], strict=False)):
+        feature = token = np.empty(0, np.int64)
+        activation = np.empty(0, np.float32)
+        if latents is not None:
+            feature, token, activation = latents.span(number)
+        write_shard(where, number, feature=feature, token=token, activation=activation,
+                    n_features=hookpoint.n_features)  # fmt: skip
+        write_strongest(where, number, token=token - low * length, feature=feature,
+                        activation=activation, n_tokens=int(high - low) * length, k=TOPK,
+                        n_features=hookpoint.n_features)  # fmt: skip
+        yield len(token)
+    merge(where)
+
+
+def _meta(
+    folder: Path, record: CacheRecord, tables: Tables, spelling: Spelling | None, dtype: str
+) -> CacheMeta:
+    n, length = tables.matrix.shape
+    width = _width(tables, spelling)
+    return CacheMeta(
+        sequence_length=length,
+        n_sequences=n,
+        special_ids=(),  # upstream masks nothing: every position may have activations
+        context_length=min(CONTEXT, length),
+        subject=record.subject,
+        dtype="unknown",
+        corpus=record.corpus,
+        tokenizer_sha256=spelling.vocabulary.sha256 if spelling else "",
+        vocabulary_size=width,
+        requested_tokens=n * length,
+        eos_id=spelling.eos_id if spelling else None,
+        hookpoints=tuple(
+            HookpointMeta(h.hookpoint_id, h.name, h.sae_source, h.sae_kind, "", h.n_features, TOPK)
+            for h in record.hookpoints
+        ),
+        n_documents=len(_documents(tables.matrix, spelling and spelling.eos_id)),
+        n_unmasked=n * length,
+        tokens_sha256=sha256(folder / f"tokens.{dtype}"),
+        exhausted=True,
+    )
+
+
+def _vocabulary(
+    files: CacheFiles,
+    record: CacheRecord,
+    tables: Tables,
+    gathered: Gathered,
+    spelling: Spelling | None,
+    report: Report,
+) -> Vocabulary:
+    if spelling is not None:
+        return spelling.vocabulary
+    found = recovered(gathered, tables.matrix, activations_of(files, record))
+    share = share_spelled(found, tables.matrix)
+    report.add("recovered_vocabulary", 1, f"{share:.0%} of the tokens have their text")
+    return found
+
+
+def activations_of(
+    files: CacheFiles, record: CacheRecord
+) -> Callable[[str, int], FeatureActivations]:
+    """Read features of a written cache by hookpoint and number; one it lacks never fires."""
+    opened = {h.name: files.columns(h.hookpoint_id) for h in record.hookpoints}
+
+    def read(hookpoint: str, feature: int) -> FeatureActivations:
+        columns = opened[hookpoint]
+        if feature >= columns.n_features:
+            return FeatureActivations(np.empty(0, np.uint32), np.empty(0, np.float32))
+        return columns.slice(feature)
+
+    return read

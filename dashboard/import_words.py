@@ -1,0 +1,71 @@
+"""What an import brought and what it had to say, as escaped HTML; knows nothing of Streamlit."""
+
+import html
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from dashboard.run_words import Fact, definitions
+from dashboard.spans import block, one_line, plain
+from data.catalogue import Row
+
+SIGNS = {"error": "×", "warning": "!", "info": "i"}  # beside the word, so that colour says nothing
+LONGEST = 60  # letters of a name in a title
+
+
+def title(row: Row) -> str:
+    """One import in a line, inert as Markdown."""
+    when = row["finished_at"]
+    words = [plain(row["cache"])[:LONGEST], row["status"]]
+    words += [f"{when:%-d %b %H:%M}"] if isinstance(when, datetime) else []
+    return "".join(f"\\{c}" if c in r"\`*_{}[]()#+-.!:$~<>|^&" else c for c in " · ".join(words))
+
+
+def summary(found: Mapping[str, Any], settings: Mapping[str, Any]) -> str:
+    """Counts and scores."""
+    kept = "with activations" if found["has_activations"] else "without activations"
+    pairs = [
+        ("run", f"{settings.get('name')} · version {settings.get('era')} of the tool · {kept}"),
+        ("from", str(settings.get("path"))),
+        ("hookpoints", ", ".join(found["hookpoints"])),
+        ("explanations", _explanations(found)),
+        ("contexts", f"{found['contexts']:,}"),
+        ("activations", f"{found['activations']:,}"),
+        *((score["scorer"], _score(score)) for score in found["scores"]),
+        ("content sha256", str(settings.get("content"))),
+    ]
+    return definitions([Fact(name, value) for name, value in pairs])
+
+
+def _explanations(found: Mapping[str, Any]) -> str:
+    failed = found["failed_explanations"]
+    return f"{found['explanations']:,}" + (f", {failed:,} failed" if failed else "")
+
+
+def _score(score: Mapping[str, Any]) -> str:
+    mean = "undefined" if score["mean"] is None else f"{score['mean']:.3f}"
+    return (
+        f"mean {mean} over {score['features']:,} features · {score['verdicts']:,} verdicts, "
+        f"{score['failed']:,} failed · judged by {score['judge']}"
+    )
+
+
+def report(found: Sequence[Row]) -> str:
+    """Every finding: how severe, what, how often, where first, what it means."""
+    if not found:
+        return block('<p class="mut">Nothing to report: all of it was taken over as it is.</p>')
+    head = "".join(f"<th>{name}</th>" for name in ("", "finding", "n", "what it means"))
+    body = "".join(map(_line, found))
+    return block(
+        f'<table class="report"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
+    )
+
+
+def _line(row: Row) -> str:
+    first = f"<small>first: {one_line(row['example'])}</small>" if row["example"] else ""
+    severity = html.escape(row["severity"])
+    return (
+        f'<tr class="{severity}"><td title="{severity}">{SIGNS.get(severity, "?")} {severity}</td>'
+        f"<td><code>{html.escape(row['code'])}</code></td><td>{row['n']:,}</td>"
+        f"<td>{one_line(row['explanation'])}{first}</td></tr>"
+    )

@@ -1,0 +1,66 @@
+"""The figures beside the contexts: activation and accuracy by decile, logit effects."""
+
+import streamlit as st
+
+from dashboard import session
+from dashboard.cards import logit_table
+from dashboard.charts.feature import Histogram, curve, feature_figure, numbers
+from dashboard.library import FeatureRecord, Place
+from dashboard.listing import SCORERS
+from dashboard.panels import chart, examples
+from dashboard.panels.explanations import Choice
+from dashboard.spans import heading
+
+CLICKED = "figure.clicked"  # deciles of the mark that the figure as drawn had as clicked
+
+
+def follow_click() -> None:
+    """Let a clicked mark choose its deciles, or let go of them; before anything is drawn.
+
+    The click arrives as the state of the chart, which also keeps older ones: only one that the
+    chart did not have when it was drawn is new.
+    """
+    picked = st.session_state.get("figure") or {}
+    points = picked.get("selection", {}).get("points", [])
+    name = deciles_of(points[0].get("customdata")) if points else None
+    if name and name != st.session_state.get(CLICKED):
+        examples.toggle_decile(name)
+    examples.note_decile()
+
+
+def deciles_of(customdata: list[str] | None) -> str | None:
+    """The deciles that a mark of the figure stands for, as the filter names them."""
+    return customdata[3] or None if customdata else None
+
+
+def show(record: FeatureRecord, choice: Choice) -> None:
+    """Activation histogram over accuracy by decile; a click on a decile filters the contexts."""
+    assert record.facts is not None  # or the page stops before
+    curves = [
+        curve(score, is_second=explanation is choice.against,
+              explanation_id=explanation.explanation_id)
+        for explanation in (choice.shown, choice.against)
+        if explanation
+        for score in explanation.scores
+        if score.scorer in SCORERS
+    ]  # fmt: skip
+    bins = Histogram(record.facts["bin_width"] or 1.0, record.facts["counts"] or [])
+    drawn = feature_figure(bins, curves, st.session_state[examples.DECILE_SEEN])
+    with st.container(key="figure-box"):
+        clicked = chart.clickable(drawn, lambda: numbers(bins, curves), key="figure")
+    st.session_state[CLICKED] = deciles_of(clicked)
+    if not curves:
+        st.html(heading("Accuracy by decile", "not scored yet"))
+
+
+def effects(place: Place, record: FeatureRecord) -> None:
+    """Tokens that the feature's decoder direction promotes and suppresses."""
+    assert record.facts is not None
+    found = [record.facts[name] or [] for name in ("promoted", "suppressed")]
+    if not any(found):
+        st.html(heading("Logit effects", "not computed for this cache"))
+        return
+    strings = session.workbench(place.cache).files.vocabulary.strings
+    lists = [[(strings[e["token"]], e["value"]) for e in effects] for effects in found]
+    st.html(heading("Logit effects", "decoder direction on the unembedding")
+            + logit_table(*lists))  # fmt: skip

@@ -1,0 +1,94 @@
+"""The first line of the Feature page: which feature, what was noted, what can be asked."""
+
+import random
+from functools import partial
+
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from core.show import feature_lines
+from dashboard import session
+from dashboard.cards import sentence
+from dashboard.facts import subject_line, why_unexplained
+from dashboard.library import FeatureRecord, Place
+from dashboard.panels import notes, reexplain, working, write
+from dashboard.spans import block, escape
+from data import results
+from data.records import ExplanationRecord
+
+
+def show(
+    place: Place, feature: int, record: FeatureRecord, shown: ExplanationRecord | None
+) -> None:
+    """Draw it; what a button could not do is said under it."""
+    bar = st.container(horizontal=True, vertical_alignment="center", gap="small", key="head")
+    walk(bar, place, feature)
+    line = escape(subject_line(place.cache, place.hookpoint))
+    bar.html(block(f'<div class="who">{notes.chip(record.notes)}{line}</div>'), width="content")
+    notes.bookmark(bar, place, feature, record.notes)
+    notes.popover(bar, place, feature, record.notes)
+    export(bar, place, feature)
+    ask(bar, place, feature, record, shown)
+    if trouble := st.session_state.pop(notes.TROUBLE, None):
+        st.html(sentence(trouble))
+
+
+def walk(bar: DeltaGenerator, place: Place, feature: int) -> None:
+    """Previous, number, next, random."""
+    bar.button("Previous", icon=":material/chevron_left:", shortcut="Left",
+               on_click=session.go_to, args=(place, feature - 1))  # fmt: skip
+    st.session_state["feature.number"] = feature
+    bar.number_input("Feature", 0, place.hookpoint.n_features - 1, key="feature.number", width=116,
+                     label_visibility="collapsed",
+                     on_change=go_to_typed, args=(place,))  # fmt: skip
+    bar.button("Next", icon=":material/chevron_right:", icon_position="right", shortcut="Right",
+               on_click=session.go_to, args=(place, feature + 1))  # fmt: skip
+    bar.button("Random", icon=":material/shuffle:", shortcut="N", key="random",
+               on_click=go_random, args=(place,))  # fmt: skip
+
+
+def go_to_typed(place: Place) -> None:
+    """Go to the number in the field."""
+    session.go_to(place, st.session_state["feature.number"])
+
+
+def go_random(place: Place) -> None:
+    """Go to one of the features that fired."""
+    rank = random.randrange(max(1, place.hookpoint.n_alive))
+    found = session.library().ask(results.live_feature, place.hookpoint.hookpoint_id, rank)
+    session.go_to(place, found or 0)
+
+
+def export(bar: DeltaGenerator, place: Place, feature: int) -> None:
+    """This feature as `gloss show --json` prints it; read when the button is pressed."""
+    name = f"{place.cache.name}-{place.hookpoint.name}-{feature}.json"
+    bar.download_button("Export", partial(as_json, place, feature), name, "application/json",
+                        key="export", icon=":material/download:", on_click="ignore",
+                        help="Everything about this feature as JSON")  # fmt: skip
+
+
+def as_json(place: Place, feature: int) -> str:
+    """What `gloss show CACHE HOOKPOINT/FEATURE --json` prints."""
+    address = f"{place.hookpoint.name}/{feature}"
+    catalogue = session.library().patient
+    return "\n".join(feature_lines(catalogue, place.cache.name, address, as_json=True))
+
+
+def ask(
+    bar: DeltaGenerator,
+    place: Place,
+    feature: int,
+    record: FeatureRecord,
+    shown: ExplanationRecord | None,
+) -> None:
+    """Write an explanation by hand, or have another one made."""
+    unable = why_unexplained(record.facts)
+    is_off = unable is not None
+    by_hand = bar.button("Write", icon=":material/edit:", key="write", disabled=is_off,
+                         help=unable or "Write an explanation, scored like any other")  # fmt: skip
+    pressed = bar.button("Re-explain", icon=":material/auto_awesome:", type="primary", shortcut="E",
+                         key="reexplain", help=unable, disabled=is_off)  # fmt: skip
+    if working.stays_open(reexplain.KIND, place, feature, pressed=pressed):
+        reexplain.drawer(place, feature, record, shown)
+    elif working.stays_open(write.KIND, place, feature, pressed=by_hand):
+        write.dialog(place, feature, record, shown)

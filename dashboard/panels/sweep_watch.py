@@ -1,0 +1,90 @@
+"""What became of sweeps: the one that this page began, while it works, and the newest of all."""
+
+import os
+from pathlib import Path
+from typing import NamedTuple
+
+import streamlit as st
+
+from core.launching import tail
+from core.pipeline.sweep_words import Wish, explainers_of
+from dashboard import session
+from dashboard.cards import cost_words
+from dashboard.commands import counted
+from dashboard.library import Place
+from dashboard.spans import block, escape, literal
+from data import run_figures
+from data.catalogue import Row
+
+LAUNCHED = "sweep.launched"  # in the session: what this page began
+EVERY = 1.0  # seconds between looks, only while it works
+
+
+class Begun(NamedTuple):
+    """A sweep that this page began."""
+
+    pid: int
+    log: Path
+    wish: Wish
+    cache_id: int
+
+
+def show(place: Place) -> None:
+    """The sweep at work, then those that are in the catalogue, with a button to see each."""
+    begun: Begun | None = st.session_state.get(LAUNCHED)
+    if begun is not None and begun.cache_id == place.cache.cache_id:
+        st.fragment(_at_work, run_every=EVERY if alive(begun.pid) else None)(begun)
+    found = session.library().ask(run_figures.sweeps, place.cache.cache_id)
+    if found:
+        with st.expander(f"Sweeps of this cache ({len(found)})"):
+            for k, one in enumerate(found):
+                _line(k, one)
+
+
+@session.guarded
+def _at_work(begun: Begun) -> None:
+    """The last line of its log; one rerun of the page when it has ended."""
+    said = tail(begun.log, 1)
+    works = alive(begun.pid)
+    st.session_state["sweep.works"], before = works, st.session_state.get("sweep.works")
+    if before and not works:
+        st.rerun(scope="app")
+    if works:
+        text = f"Sweep at work · {said or 'starting'} · it goes on when this page is closed"
+    elif "gloss:" in said:
+        text = f"The sweep stopped: {said.partition('gloss:')[2].strip()}"
+    else:
+        text = "The sweep has ended; see it side by side below, under Sweeps."
+    st.html(block(f'<div class="say">{escape(text)}</div>'))
+
+
+def alive(pid: int) -> bool:
+    """Whether a process is there; its starter takes note of its end."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _line(k: int, one: Row) -> None:
+    """One sweep: what, how far, and a button that shows its settings."""
+    ids = explainers_of(session.library().catalogue, one["command"]) or one["explainers"] or []
+    states = ", ".join(sorted(one["states"]))
+    words = [f"{one['started_at']:%-d %b %H:%M}", counted(len(ids), "settings"), states]
+    if one["failed"]:
+        words.append(f"{one['failed']:,} failed")
+    if one["n_calls"]:
+        words.append(cost_words(one["cost_usd"] if one["is_cost_known"] else None))
+    command = session.command(list(one["command"]))
+    bar = st.container(horizontal=True, vertical_alignment="center", gap="small")
+    bar.html(block(f"<p>{escape(' · '.join(words))} <code>{escape(command)}</code></p>"))
+    bar.button(literal("Side by side"), key=f"sweep.show.{k}", on_click=put, args=(ids,),
+               disabled=not ids)  # fmt: skip
+
+
+def put(ids: list[int]) -> None:
+    """Show these settings."""
+    st.query_params.update({"mode": "figures", "settings": ",".join(map(str, ids[:8])), "run": []})

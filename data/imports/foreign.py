@@ -1,0 +1,95 @@
+"""A foreign folder: its files, a hash of what they hold, and JSON out of them.
+
+Nothing is unpickled, nothing outside the folder is followed, and no size is believed before it is
+looked at. Whatever is wrong becomes one BadInput that names the file.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from data.errors import BadInput
+
+MOST_FILES = 4_000_000
+MOST_JSON = 256_000_000  # bytes in one file
+
+
+def files_below(root: Path) -> dict[str, Path]:
+    """Every file of a folder by its path inside, "/" between parts; links out are refused."""
+    if not root.exists():
+        raise BadInput(f"{root} does not exist: give the folder of a run")
+    if not root.is_dir():
+        raise BadInput(f"{root} is a file: give the folder of the run that it belongs to")
+    home, found = root.resolve(), {}
+    for here, folders, names in os.walk(root, onerror=_refuse):
+        for name in (*folders, *names):
+            path = Path(here, name)
+            if path.is_symlink() and not path.resolve().is_relative_to(home):
+                raise BadInput(f"{shown(path)} is a link out of {root}: put the file itself there")
+        for name in names:
+            path = Path(here, name)
+            found[path.relative_to(root).as_posix()] = path
+        if len(found) > MOST_FILES:
+            raise BadInput(f"{root} holds more than {MOST_FILES:,} files: give a smaller folder")
+    return dict(sorted(found.items()))
+
+
+def _refuse(error: OSError) -> None:
+    raise BadInput(f"{error.filename} cannot be read ({error.strerror})") from error
+
+
+def shown(path: Path | str) -> str:
+    """A path for a message, whatever bytes its name has."""
+    return str(path).encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def read_bytes(path: Path, limit: int = MOST_JSON) -> bytes:
+    """A whole file, unless it is too large to be what it should be."""
+    try:
+        with path.open("rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            if size > limit:
+                raise BadInput(f"{shown(path)} has {size:,} bytes, more than the {limit:,} allowed")
+            return file.read(limit + 1)
+    except OSError as error:
+        raise BadInput(f"{shown(path)} cannot be read ({error.strerror or error})") from error
+
+
+def read_json(path: Path, kind: type, limit: int = MOST_JSON) -> Any:
+    """The JSON of a file, which must be of a kind (dict, list, str); bare NaN is accepted."""
+    raw = read_bytes(path, limit)
+    if not raw.strip():
+        raise BadInput(f"{shown(path)} is empty: fetch it again")
+    try:
+        found = json.loads(raw.decode("utf-8"))
+    except UnicodeDecodeError as error:
+        raise BadInput(f"{shown(path)} is not UTF-8 text: fetch it again") from error
+    except (ValueError, RecursionError) as error:
+        raise BadInput(f"{shown(path)} is not JSON, or is cut off: fetch it again") from error
+    if not isinstance(found, kind):
+        raise BadInput(f"{shown(path)} holds no JSON {WORDS[kind]}: it is no file of such a run")
+    return found
+
+
+WORDS = {dict: "object", list: "list", str: "string", object: "value"}
+
+
+def file_sha256(path: Path) -> str:
+    """Hash of a file, read as a stream."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise BadInput(f"{shown(path)} cannot be read ({error.strerror or error})") from error
+
+
+def content_sha256(files: Iterable[tuple[str, Path]]) -> str:
+    """Hash of files by the names they have inside their folder: where that lies does not count."""
+    digest = hashlib.sha256()
+    for name, path in sorted(files):
+        raw = name.encode("utf-8", "surrogateescape")
+        digest.update(len(raw).to_bytes(8, "little") + raw + file_sha256(path).encode())
+    return digest.hexdigest()

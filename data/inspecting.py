@@ -1,0 +1,202 @@
+"""Questions in SQL that a person types, answered without trusting them.
+
+Every question has a process of its own (`python -m data.inspecting`): an empty environment, the
+catalogue attached read-only beside an empty database, settings locked, and by the operating system
+no further open file or socket, no byte written to any file, bounded memory and a deadline. So what
+DuckDB overlooks still meets a wall: it lets SQL read the very file that is attached, for example.
+
+Text stands for what is neither number, truth value nor text; cells and answers are cut at a size.
+"""
+
+import faulthandler
+import json
+import os
+import re
+import resource
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from time import monotonic
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from data.catalogue import SCHEMA, Catalogue, sealed, too_long
+from data.errors import BadInput, GlossError, StoreBusy, StoreTrouble
+
+if TYPE_CHECKING:  # the process of a question starts without it
+    import pandas as pd
+
+LONGEST = 20_000  # characters of a question
+CELL = 10_000  # characters of a cell, the rest is cut
+ANSWER = 32_000_000  # bytes
+MEMORY = 512  # megabytes for the work of a question
+HEAP = 3_000_000_000  # bytes of a process, beyond which it gets no more
+PATIENCE = 10.0  # seconds to wait for another process to let go of the catalogue
+LATE = 1  # exit code of a process that did not end in time
+STARTING = 5.0  # seconds for a process to start and to end
+PLAIN = re.compile(r"u?(tiny|small|big|huge)?int(eger)?|float|double|boolean", re.IGNORECASE)
+KINDS = "select, with, from, values, describe, show or summarize"
+
+
+class Answer(NamedTuple):
+    """What a question found."""
+
+    frame: "pd.DataFrame"  # numbers, truth values and text
+    truncated: bool  # there are more rows
+    seconds: float
+
+
+class ColumnFacts(NamedTuple):
+    """One column as schema.sql describes it."""
+
+    name: str
+    type: str
+    comment: str  # "" = its name says it
+
+
+def query(catalogue: Catalogue, sql: str, limit: int = 1000, seconds: float = 10) -> Answer:
+    """Answer one question that only reads; limit: rows, seconds: from its start to its end."""
+    if not sql.strip():
+        raise BadInput("there is no question: write one, e.g. select count(*) from explanation")
+    if len(sql) > LONGEST:
+        raise BadInput(f"the question has {len(sql):,} characters; {LONGEST:,} are allowed")
+    began = monotonic()
+    asked = {"path": str(catalogue.path.absolute()), "sql": sql, "limit": limit,
+             "seconds": seconds, "patience": PATIENCE}  # fmt: skip
+    found = _answered(asked, seconds)
+    if found.get("error") is not None:
+        raise {"busy": StoreBusy, "trouble": StoreTrouble}.get(found["kind"], BadInput)(
+            found["error"])  # fmt: skip
+    rows = found["rows"]
+    return Answer(_frame(found["names"], rows[:limit]), len(rows) > limit, monotonic() - began)
+
+
+def _answered(asked: dict[str, Any], seconds: float) -> dict[str, Any]:
+    """Ask in a process of its own; one that does not end in time is ended."""
+    process = subprocess.Popen(
+        [sys.executable, "-P", "-m", "data.inspecting"],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+        env=_environment(), start_new_session=True,
+    )  # fmt: skip
+    try:
+        out, _ = process.communicate(
+            json.dumps(asked).encode(), timeout=PATIENCE + seconds + STARTING
+        )
+    except subprocess.TimeoutExpired:
+        raise BadInput(too_long(seconds)) from None
+    finally:
+        process.kill()
+        process.wait()
+    if process.returncode == LATE:
+        raise BadInput(too_long(seconds))
+    try:
+        return json.loads(out)
+    except ValueError:
+        raise BadInput(
+            "the question broke off, most likely for want of memory: ask for fewer rows or columns"
+        ) from None
+
+
+def _environment() -> dict[str, str]:
+    """What Python needs to start, and nothing that somebody set for another purpose."""
+    kept = {name: os.environ[name] for name in ("PYTHONPATH", "PYTHONHOME") if name in os.environ}
+    return kept | {"OPENBLAS_NUM_THREADS": "1", "LC_ALL": "C.UTF-8", "TZ": "UTC"}
+
+
+def _frame(names: list[str], rows: list[list[Any]]) -> "pd.DataFrame":
+    """Columns under their names; one that stands twice gets a number, as in a, a_2."""
+    import pandas as pd
+
+    unique: list[str] = []
+    for name in names:
+        numbered = (f"{name}_{number}" for number in range(2, 2 + len(names)))
+        free = (other for other in (name, *numbered) if other not in unique)
+        unique.append(next(free))
+    columns = zip(*rows, strict=True) if rows else ([] for _ in names)
+    fitting = [_fitting(list(cells)) for cells in columns]
+    return pd.DataFrame(dict(zip(unique, fitting, strict=True)), columns=pd.Index(unique))
+
+
+def _fitting(cells: list[Any]) -> "pd.Series":
+    """One column: whole numbers stay whole beside nothing, and are text beyond 64 bits."""
+    import pandas as pd
+
+    kinds = {type(cell) for cell in cells} - {type(None)}
+    if kinds == {int}:
+        if any(abs(cell) >= 2**63 for cell in cells if cell is not None):
+            return pd.Series([None if cell is None else str(cell) for cell in cells], dtype=object)
+        return pd.Series(cells, dtype="Int64")
+    if kinds == {bool}:
+        return pd.Series(cells, dtype="boolean")
+    return pd.Series(cells, dtype="float64" if kinds == {float} else object)
+
+
+def tables() -> dict[str, list[ColumnFacts]]:
+    """The catalogue's tables with the comments of schema.sql.
+
+    >>> tables()["note"][1]
+    ColumnFacts(name='hookpoint_id', type='uinteger', comment='')
+    """
+    text = SCHEMA.read_text(encoding="utf-8")
+    found = re.findall(r"^create table (\w+) \((.*?)^\);", text, re.MULTILINE | re.DOTALL)
+    return {name: list(_columns(body)) for name, body in found}
+
+
+def _columns(body: str) -> Iterator[ColumnFacts]:
+    for line in body.splitlines():
+        declared, _, comment = line.partition("--")
+        name, _, kind = declared.strip().rstrip(",").partition(" ")
+        if kind and name not in ("primary", "unique"):
+            kind = re.split(r" (?:primary|unique|default)\b", kind)[0]
+            yield ColumnFacts(name, kind.strip(), comment.strip())
+
+
+def main() -> None:
+    """Answer the question on stdin, as JSON on stdout; this is the process that is not trusted."""
+    asked = json.load(sys.stdin)
+    for kind, most in ((resource.RLIMIT_FSIZE, 0), (resource.RLIMIT_CORE, 0),
+                       (resource.RLIMIT_DATA, HEAP)):  # fmt: skip
+        _limit(kind, most)
+    try:
+        answer = json.dumps(_asked(asked))
+        if len(answer) > ANSWER:
+            raise BadInput("the answer is larger than 32 MB: ask for fewer rows or columns")
+    except GlossError as error:
+        kind = {StoreBusy: "busy", StoreTrouble: "trouble"}.get(type(error), "input")
+        answer = json.dumps({"kind": kind, "error": str(error)})
+    sys.stdout.write(answer)
+
+
+def _asked(asked: dict[str, Any]) -> dict[str, Any]:
+    seconds = asked["seconds"]
+    with sealed(
+        Path(asked["path"]), patience=asked["patience"], seconds=seconds, megabytes=MEMORY
+    ) as con:
+        _limit(resource.RLIMIT_NOFILE, 0)  # what is open stays so, and nothing joins it
+        faulthandler.dump_traceback_later(seconds + 1, exit=True)  # asks neither DuckDB nor Python
+        question = con.question(asked["sql"])
+        if question is None:
+            raise BadInput(f"one statement that reads is answered here, of the kind {KINDS}")
+        shown = ", ".join(_shown(i, str(t)) for i, t in enumerate(question.types, 1))
+        rows = question.project(shown).limit(asked["limit"] + 1).fetchall()
+        return {"names": question.columns, "rows": rows}
+
+
+def _shown(place: int, kind: str) -> str:
+    """What is selected of a column: numbers as they are, the rest as text of bounded length."""
+    if PLAIN.fullmatch(kind):
+        return f"#{place}"
+    if kind.lower().startswith("decimal"):
+        return f"#{place}::double"
+    return f"left(#{place}::varchar, {CELL})"
+
+
+def _limit(kind: int, most: int) -> None:
+    """Lower a limit for good; a system without it is left as it is."""
+    with suppress(ValueError, OSError):
+        resource.setrlimit(kind, (most, most))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,94 @@
+"""What the table of features sorts and filters by: one row of `feature_summary` a feature.
+
+Derived from explanations and scores, and kept right by whoever writes those, in the same
+transaction; a feature without a usable explanation has no row. The rules that a page follows stand
+here as SQL, for the stored rows and for the facets that pages ask for.
+"""
+
+from collections.abc import Iterable
+
+import pyarrow as pa
+
+from data.catalogue import Connection
+
+# One score a scorer: the preset gloss, else the latest (as data.results.headline).
+# {scores}: what follows "from", with columns of score as s and of scorer as m.
+HEADLINE = """
+select s.explanation_id, m.name, s.value, s.low, s.high, s.n_judged, s.n_failed
+from {scores}
+qualify row_number() over (
+    partition by s.explanation_id, m.name
+    order by m.preset = 'gloss' desc, s.scorer_id desc
+) = 1
+"""
+# The explanation shown for a feature is the best by detection, of equals the newest.
+# {candidates}: usable explanations (feature, explanation_id); {headline}: their scores, as above.
+SHOWN = """
+select c.feature, c.explanation_id,
+       (count(*) over (partition by c.feature))::uinteger as n_explanations,
+       h.* exclude (explanation_id, n_judged, n_failed),
+       coalesce(n_judged, 0)::uinteger as n_judged, coalesce(n_failed, 0)::uinteger as n_failed
+from {candidates} c
+left join (
+    select explanation_id,
+           {columns},
+           sum(n_judged) filter (name <> 'exact') as n_judged,
+           sum(n_failed) filter (name <> 'exact') as n_failed
+    from ({headline})
+    group by explanation_id
+) h using (explanation_id)
+qualify row_number() over (
+    partition by c.feature order by detection desc nulls last, c.explanation_id desc
+) = 1
+"""
+SCORERS = ("detection", "fuzzing", "exact")
+COLUMNS = ",\n           ".join(
+    f"any_value({source}) filter (name = '{scorer}')::float as {scorer}{suffix}"
+    for scorer in SCORERS
+    for source, suffix in (("value", ""), ("low", "_low"), ("high", "_high"))
+)
+
+
+def shown(candidates: str, scores: str) -> str:
+    """SQL of the explanation shown for each feature, with the columns of feature_summary.
+
+    candidates: a query for usable explanations; scores: what follows "from" in HEADLINE.
+    """
+    return SHOWN.format(
+        candidates=candidates, headline=HEADLINE.format(scores=scores), columns=COLUMNS
+    )
+
+
+USABLE = """
+select feature, explanation_id
+from explanation
+where hookpoint_id = {hookpoint_id} and text is not null{among}
+"""
+SCORES = """score s
+join scorer m using (scorer_id)
+semi join usable using (explanation_id)"""
+AMONG = " and feature in (select feature from asked_features)"
+INSERT = """
+insert into feature_summary
+with usable as ({usable})
+select {hookpoint_id}, shown.* from ({shown}) shown
+"""
+
+
+def refresh(con: Connection, hookpoint_id: int, features: Iterable[int]) -> None:
+    """Make the rows of some features right again, within the caller's transaction."""
+    asked = pa.table({"feature": pa.array(sorted(set(features)), pa.uint32())})
+    with con.table("asked_features", asked):
+        _replace(con, int(hookpoint_id), AMONG)
+
+
+def rebuild(con: Connection, hookpoint_id: int) -> None:
+    """Make all rows of a hookpoint anew, within the caller's transaction."""
+    _replace(con, int(hookpoint_id), "")
+
+
+def _replace(con: Connection, hookpoint_id: int, among: str) -> None:
+    con.run(f"delete from feature_summary where hookpoint_id = {hookpoint_id}{among}")
+    usable = USABLE.format(hookpoint_id=hookpoint_id, among=among)
+    rows = shown("usable", SCORES)
+    con.run(INSERT.format(usable=usable, hookpoint_id=hookpoint_id, shown=rows))

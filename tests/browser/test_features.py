@@ -1,0 +1,88 @@
+"""The page of features in a real browser: what AppTest cannot see of addresses, clicks and Back."""
+
+import pytest
+
+ROW = 35  # pixels, as the table's header
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture(autouse=True)
+def nothing_leaves(visitor):
+    yield
+    assert visitor.left == []
+    assert visitor.alerts == []
+
+
+def click_row(visitor, row):
+    canvas = visitor.page.locator("[data-testid=stDataFrame] canvas").first
+    box = canvas.bounding_box()
+    visitor.page.mouse.click(box["x"] + 300, box["y"] + ROW * (row + 1.5))
+
+
+def test_a_badly_explained_feature_is_two_clicks_away_and_back_keeps_the_list(visitor):
+    visitor.open()
+    visitor.page.get_by_text("Worst explained", exact=True).click()
+    visitor.still()
+    assert "1–2 of 2" in visitor.text
+    click_row(visitor, 0)
+    visitor.page.wait_for_timeout(3000); visitor.page.screenshot(path="/tmp/features4/dbg.png"); print(visitor.page.url)
+    visitor.at_feature(1)
+    for _ in range(2):  # leaving for another page is two steps of the history
+        visitor.page.go_back()
+        visitor.page.wait_for_function("() => !document.querySelector('#mark')")
+        visitor.still()
+        assert "1–2 of 2" in visitor.text
+    assert "preset=Worst" in visitor.page.url
+
+
+def test_a_filter_is_in_the_address_and_a_click_takes_it_away(visitor):
+    visitor.open()
+    visitor.page.get_by_role("button", name="Filter").click()
+    visitor.page.get_by_text("scarce", exact=True).click()
+    visitor.still()
+    visitor.page.get_by_text("Only features that fire").click()
+    visitor.still()
+    visitor.page.keyboard.press("Escape")
+    assert "alive=true" in visitor.page.url
+    assert "flags=scarce" in visitor.page.url
+    assert "1–1 of 1" in visitor.text
+    visitor.page.reload()
+    visitor.still()
+    assert "1–1 of 1" in visitor.text
+    visitor.page.locator(".st-key-words").get_by_text("scarce").first.click()
+    visitor.still()
+    assert "1–15 of 15" in visitor.text
+    assert "flags" not in visitor.page.url
+
+
+def test_a_saved_view_puts_its_filter_into_the_address(visitor):
+    visitor.open("/?flags=dead&sort=by+density%2C+high+first")
+    visitor.page.get_by_role("button", name="Views").click()
+    visitor.page.get_by_placeholder("a name for this view").fill("<b>dead</b> $x$")
+    visitor.page.get_by_text("Save view").click()
+    visitor.still()
+    visitor.open("/")
+    assert "1–16 of 16" in visitor.text
+    visitor.page.get_by_role("button", name="Views").click()
+    visitor.page.get_by_role("button", name="<b>dead</b> $x$").click()
+    visitor.still()
+    assert "1–1 of 1" in visitor.text
+    assert "flags=dead" in visitor.page.url
+    assert "sort=by+density" in visitor.page.url.replace("%20", "+")
+
+
+def test_a_point_of_the_chart_opens_its_feature(visitor):
+    visitor.open("/?view=Chart")
+    visitor.page.wait_for_selector(".scatterlayer .point")
+    box = visitor.page.locator(".scatterlayer .point").first.bounding_box()
+    visitor.page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    visitor.at_feature(0)
+
+
+def test_the_whole_table_is_a_file(visitor):
+    visitor.open("/?alive=true")
+    with visitor.page.expect_download() as caught:
+        visitor.page.locator(".stDownloadButton").get_by_text("CSV").first.click()
+    lines = caught.value.path().read_text().splitlines()
+    assert len(lines) == 1 + 15
+    assert "Fires on the days of the week" in lines[1]

@@ -1,0 +1,403 @@
+"""Runs of delphi become caches: counts, deciles, scores, what is refused and what is reported."""
+
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from delphi_runs import (
+    CONFIG,
+    HOOK,
+    activations,
+    put,
+    row,
+    rows_of,
+    tile_row,
+    write_latents,
+    write_text_run,
+)
+
+from core.importing.deciles import Scale
+from core.importing.delphi import ImportRequest, import_delphi
+from core.show import cache_lines, feature_lines
+from data import caches
+from data.cachefiles import CacheFiles
+from data.catalogue import Catalogue
+from data.errors import BadInput, GlossError
+from data.imports.report import imports, reports
+from data.tensorfile import tensors
+
+SHARED = Path("/work/shared")
+BLOG = {
+    ("gpt2_top", "detection"): ".463 .515 .519 .592 .586 .612 .671 .686 .731 .839 .908 .765",
+    ("gpt2_top", "fuzzing"): ".495 .478 .527 .598 .569 .659 .678 .692 .749 .832 .691 .659",
+    ("gpt2_random", "detection"): ".742 .764 .788 .756 .829 .842 .892 .864 .893 .881 .810 .818",
+    ("gpt2_random", "fuzzing"): ".742 .803 .792 .812 .854 .907 .910 .917 .914 .941 .530 .694",
+}  # deciles 1 .. 10, non-activating or wrongly marked, mean balanced accuracy
+
+
+def bring(store: Path, path: Path, **how) -> Catalogue:
+    list(import_delphi(store, ImportRequest(path, **how)))
+    return Catalogue(store)
+
+
+def shown(catalogue: Catalogue, name: str) -> list[dict]:
+    return [json.loads(line) for line in cache_lines(catalogue, name, None, as_json=True)]
+
+
+def feature_of(catalogue: Catalogue, name: str, address: str) -> dict:
+    (line,) = feature_lines(catalogue, name, address, as_json=True)
+    return json.loads(line)
+
+
+def codes(catalogue: Catalogue, name: str) -> dict[str, int]:
+    with catalogue.reading() as con:
+        found = reports(con, caches.cache(catalogue, name).cache_id)
+    return {one["code"]: one["n"] for one in found}
+
+
+def rows_in(catalogue: Catalogue, *tables: str) -> dict[str, int]:
+    with catalogue.reading() as con:
+        return {name: con.value(f"select count(*) from {name}") for name in tables}
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory) -> Catalogue:
+    """A store with one run without activations; only to be read."""
+    folder = tmp_path_factory.mktemp("plain")
+    return bring(folder / "store", write_text_run(folder / "run"))
+
+
+def test_every_explanation_context_and_verdict_arrives(plain):
+    catalogue = plain
+    assert rows_in(catalogue, "explanation", "example", "verdict", "score", "feature") == {
+        "explanation": 2, "example": 8, "verdict": 16, "score": 4, "feature": 2
+    }  # fmt: skip
+    record = caches.cache(catalogue, "run")
+    assert (record.origin, record.has_activations, record.n_tokens) == ("delphi", False, 0)
+
+
+def test_a_feature_shows_its_contexts_as_written(plain):
+    found = feature_of(plain, "run", f"{HOOK}/2")
+    first = found["examples"][0]
+    assert first["tokens"] == [" sat", " cat", " x", "y"]
+    assert first["activations"] == [2.5, 0, 0, 1.0]
+    assert [one["decile"] for one in found["examples"]] == [10, 1, None, None]
+    assert found["n_active"] is None
+    assert found["frequency"] is None
+    (explanation,) = found["explanations"]
+    assert explanation["model"] == "scribe"
+    assert explanation["cost_usd"] is None
+    said = [example["verdicts"][str(explanation["id"])] for example in found["examples"]]
+    verdicts = [one["detection"] for one in said]
+    assert verdicts == [True, False, True, None]
+
+
+def test_scores_are_recomputed_and_failures_counted(plain):
+    score = shown(plain, "run")[0]["explanations"][0]["scores"]["detection"]
+    assert (score["tpr"], score["tnr"], score["balanced_accuracy"]) == (0.5, 1.0, 0.75)
+    assert (score["n"], score["failed"], score["judge"]) == (3, 1, "scribe")
+    assert score["preset"] == "delphi (imported)"
+    assert "train_test_overlap" in score["flags"]
+    assert score["by_decile"][9] == {"decile": 10, "n": 1, "correct": 1, "failed": 0}
+    assert codes(plain, "run")["failed_verdicts"] == 4
+
+
+def test_importing_again_changes_nothing(tmp_path):
+    catalogue = bring(tmp_path / "store", write_text_run(tmp_path / "run"))
+    before = rows_in(
+        catalogue, "run", "cache", "explanation", "verdict", "example", "import_report"
+    )
+    os.rename(tmp_path / "run", tmp_path / "moved")
+    *_, last = import_delphi(tmp_path / "store", ImportRequest(tmp_path / "moved", "other"))
+    assert "imported before, as cache 'run'" in last.note
+    assert before == rows_in(catalogue, *before)
+
+
+def test_a_name_that_is_taken_is_refused(tmp_path):
+    bring(tmp_path / "store", write_text_run(tmp_path / "run"))
+    write_text_run(tmp_path / "other", features=(1,))
+    with pytest.raises(BadInput, match="another --name"):
+        bring(tmp_path / "store", tmp_path / "other", name="run")
+
+
+@pytest.mark.parametrize(
+    ("distances", "expected"),
+    [(Scale(0, 10), [10, 9, 1, 0]), (Scale(1, 10), [0, 10, 2, 1]), (Scale(0, 5), [10, 8, 0, 0])],
+)
+def test_distances_become_deciles(distances, expected):
+    assert distances.deciles(np.array([0, 1, 9, 10])).tolist() == expected
+
+
+def test_distances_that_count_from_one_are_found_out(tmp_path):
+    run = write_text_run(tmp_path / "run", features=(0,), config={"name": "page"})
+    rows = [row([f" w{d}"], [1.0], distance=d, prediction=True) for d in range(1, 11)]
+    put(run / "scores" / "detection" / f"{HOOK}_latent0.txt", rows)
+    put(run / "scores" / "fuzz" / f"{HOOK}_latent0.txt", rows)
+    catalogue = bring(tmp_path / "store", run)
+    examples = feature_of(catalogue, "run", f"{HOOK}/0")["examples"]
+    assert [one["decile"] for one in examples] == list(range(10, 0, -1))
+    assert {"distance_from_1", "slices_inferred"} <= set(codes(catalogue, "run"))
+
+
+def test_the_explainers_contexts_are_train_and_in_the_same_unit(tmp_path):
+    run = write_text_run(tmp_path / "run", features=(0,))
+    rows = [row([" the"], [0.9], distance=0, prediction=True)]
+    for scorer in ("detection", "fuzz"):
+        put(run / "scores" / scorer / f"{HOOK}_latent0.txt", rows)
+    put(
+        run / "train" / f"{HOOK}_latent0.json",
+        [{"str_tokens": [" the", "!"], "activations": [8, 0]}],
+    )
+    catalogue = bring(tmp_path / "store", run)
+    examples = feature_of(catalogue, "run", f"{HOOK}/0")["examples"]
+    by_split = {e["split"]: e["activations"] for e in examples}
+    assert by_split["train"] == [pytest.approx(0.8, abs=1e-3), 0]
+    assert by_split["test"] == [pytest.approx(0.9, abs=1e-3)]
+    assert codes(catalogue, "run")["train_scaled"] == 1
+    with catalogue.reading() as con:
+        assert len(con.value("select example_tokens from explanation")) == 1
+
+
+def test_marks_and_wrong_marks_are_kept(tmp_path):
+    run = write_text_run(tmp_path / "run", features=(0,))
+    put(run / "scores" / "fuzz" / f"{HOOK}_latent0.txt", [
+        row([" the", " a"], [1.0, 0], distance=0, prediction=True),
+        row([" b", " c"], [0, 0], distance=-1, prediction=True, marked=[1]),
+    ])  # fmt: skip
+    catalogue = bring(tmp_path / "store", run)
+    with catalogue.reading() as con:
+        found = con.rows("select kind, marks from item where scorer = 'fuzzing' order by item_id")
+    assert found == [{"kind": "activating", "marks": [0]}, {"kind": "wrong-mark", "marks": [1]}]
+
+
+def test_neighbours_activations_are_not_the_features_own(tmp_path):
+    run = write_text_run(tmp_path / "run", features=(0,), scorers=("detection",))
+    near = row([" x", " y"], [3.0, 0], distance=-0.7, prediction=False, activating=False)
+    put(run / "scores" / "detection" / f"{HOOK}_latent0.txt", [*rows_of(0), near])
+    put(
+        run / "neighbours" / f"{HOOK}-decoder_similarity.json", {"0": [[0.7, 2], [float("nan"), 1]]}
+    )
+    catalogue = bring(tmp_path / "store", run)
+    example = feature_of(catalogue, "run", f"{HOOK}/0")["examples"][-1]
+    assert (example["kind"], example["activations"]) == ("neighbour", [0, 0])
+
+
+def test_a_failed_explanation_keeps_its_verdicts_but_has_no_text(tmp_path):
+    run = write_text_run(tmp_path / "run", features=(0,))
+    put(run / "explanations" / f"{HOOK}_latent0.txt", "Explanation could not be parsed.")
+    (found,) = shown(bring(tmp_path / "store", run), "run")[0]["explanations"]
+    assert (found["text"], found["status"]) == (None, "failed")
+    assert "of_failed_explanation" in found["scores"]["detection"]["flags"]
+
+
+def test_joined_tokens_void_fuzzing(tmp_path):
+    run = write_text_run(tmp_path / "run", features=(0,))
+    joined = [row(["the cat sat"], [1.0, 0, 0], distance=0, prediction=True),
+              row(["a dog ran"], [0, 0, 0], distance=-1, prediction=False)]  # fmt: skip
+    for scorer in ("detection", "fuzz"):
+        put(run / "scores" / scorer / f"{HOOK}_latent0.txt", joined)
+    catalogue = bring(tmp_path / "store", run)
+    scores = shown(catalogue, "run")[0]["explanations"][0]["scores"]
+    assert scores["detection"]["balanced_accuracy"] == 1.0
+    assert scores["fuzzing"]["balanced_accuracy"] is None
+    assert codes(catalogue, "run")["str_tokens_joined"] == 4
+
+
+def test_older_runs_call_minus_one_failed_and_one_strongest(tmp_path):
+    rows = [
+        {"text": "a b", "distance": 1, "ground_truth": True, "prediction": 1, "highlighted": False},
+        {"text": "c d", "distance": -1, "ground_truth": False, "prediction": -1},
+    ]
+    name = f".{HOOK}_feature4.txt"
+    put(tmp_path / "run/results/scores/sae/first/detection" / name, rows)
+    put(tmp_path / "run/results/explanations/sae/first" / name, "Letters")
+    found = feature_of(bring(tmp_path / "store", tmp_path / "run"), "run", f"{HOOK}/4")
+    assert [one["decile"] for one in found["examples"]] == [10, None]
+    score = found["explanations"][0]["scores"]["detection"]
+    assert (score["tpr"], score["n"], score["failed"]) == (1.0, 1, 1)
+
+
+def test_the_oldest_runs_mix_both_scorers_in_a_list(tmp_path):
+    base = {"ground_truth": True, "predicted": True, "text": "a", "quantile": 0}
+    rows = [base | {"highlighted": False, "id": 1}, base | {"highlighted": True, "id": 1}]
+    put(tmp_path / "run/scores" / "layers.0_feature0.txt", rows)
+    found = feature_of(bring(tmp_path / "store", tmp_path / "run"), "run", "layers.0/0")
+    (explanation,) = found["explanations"]
+    assert explanation["status"] == "skipped"
+    assert set(explanation["scores"]) == {
+        "detection",
+        "fuzzing",
+    }
+
+
+def test_simulations_become_a_correlation(tmp_path):
+    run = write_text_run(tmp_path / "run", features=(0,))
+    inner = {"tokens": ["a", "b"], "expected_activations": [0, 8]}
+    one = {"distance": 0, "simulation": inner, "true_activations": [1, 9]}
+    groups = [{"distance": 0, "scored_sequence_simulations": [one], "ev_correlation_score": "nan"}]
+    put(run / "scores" / "simulation" / f"{HOOK}_latent0.txt", groups)
+    score = shown(bring(tmp_path / "store", run), "run")[0]["explanations"][0]["scores"][
+        "simulation"
+    ]
+    assert score["metric"] == "pearson"
+    assert score["value"] == pytest.approx(1)
+
+
+def whole_run(folder: Path) -> Path:
+    """A run with activations whose score rows are tiles of them."""
+    run = write_text_run(folder, features=(), config=CONFIG)
+    write_latents(run)
+    silent = [tile_row(1, r, s, distance=-1.0) for r in range(12) for s in (0, 4)]
+    silent = [found for found in silent if not found["activating"]][:2]
+    active = [tile_row(1, r, s, distance=r % 10) for r in range(12) for s in (0, 4)]
+    active = [found for found in active if found["activating"]][:10]  # they spell every token
+    put(run / "explanations" / f"{HOOK}_latent1.txt", "Fires on cat")
+    put(run / "scores" / "detection" / f"{HOOK}_latent1.txt", [*active, *silent])
+    return run
+
+
+def test_activations_arrive_and_contexts_are_found_in_them(tmp_path):
+    run = whole_run(tmp_path / "run")
+    catalogue = bring(tmp_path / "store", run)
+    record = caches.cache(catalogue, "run")
+    (hookpoint,) = record.hookpoints
+    columns = CacheFiles.open(tmp_path / "store" / record.folder).columns(hookpoint.hookpoint_id)
+    for feature in range(6):
+        wanted = [(8 * r + p, np.float16(v)) for r, p, f, v in activations() if f == feature]
+        found = columns.slice(feature)
+        assert found.token.tolist() == [token for token, _ in wanted]
+        assert found.activation.tolist() == [float(value) for _, value in wanted]
+    found = codes(catalogue, "run")
+    assert "not_located" not in found
+    assert "values_disagree_with_cache" not in found
+    assert found["recovered_vocabulary"] == 1  # there is no tokenizer
+    examples = feature_of(catalogue, "run", f"{HOOK}/1")["examples"]
+    assert all(one["start"] in (0, 4) for one in examples if one["kind"] == "activating")
+
+
+def test_contexts_that_are_nowhere_keep_their_text(tmp_path):
+    run = whole_run(tmp_path / "run")
+    path = run / "scores" / "detection" / f"{HOOK}_latent1.txt"
+    odd = row([" never", " seen"], [0.5, 0], distance=3, prediction=True)
+    put(path, [*json.loads(path.read_text()), odd])
+    catalogue = bring(tmp_path / "store", run)
+    assert codes(catalogue, "run")["not_located"] >= 1
+    examples = feature_of(catalogue, "run", f"{HOOK}/1")["examples"]
+    (found,) = [one for one in examples if one["tokens"] == [" never", " seen"]]
+    assert found["activations"] == [0.5, 0]
+    assert found["sequence"] is None
+
+
+def test_values_that_differ_from_the_cache_are_counted(tmp_path):
+    run = whole_run(tmp_path / "run")
+    path = run / "scores" / "detection" / f"{HOOK}_latent1.txt"
+    rows = json.loads(path.read_text())
+    changed = rows[0] | {"activations": [value * 2 for value in rows[0]["activations"]]}
+    put(path, [*rows, changed])
+    assert codes(bring(tmp_path / "store", run), "run")["values_disagree_with_cache"] == 1
+
+
+DAMAGE = {
+    "cut-off": lambda run: next(run.rglob("detection/*")).write_text('[{"str_tokens": ["a'),
+    "empty": lambda run: next(run.rglob("explanations/*")).write_bytes(b""),
+    "no-utf8": lambda run: next(run.rglob("fuzz/*")).write_bytes(b'["\xff"]'),
+    "no-list": lambda run: put(next(run.rglob("fuzz/*")), {"a": 1}),
+    "nested": lambda run: next(run.rglob("fuzz/*")).write_text("[" * 100_000),
+    "no-class": lambda run: put(next(run.rglob("fuzz/*")), [{"str_tokens": ["a"]}]),
+    "nan": lambda run: put(next(run.rglob("fuzz/*")), [row(["a"], [float("nan")], distance=0,
+                                                          prediction=True, activating=True)]),
+    "verdict": lambda run: put(next(run.rglob("fuzz/*")), [row(["a"], [1], distance=0,
+                                                              prediction="yes")]),
+    "twice": lambda run: put(run / "explanations" / f"{HOOK}_feature0.txt", "again"),
+    "huge-index": lambda run: put(run / "explanations" / f"{HOOK}_latent999999999.txt", "far"),
+    "link": lambda run: (run / "explanations" / f"{HOOK}_latent7.txt").symlink_to("/etc/passwd"),
+    "shard-cut": lambda run: (run / "latents" / HOOK / "0_2.safetensors").write_bytes(b"\x10" * 40),
+    "shard-overlap": lambda run: os.rename(run / "latents" / HOOK / "3_5.safetensors",
+                                           run / "latents" / HOOK / "2_5.safetensors"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", DAMAGE)
+def test_a_damaged_run_is_one_line_and_leaves_the_store_alone(tmp_path, what):
+    run = write_text_run(tmp_path / "run")
+    write_latents(run)
+    DAMAGE[what](run)
+    with pytest.raises(BadInput) as error:
+        bring(tmp_path / "store", run)
+    assert "\n" not in str(error.value)
+    assert not (tmp_path / "store").exists()
+
+
+def test_shards_that_lie_are_refused(tmp_path):
+    run = whole_run(tmp_path / "run")
+    path = run / "latents" / HOOK / "0_2.safetensors"
+    offset = tensors(path)["locations"].extent.offset
+    raw = bytearray(path.read_bytes())
+    raw[offset : offset + 2] = b"\xff\x00"  # a sequence that is not there
+    path.write_bytes(raw)
+    with pytest.raises(BadInput, match="outside of its"):
+        bring(tmp_path / "store", run)
+
+
+def test_what_fails_while_writing_is_taken_back(tmp_path, monkeypatch):
+    catalogue = bring(tmp_path / "store", write_text_run(tmp_path / "first"))
+    before = rows_in(catalogue, "cache", "hookpoint", "run", "example", "explanation", "verdict")
+    steps = import_delphi(
+        tmp_path / "store", ImportRequest(write_text_run(tmp_path / "b", features=(1,)))
+    )
+    for step in steps:
+        if step.stage.startswith("writing"):
+            steps.close()
+    assert before == rows_in(catalogue, *before)
+    assert not (tmp_path / "store" / "caches" / "b").exists()
+
+
+def test_imports_are_listed_with_what_they_came_from(plain):
+    with plain.reading() as con:
+        (one,) = imports(con)
+    assert one["cache"] == "run"
+    assert json.loads(one["settings"])["era"] == "D"
+
+
+def test_nothing_is_explained_or_scored_anew_without_activations(plain):
+    from core.grammar.settings import Settings
+    from core.pipeline.explaining import ExplainRequest, explain_stage
+
+    catalogue = plain
+    with pytest.raises(GlossError, match="imported without activations"):
+        list(explain_stage(catalogue, ExplainRequest("run", (), "all", Settings(), workers=1)))
+
+
+@pytest.mark.skipif(not (SHARED / "blog").is_dir(), reason="the blog's verdicts are not here")
+@pytest.mark.parametrize("name", ["gpt2_top", "gpt2_random"])
+def test_the_blogs_figures_come_out_exactly(tmp_path, name):
+    features = shown(bring(tmp_path / "store", SHARED / "blog" / name), name)
+    for scorer in ("detection", "fuzzing"):
+        scores = [f["explanations"][0]["scores"][scorer] for f in features]
+        pooled = [
+            [sum(score["by_decile"][d][key] for score in scores) for key in ("correct", "n")]
+            for d in range(10)
+        ]
+        kinds = [kind for score in scores for kind in score["non_activating"].values()]
+        pooled.append([sum(kind[key] for kind in kinds) for key in ("correct", "n")])
+        figures = [right / n for right, n in pooled]
+        figures.append(float(np.mean([score["balanced_accuracy"] for score in scores])))
+        assert " ".join(f"{x:.3f}"[1:] for x in figures) == BLOG[name, scorer]
+    assert len(features) == 118
+
+
+@pytest.mark.skipif(not (SHARED / "parity").is_dir(), reason="the sample runs are not here")
+@pytest.mark.parametrize(
+    ("name", "stored", "verdicts", "disagree"),
+    [("one_hook", 131_072, 3200, None), ("two_hooks", 196_608, 1820, 66)],
+)
+def test_sample_runs_arrive_complete(tmp_path, name, stored, verdicts, disagree):
+    catalogue = bring(tmp_path / "store", SHARED / "parity" / "delphi" / name)
+    record = caches.cache(catalogue, name)
+    assert sum(h.n_activations for h in record.hookpoints) == stored
+    assert rows_in(catalogue, "verdict")["verdict"] == verdicts
+    found = codes(catalogue, name)
+    assert found.get("values_disagree_with_cache") == disagree
+    assert not {"not_located", "silent_not_located", "recovered_vocabulary"} & set(found)

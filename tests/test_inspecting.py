@@ -1,0 +1,270 @@
+"""The SQL box's door: it answers questions and does nothing else."""
+
+import hashlib
+import os
+import subprocess
+import sys
+from time import monotonic
+
+import pytest
+from stores import make_store
+
+from data.catalogue import Catalogue
+from data.errors import BadInput, StoreBusy
+from data.inspecting import query, tables
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    made = make_store(tmp_path_factory.mktemp("asked") / "it's a store", sequences=60)
+    (made.folder / "secret.csv").write_text("a,b\n1,hidden\n")
+    return made
+
+
+def ask(made, sql, **limits):
+    return query(made.catalogue, sql, **limits)
+
+
+def test_a_question_is_answered_with_numbers_truth_and_text(made):
+    sql = "select 1 as a, 2 as a, 1.5 as d, null as z, true as b, [1, 2] as l, 'x' as t"
+    answer = ask(made, sql)
+    assert list(answer.frame) == ["a", "a_2", "d", "z", "b", "l", "t"]
+    assert answer.frame.iloc[0].to_dict() | {"z": None} == {
+        "a": 1, "a_2": 2, "d": 1.5, "z": None, "b": True, "l": "[1, 2]", "t": "x"
+    }  # fmt: skip
+    assert not answer.truncated
+
+
+def test_whole_numbers_stay_whole_beside_nothing_and_text_beyond_64_bits(made):
+    frame = ask(made, "select * from (values (1, 2::hugeint ** 100), (null, 0)) t(a, b)").frame
+    assert str(frame["a"].dtype) == "Int64"
+    wide = ask(made, "select 170141183460469231731687303715884105727 as h").frame
+    assert wide["h"].tolist() == ["170141183460469231731687303715884105727"]
+
+
+def test_an_answer_is_cut_at_the_limit_and_says_so(made):
+    answer = ask(made, "select * from feature order by feature", limit=3)
+    assert answer.frame["feature"].tolist() == [0, 1, 2]
+    assert answer.truncated
+    assert not ask(made, "select * from feature", limit=16).truncated
+
+
+def test_long_cells_are_cut(made):
+    assert len(ask(made, "select repeat('x', 50000)").frame.iloc[0, 0]) == 10_000
+
+
+def test_an_empty_answer_keeps_its_columns(made):
+    assert list(ask(made, "select feature, text from explanation where false").frame) == [
+        "feature", "text"
+    ]  # fmt: skip
+
+
+HOSTILE = """
+insert into run select * from run
+delete from explanation
+update run set status = 'done'
+truncate verdict
+drop table run
+drop schema main cascade
+alter table run add column x integer
+create table a (i integer)
+create temp table a as select 1
+create table memory.main.a as select 1
+create view v as select 1
+create macro f() as 1
+create secret s (type s3)
+comment on table run is 'x'
+select nextval('run_ids')
+select nextval('catalogue.main.run_ids')
+with gone as (delete from run returning *) select * from gone
+merge into run using (select 1) s on true when matched then delete
+select 1; drop table run
+begin; drop table run; commit
+attach 'CWD/secret.csv' as other
+attach ':memory:' as other
+attach 'STORE/catalogue.duckdb' as other
+detach catalogue
+use memory
+copy run to 'STORE/stolen.csv'
+copy (select 1) to 'STORE/stolen.parquet'
+copy run from 'STORE/secret.csv'
+copy run to 'STORE/catalogue.duckdb'
+export database 'STORE/stolen'
+import database 'STORE/stolen'
+select * from read_csv('STORE/secret.csv')
+select * from 'STORE/secret.csv'
+select * from read_text('/etc/passwd')
+select * from read_text('/proc/self/environ')
+select * from read_blob('STORE/catalogue.duckdb')
+select * from read_duckdb('STORE/catalogue.duckdb')
+select * from sniff_csv('STORE/secret.csv')
+select * from read_json('STORE/caches/made/cache.json')
+select * from read_parquet('STORE/x.parquet')
+select * from parquet_metadata('STORE/x.parquet')
+select * from glob('STORE/*')
+select * from glob('/**')
+select * from read_csv('https://example.org/x.csv')
+select * from 'https://example.org/x.parquet'
+select * from 's3://bucket/x.parquet'
+select * from query('drop table run')
+select * from query('select * from read_text(''/etc/passwd'')')
+select * from query_table('STORE/secret.csv')
+select * from json_execute_serialized_sql(json_serialize_sql('select * from read_text(''/etc/passwd'')'))
+install httpfs
+load httpfs
+load 'STORE/x.duckdb_extension'
+force install spatial from community
+set memory_limit = '100GB'
+set enable_external_access = true
+set lock_configuration = false
+reset max_execution_time
+pragma enable_profiling
+pragma database_list
+call force_checkpoint()
+checkpoint
+vacuum
+analyze
+explain analyze delete from run
+prepare p as delete from run
+execute p
+select getenv('HOME')
+select * from enable_logging()
+select * from enable_profiling()
+select * from duckdb_secrets()
+select * from os
+select * from sys.modules
+select repeat('x', 4000000000)
+select list(a) from range(10000000000) t(a)
+select string_agg(repeat('x', 1000000), '') from range(100000)
+"""  # noqa: E501
+
+
+def bytes_of(folder):
+    files = sorted(file for file in folder.rglob("*") if file.is_file())
+    return {file: hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
+
+
+def test_nothing_hostile_does_anything(made, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-secret")
+    before = bytes_of(made.folder)
+    lines = HOSTILE.strip().splitlines()
+    assert len(lines) > 60
+    for sql in lines:
+        with pytest.raises(BadInput) as refused:
+            ask(made, sql.replace("STORE", str(made.folder).replace("'", "''")), seconds=5)
+        assert "\n" not in str(refused.value), sql
+        assert "root:" not in str(refused.value), sql
+    assert bytes_of(made.folder) == before
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "select count(*) from range(1000000000000)",
+        "with recursive t as (select 1 as a union all select a + 1 from t) select count(*) from t",
+        "select count(*) from verdict a, verdict b, verdict c, verdict d where a.item_id > 0",
+    ],
+)
+def test_what_takes_too_long_is_stopped(made, sql):
+    began = monotonic()
+    with pytest.raises(BadInput, match=r"took longer than 0\.4 s and was stopped"):
+        ask(made, sql, seconds=0.4)
+    assert monotonic() - began < 5
+
+
+def test_no_setting_and_no_variable_of_ours_is_seen(made, monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-secret")
+    monkeypatch.setenv("HTTP_PROXY", "http://user:password@proxy")
+    settings = ask(made, "select name, value from duckdb_settings()").frame.to_csv()
+    assert "sk-secret" not in settings
+    assert "password@proxy" not in settings
+
+
+def test_looking_at_the_state_of_the_file_leaves_it_alone(made):
+    before = bytes_of(made.folder)
+    for sql in ("select * from checkpoint()", "select write_log('x')", "show tables",
+                "describe run", "summarize feature", "from duckdb_tables()"):  # fmt: skip
+        ask(made, sql)
+    assert bytes_of(made.folder) == before
+
+
+@pytest.mark.parametrize(
+    ("sql", "words"),
+    [
+        ("", "there is no question"),
+        ("  \n ", "there is no question"),
+        ("-- nothing", "one statement that reads"),
+        ("select" + " " * 30_000, "20,000 are allowed"),
+        ("selec 1", 'syntax error at or near "selec"'),
+        ("select nope from run", 'Referenced column "nope" not found'),
+        ("select * from nowhere", "Table with name nowhere does not exist"),
+        ("select 'a'::integer", "Could not convert string 'a'"),
+        ("select \0", "was not found"),
+    ],
+)
+def test_a_mistake_is_one_sentence(made, sql, words):
+    with pytest.raises(BadInput, match=words) as refused:
+        ask(made, sql)
+    assert "\n" not in str(refused.value)
+
+
+WRITE = """
+import sys, time
+from pathlib import Path
+from data import notes
+from data.catalogue import Catalogue
+catalogue = Catalogue(Path(sys.argv[1]))
+print("writing", flush=True)
+until = time.monotonic() + 1
+n = 0
+while time.monotonic() < until:
+    notes.write_note(catalogue, 1, n, "label", "x")
+    n += 1
+print(n, flush=True)
+"""
+
+
+def test_questions_are_answered_while_another_process_writes(tmp_path):
+    made = make_store(tmp_path, sequences=60, judged=False)
+    with subprocess.Popen([sys.executable, "-c", WRITE, str(tmp_path)], stdout=subprocess.PIPE,
+                          text=True) as writer:  # fmt: skip
+        writer.stdout.readline()
+        counts = [ask(made, "select count(*) from note").frame.iloc[0, 0] for _ in range(3)]
+        written = int(writer.stdout.read())
+    assert counts == sorted(counts)
+    assert ask(made, "select count(*) from note").frame.iloc[0, 0] == written
+
+
+def test_a_question_waits_for_our_own_transaction_and_does_not_undo_its_lock(made):
+    with made.catalogue.reading() as con:
+        con.value("select 1")
+        held = subprocess.run(
+            [sys.executable, "-c", "import sys, duckdb; duckdb.connect(sys.argv[1])",
+             str(made.catalogue.path)], check=False, capture_output=True, text=True,
+        )  # fmt: skip
+    assert "Could not set lock" in held.stderr
+
+
+def test_a_busy_catalogue_is_said(made, monkeypatch):
+    monkeypatch.setattr("data.inspecting.PATIENCE", 0.2)
+    with made.catalogue.reading(), pytest.raises(StoreBusy, match=f"process {os.getpid()}"):
+        ask(made, "select 1")
+
+
+def test_tables_are_described_as_the_schema_says(made):
+    described = tables()
+    with made.catalogue.reading() as con:
+        found = con.rows("select table_name, column_name from duckdb_columns() "
+                         "where schema_name = 'main' and not internal")  # fmt: skip
+    real = {(row["table_name"], row["column_name"]) for row in found}
+    assert {(t, c.name) for t, columns in described.items() for c in columns} == real
+    fvu = next(c for c in described["hookpoint"] if c.name == "fvu")
+    assert fvu.type == "double"
+    assert fvu.comment.startswith("variance that the SAE leaves unexplained")
+
+
+def test_a_foreign_catalogue_is_not_needed(tmp_path):
+    Catalogue(tmp_path)
+    assert query(Catalogue(tmp_path), "select count(*) from run").frame.iloc[0, 0] == 0

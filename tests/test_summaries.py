@@ -1,0 +1,130 @@
+"""The table's summary is what the explanations and scores say, after every write."""
+
+import random
+
+import numpy as np
+import pytest
+from stores import begin, new_explanation
+
+from data import judgements, ledger, results, runs, summaries
+from data.catalogue import Catalogue
+from data.items import ItemTable
+from data.records import Score
+
+NAMES = ("detection", "fuzzing", "exact")
+
+
+@pytest.fixture
+def place(tmp_path):
+    catalogue = Catalogue(tmp_path)
+    record = begin(catalogue)
+    return catalogue, record.cache_id, record.hookpoints[0].hookpoint_id
+
+
+def explain(place, features, objective, *, usable=True):
+    """One run over some features, with the exact check; unusable: failures without text."""
+    catalogue, cache_id, hookpoint_id = place
+    explainer = ledger.method_id(catalogue, "explainer", "grammar", None, {"o": objective})
+    exact = ledger.method_id(catalogue, "scorer", "exact", "grammar", {"preset": "gloss"})
+    run = runs.start_run(catalogue, runs.Plan("explain", cache_id, hookpoint_id, explainer, {}), 1)
+    news = [new_explanation(f, "Fires on days") for f in features] if usable else [
+        ledger.NewExplanation(f, None, None, "failed", "no", 0.1, 7, None, None) for f in features
+    ]  # fmt: skip
+    ids = ledger.write_explanations(catalogue, hookpoint_id, explainer, exact, run, news)
+    runs.end_run(catalogue, run, "done")
+    return list(zip(ids, features, strict=True))
+
+
+def judge(place, told, scorer, value, *, preset="gloss", failed=1):
+    """One score with two verdicts behind it."""
+    catalogue, cache_id, hookpoint_id = place
+    scorer_id = ledger.method_id(catalogue, "scorer", scorer, "grammar", {"preset": preset})
+    explanation_id, feature = told
+    items = ItemTable(["random"] * 2, np.zeros(2, np.uint8), np.array([0, 32], np.uint64),
+                      np.zeros(2, np.float32), [None, None])  # fmt: skip
+    low, high = (None, None) if value is None else (value - 0.1, value + 0.1)
+    score = Score(scorer, "balanced_accuracy", value, low, high, None, None, 2, failed, "grammar",
+                  preset, {}, {}, {})  # fmt: skip
+    new = judgements.Judgement(explanation_id, feature, scorer_id, scorer, preset, items,
+                               np.array([0, 0], np.int8), None, score)  # fmt: skip
+    plan = runs.Plan("score", cache_id, hookpoint_id, scorer_id, {"of": explanation_id})
+    run = runs.start_run(catalogue, plan, 1)
+    judgements.write_judgements(catalogue, hookpoint_id, run, [new], features_done=1)
+    runs.end_run(catalogue, run, "done")
+
+
+def stored(place):
+    with place[0].reading() as con:
+        rows = con.rows("select * from feature_summary order by feature")
+    return [tuple(round(v, 5) if isinstance(v, float) else v for v in row.values()) for row in rows]
+
+
+def recomputed(place):
+    """The same from the records that the page of a feature reads: another way to the rule."""
+    with place[0].reading() as con:
+        by_feature = results.explanations(con, place[2], 0, 99)
+    rows = []
+    for feature, found in sorted(by_feature.items()):
+        usable = [(e, results.headline(e.scores)) for e in found if e.text is not None]
+        if usable:
+            best, scores = max(usable, key=lambda one: (*detection(one[1]), one[0].explanation_id))
+            row = [place[2], feature, best.explanation_id, len(usable)]
+            for name in NAMES:
+                score = scores.get(name)
+                ends = (score.value, score.low, score.high) if score else (None,) * 3
+                row += [None if end is None else round(float(np.float32(end)), 5) for end in ends]
+            asked = [score for name, score in scores.items() if name != "exact"]
+            rows.append((*row, sum(s.n for s in asked), sum(s.failed for s in asked)))
+    return rows
+
+
+def detection(scores):
+    found = scores.get("detection")
+    return (False, 0.0) if found is None or found.value is None else (True, found.value)
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_the_rows_equal_a_full_recomputation_after_any_sequence_of_writes(place, seed):
+    rng = random.Random(seed)
+    told = explain(place, [1, 2, 3], "f1")
+    for step in range(6):
+        match rng.randrange(4):
+            case 0:
+                told += explain(place, rng.sample(range(6), 2), f"o{step}")
+            case 1:
+                explain(place, [rng.randrange(6)], f"o{step}", usable=False)
+            case _:
+                scorer = rng.choice(("detection", "fuzzing", "simulation"))
+                preset = rng.choice(("gloss", "paper"))
+                judge(place, rng.choice(told), scorer, rng.choice((None, 0.5, 0.8)), preset=preset)
+        assert stored(place) == recomputed(place)
+    before = stored(place)
+    with place[0].writing() as con:
+        summaries.rebuild(con, place[2])
+    assert stored(place) == before
+
+
+def test_of_equal_explanations_the_newest_is_shown(place):
+    explain(place, [4], "f1")
+    (newest,) = explain(place, [4], "f2")
+    assert [row[2] for row in stored(place)] == [newest[0]]
+
+
+def test_a_scored_explanation_is_shown_before_a_newer_one(place):
+    (scored,) = explain(place, [4], "f1")
+    judge(place, scored, "detection", 0.4)
+    explain(place, [4], "f2")
+    assert [row[2:4] for row in stored(place)] == [(scored[0], 2)]
+
+
+def test_a_feature_without_a_usable_explanation_has_no_row(place):
+    explain(place, [4], "f1", usable=False)
+    assert stored(place) == []
+
+
+def test_only_the_features_asked_for_are_touched(place):
+    explain(place, [1, 2], "f1")
+    with place[0].writing() as con:
+        con.run("update feature_summary set n_explanations = 9")
+        summaries.refresh(con, place[2], [2])
+    assert [row[1:4] for row in stored(place)] == [(1, 1, 9), (2, 2, 1)]

@@ -1,0 +1,105 @@
+"""Imported runs on the pages, driven by AppTest: no page raises, and what is unknown is said."""
+
+from time import monotonic, sleep
+
+import pytest
+from delphi_runs import HOOK, put, row, write_text_run
+from test_view_data import open_data
+from test_views import html_of, open_page
+
+from core.importing.delphi import ImportRequest, import_delphi
+from dashboard.imported import ImportedReader
+from dashboard.library import Library, Place
+from dashboard.reader import Width
+from data import caches
+from data.catalogue import Catalogue
+
+HOSTILE = "<img src=x onerror=alert(1)> $x$ **b** \u202e"
+
+
+@pytest.fixture(scope="module")
+def imported(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("imported")
+    run = write_text_run(folder / "run")
+    name = f"{HOOK}_latent1.txt"
+    put(run / "explanations" / name, HOSTILE)
+    rows = [row([HOSTILE, "\n", " b"], [1.5, 0, 0], distance=0, prediction=False)]
+    put(run / "scores" / "detection" / name, rows)
+    list(import_delphi(folder / "store", ImportRequest(run)))
+    return folder / "store"
+
+
+@pytest.fixture
+def place(imported) -> Place:
+    record = caches.cache(Catalogue(imported), "run")
+    return Place(record, record.hookpoints[0])
+
+
+def test_the_features_page_lists_an_import(monkeypatch, imported):
+    app = open_page(monkeypatch, imported, "features")
+    assert "1–3 of 3" in html_of(app)
+
+
+@pytest.mark.parametrize("show", ["Strongest", "All deciles", "Non-activating", "Wrong verdicts"])
+def test_a_feature_shows_the_contexts_of_the_run(monkeypatch, imported, show):
+    drawn = html_of(open_page(monkeypatch, imported, "feature", feature=f"{HOOK}/0", show=show))
+    assert "not in the import" in drawn  # how often it fires
+    assert " thing" in drawn if show == "Non-activating" else "cat" in drawn or "the" in drawn
+
+
+def test_hostile_tokens_and_explanations_are_inert(monkeypatch, imported):
+    drawn = html_of(open_page(monkeypatch, imported, "feature", feature=f"{HOOK}/1"))
+    assert "<img" not in drawn
+    assert "[202E]" in drawn
+
+
+def test_a_feature_that_the_run_lacks_says_so(monkeypatch, tmp_path):
+    list(import_delphi(tmp_path / "s", ImportRequest(write_text_run(tmp_path / "run"))))
+    drawn = html_of(open_page(monkeypatch, tmp_path / "s", "feature", feature=f"{HOOK}/1"))
+    assert "not in the import" in drawn
+
+
+@pytest.mark.parametrize("mode", ["One feature", "Features", "Figures"])
+def test_the_compare_page_takes_an_import(monkeypatch, imported, mode):
+    open_page(monkeypatch, imported, "compare", mode=mode)
+
+
+def test_the_data_page_imports_a_run_and_shows_its_report(monkeypatch, imported, tmp_path):
+    run = write_text_run(tmp_path / "second", features=(1,))
+    app = open_data(monkeypatch, imported, part="Import")
+    assert "train_test_overlap" in html_of(app)
+    app.text_input(key="import.path").set_value(str(run)).run()
+    app.button(key="import.start").click().run()
+    end = monotonic() + 30
+    while "second” holds this run" not in html_of(app) and monotonic() < end:
+        sleep(0.2)
+        app.run()
+    assert "second” holds this run" in html_of(app)
+    assert not app.exception
+
+
+def test_a_folder_that_is_no_run_is_one_sentence(monkeypatch, imported, tmp_path):
+    app = open_data(monkeypatch, imported, part="Import")
+    app.text_input(key="import.path").set_value(str(tmp_path)).run()
+    app.button(key="import.start").click().run()
+    end = monotonic() + 30
+    while "no delphi run" not in html_of(app) and monotonic() < end:
+        sleep(0.2)
+        app.run()
+    assert "no delphi run" in html_of(app)
+
+
+def test_contexts_keep_their_own_lengths(imported, place):
+    reader = Library(Catalogue(imported)).reader(place, 0)
+    assert isinstance(reader, ImportedReader)
+    passages = reader.passages(reader.drawn.first_token)
+    assert [len(passage.pieces) for passage in passages] == [4, 2, 3, 2]
+    assert [max(passage.activations) for passage in passages] == [2.5, 0.5, 0, 0]
+
+
+@pytest.mark.parametrize("width", list(Width))
+def test_no_width_reaches_into_another_context(imported, place, width):
+    reader = Library(Catalogue(imported)).reader(place, 0)
+    (passage,) = reader.passages(reader.drawn.first_token[:1], width, {0: frozenset([3])})
+    assert "".join(passage.pieces) == " the cat xy"
+    assert passage.marks == {3}

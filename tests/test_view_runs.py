@@ -1,0 +1,185 @@
+"""The page of runs, driven by AppTest."""
+
+import os
+from datetime import UTC, datetime
+
+import pytest
+from made_runs import COMMAND, add, failed_explanations, interrupted, many
+from stores import begin, make_store
+from test_views import html_of, open_page
+
+from core import launching
+from dashboard import run_words, session
+from data import runs
+from data.catalogue import Catalogue
+from data.errors import StoreTrouble
+
+HOSTILE = "<img src=x onerror=alert(1)> $x$ **b** \u202e"
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    return make_store(tmp_path_factory.mktemp("store"), sequences=60)
+
+
+@pytest.fixture
+def launched(monkeypatch):
+    """What would have been started; this process stands for it."""
+    asked = []
+
+    def launch(store, words):
+        asked.append((store, tuple(words)))
+        return launching.Launched(os.getpid(), store / "logs" / "none.log")
+
+    monkeypatch.setattr(launching, "launch", launch)
+    return asked
+
+
+def codes(app):
+    return [element.value for element in app.code]
+
+
+def test_an_interrupted_run_is_resumed_by_its_command(monkeypatch, tmp_path, launched):
+    interrupted(tmp_path)
+    app = open_page(monkeypatch, tmp_path, "runs")
+    assert app.dataframe[0].value["Progress"].tolist() == ["4 / 10"]
+    assert "Run 1: explain made at layers.1.mlp, interrupted, 6 features left" in html_of(app)
+    assert codes(app) == [f"gloss explain made --features 0-9 --store {tmp_path}"]
+    app.button(key="resume-0").click().run()
+    assert launched == [(tmp_path, COMMAND)]
+    assert f"Process {os.getpid()} is starting" in html_of(app)
+    assert app.button(key="resume-0").disabled
+
+
+def test_runs_of_one_command_are_resumed_together(monkeypatch, tmp_path):
+    catalogue, record = interrupted(tmp_path)
+    add(catalogue, record, {"features": "0-9", "objective": "mdl"}, "failed", HOSTILE, COMMAND)
+    app = open_page(monkeypatch, tmp_path, "runs")
+    assert len(codes(app)) == 1
+    assert "and 1 other run, failed" in html_of(app)
+
+
+def test_a_command_that_cannot_be_started_is_one_sentence(monkeypatch, tmp_path):
+    interrupted(tmp_path)
+
+    def refuse(_store, _words):
+        raise StoreTrouble("no room left on the disk")
+
+    monkeypatch.setattr(launching, "launch", refuse)
+    app = open_page(monkeypatch, tmp_path, "runs")
+    app.button(key="resume-0").click().run()
+    assert not app.exception
+    assert "No room left on the disk." in html_of(app)
+
+
+def test_a_run_that_a_page_began_says_where_it_goes_on(monkeypatch, tmp_path):
+    interrupted(tmp_path, command=())
+    app = open_page(monkeypatch, tmp_path, "runs")
+    assert "a page began it" in html_of(app)
+    assert not [button for button in app.button if button.label == "Resume"]
+
+
+def test_a_running_run_shows_its_progress_and_can_be_cancelled(monkeypatch, tmp_path):
+    catalogue = Catalogue(tmp_path)
+    record = begin(catalogue)
+    plan = runs.Plan("cache", record.cache_id, None, None, {})
+    runs.start_run(catalogue, plan, total=1_000, done=250)
+    app = open_page(monkeypatch, tmp_path, "runs")
+    assert "250 of 1,000 tokens" in html_of(app)
+    app.button(key="cancel-1").click().run()
+    assert app.dataframe[0].value["Status"].tolist() == ["■ cancelled"]
+
+
+def test_a_job_of_the_dashboard_is_listed_and_can_be_stopped(monkeypatch, made):
+    library = session._library(str(made.folder))
+    job = library.jobs.start("waiting", "re-explaining <b>7</b>", lambda stop: stop.wait(20))
+    app = open_page(monkeypatch, made.folder, "runs")
+    assert "re-explaining &lt;b&gt;7&lt;/b&gt;" in html_of(app)
+    app.button(key=f"stop-{job.started}").click().run()
+    assert job.stop.is_set()
+
+
+def test_many_runs_are_paged_and_filtered(monkeypatch, tmp_path):
+    catalogue = Catalogue(tmp_path)
+    many(catalogue, begin(catalogue), 120)
+    app = open_page(monkeypatch, tmp_path, "runs")
+    assert "1–50 of 120, newest first" in html_of(app)
+    app.selectbox(key="stage").set_value("score").run()
+    assert "1–40 of 40" in html_of(app)
+    assert set(app.dataframe[0].value["Stage"]) == {"score"}
+
+
+def test_a_run_shows_its_settings_what_it_made_and_why_things_failed(monkeypatch, made):
+    app = open_page(monkeypatch, made.folder, "runs", run="1")
+    drawn = html_of(app)
+    assert "Run 1: explain made at layers.1.mlp" in drawn
+    assert "<dt>objective</dt><dd>f1</dd>" in drawn
+    assert "3 explanations, 1 failed, 3 scores" in drawn
+    assert "no rule covers a tenth of the firings" in drawn
+    links = {link.proto.label: link.proto.query_string for link in app.get("page_link")}
+    assert links["Its features"] == "cache=made&hookpoint=layers.1.mlp&run=1"
+    assert links["4"] == "cache=made&feature=layers.1.mlp%2F4"
+    assert links["Compare its explanations"].endswith("a=made%3A1&b=made%3A2")
+
+
+def test_verdicts_without_usable_reply_are_counted_by_scorer(monkeypatch, made):
+    drawn = html_of(open_page(monkeypatch, made.folder, "runs", run="3"))
+    assert "Most verdicts without usable reply" in drawn
+    assert "<th>detection</th><td>grammar</td>" in drawn
+    assert "3 (" in drawn
+
+
+def test_two_runs_differ_in_what_they_were_asked(monkeypatch, made):
+    app = open_page(monkeypatch, made.folder, "runs", run="2")
+    app.selectbox(key="other").set_value("1").run()
+    drawn = html_of(app)
+    assert "<th>sampling</th><td>quantiles</td><td>–</td><td>≠</td>" in drawn
+    assert "<th>objective</th>" not in drawn
+    app.toggle(key="all_settings").set_value(True).run()
+    assert "<th>objective</th><td>f1</td><td>f1</td><td></td>" in html_of(app)
+
+
+@pytest.mark.parametrize("run", ["99", "-1", "²", "1e3", "<script>alert(1)</script>", "9" * 40])
+def test_a_run_that_is_not_there_is_one_sentence(monkeypatch, made, run):
+    drawn = html_of(open_page(monkeypatch, made.folder, "runs", run=run))
+    assert "There is no run" in drawn
+    assert "<script" not in drawn
+
+
+def test_a_chosen_run_that_stopped_can_be_resumed_and_shows_its_log(
+    monkeypatch, tmp_path, launched
+):
+    interrupted(tmp_path, "failed", HOSTILE)
+    (tmp_path / "logs").mkdir()
+    began = f"{datetime.now(UTC):%Y%m%dT%H%M%S}.000000"
+    (tmp_path / "logs" / f"{began}-{os.getpid()}.log").write_text("explaining: 4 of 10\nboom\n")
+    app = open_page(monkeypatch, tmp_path, "runs", run="1")
+    assert "<img" not in html_of(app)
+    assert "\u202e" not in html_of(app)
+    assert "explaining: 4 of 10\nboom" in codes(app)
+    app.button(key="resume-run").click().run()
+    assert launched == [(tmp_path, COMMAND)]
+
+
+def test_a_log_of_an_older_process_of_that_number_is_not_shown(monkeypatch, tmp_path):
+    interrupted(tmp_path)
+    (tmp_path / "logs").mkdir()
+    (tmp_path / "logs" / f"29990101T000000.000000-{os.getpid()}.log").write_text("another\n")
+    app = open_page(monkeypatch, tmp_path, "runs", run="1")
+    assert "another" not in codes(app)
+
+
+def test_hostile_settings_errors_and_reasons_are_text(monkeypatch, tmp_path):
+    catalogue, record = interrupted(tmp_path, "failed", HOSTILE, **{HOSTILE: {"a": [HOSTILE]}})
+    failed_explanations(catalogue, record, [HOSTILE])
+    for run in ("1", "2"):
+        drawn = html_of(open_page(monkeypatch, tmp_path, "runs", run=run))
+        assert "&lt;img src=x" in drawn
+        assert "<img" not in drawn
+        assert "\u202e" not in drawn
+
+
+def test_settings_of_any_shape_are_words():
+    assert run_words.flat({"a": {"b": {"c": True}}, "d": [], "e": [1, [2]], "f": 0, "g": {}}) == {
+        "a.b.c": "yes", "d": "none", "e": "[1, [2]]", "f": "0", "g": "none"
+    }  # fmt: skip
