@@ -99,7 +99,7 @@ def provenance(explanation: ExplanationRecord) -> str:
 def made_words(explanation: ExplanationRecord) -> list[str]:
     """Who wrote it and from what, e.g. ["grammar", "all train tokens", "f1"] or ["by hand"]."""
     if explanation.explainer == HUMAN:
-        return ["by hand"]
+        return ["by hand", *filter(None, [explanation.settings.get("author")])]
     who = explanation.model or explanation.explainer
     if explanation.explainer != "grammar" and not explanation.settings.get("examples"):
         return [*dict.fromkeys([who, explanation.explainer])]  # imported: not ours to describe

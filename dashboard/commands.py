@@ -53,7 +53,7 @@ def is_grammar(settings: dict[str, Any], who: str = "explainer") -> bool:
 def explain_words(settings: dict[str, Any]) -> list[str]:
     """What an explanation was made from and how, e.g. ["40 examples, top", "mdl"]."""
     if settings.get("explainer") == "human":
-        return ["written by hand", *filter(None, [settings.get("author")])]
+        return ["by hand", *filter(None, [settings.get("author")])]
     return grammar_words(settings) if is_grammar(settings) else model_words(settings)
 
 

@@ -53,16 +53,6 @@ def _count(n: int | None) -> str:
     return "–" if n is None else f"{n:,}"
 
 
-def _active_words(n_active: int | None, n_tokens: int | None) -> str:
-    if n_active is None or not n_tokens:
-        return "how often it fires was not counted"
-    return f"{n_active:,} of {n_tokens:,} tokens"
-
-
-def _count(n: int | None) -> str:
-    return "–" if n is None else f"{n:,}"
-
-
 def _percent(share: float | None) -> str:
     """A share as percent with two figures, e.g. 0.00417 -> "0.42 %"; "–" when not known."""
     if share is None:

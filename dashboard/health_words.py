@@ -67,7 +67,7 @@ def hookpoints(found: CacheHealth) -> str:
     lines = "".join(map(_hookpoint, found.hookpoints))
     legend = "; ".join(f"{name}: {meaning}" for name, meaning in MEANING.items())
     return block(
-        f'<table class="sides"><thead><tr>{head}</tr></thead><tbody>{lines}</tbody></table>'
+        f'<table class="sides figures"><thead><tr>{head}</tr></thead><tbody>{lines}</tbody></table>'
         f'<p class="mut">{legend}. FVU: share of variance that the SAE leaves unexplained.</p>'
     )
 

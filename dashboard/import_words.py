@@ -10,6 +10,11 @@ from dashboard.spans import block, one_line, plain
 from data.catalogue import Row
 
 SIGNS = {"error": "×", "warning": "!", "info": "i"}  # beside the word, so that colour says nothing
+ERAS = {  # of the tool's files, by what they look like
+    "D": "written as since February 2025",
+    "A": "written as from October 2024 to February 2025",
+    "X": "written as until August 2024",
+}
 LONGEST = 60  # letters of a name in a title
 
 
@@ -25,7 +30,10 @@ def summary(found: Mapping[str, Any], settings: Mapping[str, Any]) -> str:
     """Counts and scores."""
     kept = "with activations" if found["has_activations"] else "without activations"
     pairs = [
-        ("run", f"{settings.get('name')} · version {settings.get('era')} of the tool · {kept}"),
+        (
+            "run",
+            f"{settings.get('name')} · {ERAS.get(str(settings.get('era')), 'undated')} · {kept}",
+        ),
         ("from", str(settings.get("path"))),
         ("hookpoints", ", ".join(found["hookpoints"])),
         ("explanations", _explanations(found)),

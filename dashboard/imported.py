@@ -35,9 +35,13 @@ class ImportedReader:
         """What the run's explainer and judge saw, and what was judged since."""
         return self._stored.examples
 
-    @cached_property
+    @property
     def strongest(self) -> Strongest:
         """All distinct activating contexts that are known, strongest first."""
+        return self._strongest
+
+    @cached_property
+    def _strongest(self) -> Strongest:
         if self._whole is not None:
             return self._whole.strongest
         stored = self._stored.examples

@@ -79,14 +79,22 @@ class FeatureReader:
         self._special = np.array(bench.files.meta.special_ids, np.int64)
         self._one = bench.slice(hookpoint, feature)
 
-    @cached_property
+    @property
     def drawn(self) -> FeatureExamples:
         """What explainers and judges see of the feature."""
-        return self._bench.draw(self._hookpoint, self._feature)
+        return self._drawn
 
     @cached_property
+    def _drawn(self) -> FeatureExamples:
+        return self._bench.draw(self._hookpoint, self._feature)
+
+    @property
     def strongest(self) -> Strongest:
         """All distinct activating contexts."""
+        return self._strongest
+
+    @cached_property
+    def _strongest(self) -> Strongest:
         contexts = self._bench.contexts
         stream = Stream(contexts.seed, self._hookpoint.name, np.array([self._feature]))
         found = activating(contexts, alone(self._one), stream)

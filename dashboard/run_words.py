@@ -174,7 +174,7 @@ def judged_table(found: Sequence[Judged]) -> str:
     names = ("scorer", "judge", "preset", "explanations scored", "usable verdicts (n)",
              "without usable reply", "undefined scores")  # fmt: skip
     head = "".join(f"<td>{name}</td>" for name in names)
-    return block(f'<table class="sides"><thead><tr>{head}</tr></thead>'
+    return block(f'<table class="sides figures"><thead><tr>{head}</tr></thead>'
                  f"<tbody>{lines}</tbody></table>")  # fmt: skip
 
 

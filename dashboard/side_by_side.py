@@ -209,7 +209,7 @@ def context_list(
     parts = []
     for group, limit in zip(Group, LIMITS, strict=True):
         here = [one for one in every if one.group is group]
-        if group is Group.DIFFER or here:
+        if here or (group is Group.DIFFER and len(ids) > 1):
             if not parts:
                 parts.append(_letters(len(ids)))
             rows = _rows(reader, here, limit)

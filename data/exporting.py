@@ -153,7 +153,8 @@ def read_manifest(folder: Path) -> Exported | None:
         if found["kind"] != KIND:
             return None
         rows = {str(table): int(n) for table, n in found["rows"].items()}
-        return Exported(str(found["cache"]), str(found["format"]), str(found["made_at"]), rows)
+        made_at = datetime.fromisoformat(found["made_at"]).isoformat()
+        return Exported(str(found["cache"]), str(found["format"]), made_at, rows)
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
 

@@ -111,10 +111,8 @@ DECILES = HEADLINE.replace("s.value, s.low, s.high, s.n_judged, s.n_failed",
                            "json_extract(s.detail, '$.by_decile') as by_decile")  # fmt: skip
 
 
-def _deciles(
-    con: Connection, judge: str | None, rows: pd.DataFrame
-) -> list[list[float | None] | None]:
-    """Share of right verdicts of detection by decile, weakest first; None = not scored."""
+def _deciles(con: Connection, judge: str | None, rows: pd.DataFrame) -> list[list[float] | None]:
+    """Share of right verdicts of detection by decile, weakest first; None = not known for all."""
     shown = [int(found) for found in rows["explanation_id"].dropna()]
     judged = "" if judge is None else "and m.judge = $2"
     found = con.rows(
@@ -128,9 +126,11 @@ def _deciles(
     return [None if pd.isna(one) else shares.get(int(one)) for one in rows["explanation_id"]]
 
 
-def _shares(by_decile: dict[str, Row]) -> list[float | None]:
+def _shares(by_decile: dict[str, Row]) -> list[float] | None:
+    """All ten, or none: a bar that is missing would look like a share of 0."""
     tallies = [by_decile.get(str(decile)) for decile in range(1, 11)]
-    return [t["correct"] / t["n"] if t and t["n"] else None for t in tallies]
+    known = [t["correct"] / t["n"] for t in tallies if t and t["n"]]
+    return known if len(known) == len(tallies) else None
 
 
 ERRORS = """

@@ -236,4 +236,4 @@ def live_feature(con: Connection, hookpoint_id: int, rank: int) -> int | None:
     One whose firings were not counted is in a store because it fired.
     """
     row = con.row(LIVE, [hookpoint_id, rank])
-    return row and row["feature"]
+    return None if row is None else row["feature"]

@@ -108,7 +108,7 @@ class Script:
         keep_bodies: bool = True,
     ) -> None:
         self.log = Log()
-        self._answer, self._latency = answer, latency
+        self._answer, self.latency = answer, latency
         self._faults = faults or Faults()
         self._unsupported, self._per_second = unsupported, per_second
         self._keep = keep_bodies
@@ -129,7 +129,7 @@ class Script:
             return said
         self.log.now += 1
         self.log.most = max(self.log.most, self.log.now)
-        after = said.after or self._latency
+        after = said.after or self.latency
         asyncio.get_running_loop().call_later(after, self._gone)
         return said._replace(after=after)
 

@@ -3,7 +3,7 @@
 import plotly.graph_objects as go
 import pytest
 
-from dashboard.charts.feature import Histogram, curve, feature_figure
+from dashboard.charts.feature import Histogram, curve, feature_figure, numbers
 from data.records import Score, Tally
 
 BINS = Histogram(0.5, [120, 30, 0, 4])
@@ -92,3 +92,30 @@ def test_without_scores_there_is_no_empty_panel():
         "Activation distribution"
     ]
     assert len(figure.data) == 3
+
+
+def test_a_chosen_decile_is_a_band_and_no_other_shape_changes():
+    plain = feature_figure(BINS, [curve(score())])["layout"]["shapes"]
+    chosen = feature_figure(BINS, [curve(score())], [3, 4])["layout"]["shapes"]
+    assert chosen[:-1] == plain
+    assert (chosen[-1]["x0"], chosen[-1]["x1"]) == (2.5, 4.5)
+
+
+def test_every_decile_can_be_clicked_between_its_dots():
+    dots = feature_figure(BINS, [curve(score(random=Tally(50, 40)))])["data"]
+    names = [found[3] for found in dots[-1]["customdata"]]
+    assert names == [str(d) for d in range(1, 11)]  # and not the silent place
+    assert dots[-1]["marker"]["opacity"] == 0
+    pairs = feature_figure(BINS, [curve(score(n=4, correct=3))])["data"][-1]
+    assert pairs["customdata"][0][3] == "1-2"
+    assert pairs["width"] == 2
+
+
+def test_the_numbers_of_the_figure_are_its_bars_and_its_dots():
+    table = numbers(BINS, [curve(score(), explanation_id=7)])
+    assert table["value"].tolist()[:4] == [120, 30, 0, 4]
+    dots = table[table["panel"] == "accuracy by decile"]
+    assert len(dots) == 10
+    assert dots.iloc[0][["explanation", "scorer", "place", "n", "correct", "failed"]].tolist() == [
+        7, "detection", "decile 1", 10, 8, 1,
+    ]  # fmt: skip

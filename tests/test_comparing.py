@@ -13,7 +13,7 @@ from core.comparing import Question
 from core.comparing.agreement import agreement
 from core.comparing.resampling import UNITS, ratios
 from core.comparing.signed_rank import doubled_ranks, signed_rank
-from core.comparing.words import headline, short, signed
+from core.comparing.words import asides, headline, short, signed
 from data.catalogue import Catalogue
 from data.errors import BadInput, NotFound
 
@@ -130,6 +130,7 @@ def test_without_a_common_judge_headlines_are_compared_and_it_is_said(catalogue)
     assert found.judge is None
     assert found.pairs.first.tolist() == [0.7]  # of preset gloss
     assert found.said_by == (("grammar, preset gloss",), ("llama, preset gloss",))
+    assert "were not asked the same questions" in " ".join(asides(found))
 
 
 def test_sides_of_two_caches_pair_by_hookpoint_and_number(catalogue):
@@ -142,6 +143,7 @@ def test_sides_of_two_caches_pair_by_hookpoint_and_number(catalogue):
     found = compare(catalogue)
     assert [found.address(i) for i in range(found.n)] == ["h.2/4"]
     assert found.left_out.n == 2
+    assert "A is of cache one, B of two" in " ".join(asides(found))
 
 
 def test_one_hookpoint_can_be_asked_for(catalogue):

@@ -15,7 +15,7 @@ from dashboard.comparison import differences, in_words, paired
 from dashboard.comparison import verdict as verdict_of
 from dashboard.jobs import Jobs
 from data.errors import BadInput
-from data.records import CacheRecord, ExplanationRecord, HookpointRecord, Score, Tally
+from data.records import CacheRecord, ExplanationRecord, HookpointRecord, Score, Tally, Usage
 
 HERE = HookpointRecord(1, 1, "layers.1.mlp", "sae", "topk", 100, 90, 5_000, 0.2, 4.0, "done")
 OTHER = replace(HERE, hookpoint_id=2, name="layers/odd:in")
@@ -264,3 +264,63 @@ def finish(job):
             return
         deadline.wait(0.01)
     raise AssertionError("the job did not finish")
+
+
+def test_other_scores_are_one_line_with_interval_n_and_failures():
+    simulation = Score("simulation", "pearson", 0.41, 0.3, 0.52, None, None, 40, 0, "grammar",
+                       "gloss", {}, {}, {})  # fmt: skip
+    intruder = Score("intruder", "accuracy", None, None, None, None, None, 0, 5, "llama", "quick",
+                     {}, {}, {})  # fmt: skip
+    shown = replace(EXPLANATION, scores=(DETECTION, simulation, intruder))
+    assert cards.other_scores(shown, ["detection"]) == (
+        "simulation r .41 [.30, .52], n 40 · "
+        "intruder undefined, n 0, 5 failed, judge llama, preset quick"
+    )
+
+
+def test_a_hand_written_explanation_says_so_and_names_no_settings():
+    written = replace(EXPLANATION, explainer="human", settings={})
+    assert cards.made_words(written) == ["by hand"]
+
+
+def test_only_what_a_model_was_asked_for_has_a_cost():
+    asked = replace(EXPLANATION, explainer="cot", model="llama", cost_usd=0.0021,
+                    settings={"explainer": "cot", "examples": 40, "sampling": "top"},
+                    usage=Usage(1, 900, 80, 0.0021))  # fmt: skip
+    assert "$0.0021" in cards.provenance(asked)
+    assert "$" not in cards.provenance(EXPLANATION)
+    unknown = replace(asked, cost_usd=None)
+    assert "cost unknown" in cards.provenance(unknown)
+
+
+@pytest.mark.parametrize(
+    ("value", "words"), [(0.41, ".41"), (-0.2, "−.20"), (1.0, "1.0"), (0.999, "1.0"), (0, ".00")]
+)
+def test_scores_are_short(value, words):
+    assert cards.short(value) == words
+
+
+def test_what_was_not_counted_is_not_nought():
+    unknown = {"density": None, "n_active": None, "max_activation": 3.0, "mean_activation": None,
+               "n_contexts": None}  # fmt: skip
+    by_label = {f.label: f for f in facts.facts(unknown, CACHE, None, None, n_contexts=None)}
+    assert by_label["Contexts"].value == "–"
+    assert by_label["Precision in text"].value == "–"
+    assert facts.why_silent(unknown, CACHE) is None
+    assert facts.why_little(unknown) is None
+
+
+def test_the_exact_check_is_said_in_tokens():
+    counted = replace(DETECTION, detail={"corpus": {"tp": 60, "fn": 40, "fp": 20}})
+    assert facts.exact_sentence(counted) == (
+        "Of 100 tokens of the corpus on which the feature fires the rules claim 60 and miss 40; "
+        "of 80 that they claim 20 are silent."
+    )
+    assert "not stored" in facts.exact_sentence(DETECTION)
+
+
+def test_positions_are_a_sentence_with_the_share_at_the_most_frequent_one():
+    words = facts.position_sentence([0, 30, 10], 50)
+    assert words.startswith("75.0% of its firings are at position 1")
+    # f = .6 and .2, mean .4: ½(.6 ln 1.5 + .4 ln ⅔ + .2 ln ½ + .8 ln 4/3)
+    assert "0.086 nats" in words

@@ -6,15 +6,18 @@ import re
 import pytest
 
 from dashboard.spans import (
+    Beside,
     ContextRow,
     GroupHeading,
     Passage,
     Shade,
     Verdict,
+    as_text,
     escape,
     example_list,
     highlighted,
     level,
+    literal,
     one_line,
     plain,
     verdict,
@@ -132,3 +135,34 @@ def test_a_train_row_says_so_in_place_of_verdicts():
 def test_cells_keep_glyphs_but_no_breaks():
     assert one_line("a\n<b>") == "a<i>↵</i>&lt;b&gt;"
     assert plain("a\n<b>\u202e") == "a↵<b>[202E]"
+
+
+def test_line_breaks_can_be_left_out_and_their_glyphs_stay():
+    passage = Passage(["a", "\n", "b"], [0, 0, 0])
+    assert highlighted(passage, 1.0, breaks=False) == "a<i>↵</i>b"
+
+
+def test_a_token_names_its_id_and_a_split_character_all_of_them():
+    passage = Passage(["a", "😴", "", ""], [1.0, 2.0, 0, 0], tokens=[5, 12, 13, -1])
+    drawn = highlighted(passage, 2.0)
+    assert 'data-v="1.00" data-t="5">a<' in drawn
+    assert 'data-v="2.00" data-t="12+13">😴<' in drawn
+
+
+def test_two_explanations_have_two_columns_with_headings():
+    row = ContextRow(Passage(["x"], [1.0]), 1.0, detection=Verdict.RIGHT, second=Beside("prompt"))
+    drawn = example_list([(GroupHeading("All"), [row])], 1.0, columns=["#1", "#<2>"])
+    assert drawn.startswith('<div class="fx pinned">')
+    assert "<span>#1</span><span>#&lt;2&gt;</span>" in drawn
+    assert drawn.count('class="vd"') == 2
+    assert ">prompt<" in drawn
+
+
+def test_as_plain_text_every_context_is_one_line_with_its_peak():
+    row = ContextRow(Passage(["a\n", "<b>"], [0, 1.25]), 1.25)
+    assert as_text([(GroupHeading("Decile 10", "peak"), [row])]) == "# Decile 10: peak\n1.25\ta↵<b>"
+
+
+def test_the_label_of_a_button_obeys_no_markdown():
+    assert literal(":material/home: **b** [x](y)") == (r"\:material/home\: \*\*b\*\* \[x\]\(y\)")
+    assert literal("x" * 200).endswith("…")

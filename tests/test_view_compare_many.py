@@ -128,6 +128,7 @@ def test_a_side_that_is_not_there_is_said_and_another_shown(monkeypatch, made, s
         ({"score": "<i>x"}, "Neither run was scored by “&lt;i&gt;x”; detection is shown"),
         ({"hookpoint": "h.99"}, "have no hookpoint “h.99”"),
         ({"judge": "99"}, "B is better by"),
+        ({"cache": "nowhere", "a": ""}, "There is no cache named “nowhere”"),
         ({"judge": "-1"}, "B is better by"),
         ({"mode": "nonsense"}, "B is better by"),
         ({"more": "x"}, "B is better by"),

@@ -255,8 +255,8 @@ def test_the_drawer_counts_and_plans_a_sweep(monkeypatch, tmp_path):
 @pytest.mark.parametrize(
     ("chosen", "said"),
     [
-        ({"explainers": ["plain"]}, "Which model? give --model ID"),
-        ({"explainers": []}, "at least one setting"),
+        ({"explainers": ["plain"]}, "Which model? Type its id above"),
+        ({"explainers": []}, "No explainer is named"),
         ({"features": "bard"}, "is not understood"),
     ],
 )

@@ -171,3 +171,14 @@ def test_a_store_without_features_of_its_own_is_no_error(monkeypatch, tmp_path):
     app = open_page(monkeypatch, tmp_path)
     assert "No feature passes this filter" in html_of(app)
     assert "0 features" in html_of(app)
+
+
+def test_an_imported_run_without_activations_is_listed(monkeypatch, tmp_path):
+    made = make_store(tmp_path, sequences=60)
+    with Catalogue(tmp_path).writing() as con:
+        con.run("update feature set n_active = null, density = null, max_activation = null, "
+                "mean_activation = null, top_token_share = null, reason = null")  # fmt: skip
+    table = open_page(monkeypatch, made.folder, sort="by density, high first").dataframe[0].value
+    assert table["Explanation"][0] == "Fires on the days of the week"
+    assert table["Explanation"][5] == "— not explained yet"
+    assert table["Flags"].eq("").all()

@@ -20,9 +20,12 @@ from data.catalogue import Catalogue
 
 APP = str(Path(__file__).parent.parent / "dashboard" / "app.py")
 FEATURE = "6"
-EXPLAINERS = (
-    "select settings from explainer join explanation using (explainer_id) where feature = 6"
-)
+EXPLAINERS = """
+select settings
+from explainer
+join explanation using (explainer_id)
+where feature = 6
+"""
 SCORES = """
 select name, judge
 from score
@@ -108,7 +111,8 @@ def test_a_model_explains_and_the_estimate_is_shown_before(monkeypatch, store):
     with serving(by_text) as server:
         with_model(app, server.base_url)
         assert "Asks test-model" in html_of(app)
-        app.expander(key="reexplain.forecast").set_value(True).run()
+        app.session_state["reexplain.forecast"] = True
+        app.run()
         shown = next(code.value for code in app.code if "[system]" in code.value)
         assert server.log.requests == 0
         assert "1 call" in html_of(app)
@@ -222,7 +226,7 @@ def test_words_of_ones_own_stand_beside_the_others(monkeypatch, store):
     wait_for_answer(app)
     assert "&lt;script&gt;" in html_of(app)
     assert "<script" not in html_of(app)
-    assert "written by hand · Ada" in html_of(app)
+    assert "by hand · Ada" in html_of(app)
 
 
 def test_a_rule_of_ones_own_is_read_before_it_is_saved_and_then_scored(monkeypatch, store):

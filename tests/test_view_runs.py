@@ -117,7 +117,9 @@ def test_a_run_shows_its_settings_what_it_made_and_why_things_failed(monkeypatch
     assert "3 explanations, 1 failed, 3 scores" in drawn
     assert "no rule covers a tenth of the firings" in drawn
     links = {link.proto.label: link.proto.query_string for link in app.get("page_link")}
-    assert links["Its features"] == "cache=made&hookpoint=layers.1.mlp&run=1"
+    assert links["Features it explained"].startswith(
+        "cache=made&hookpoint=layers.1.mlp&made_in=run"
+    )
     assert links["4"] == "cache=made&feature=layers.1.mlp%2F4"
     assert links["Compare its explanations"].endswith("a=made%3A1&b=made%3A2")
 
@@ -131,12 +133,19 @@ def test_verdicts_without_usable_reply_are_counted_by_scorer(monkeypatch, made):
 
 def test_two_runs_differ_in_what_they_were_asked(monkeypatch, made):
     app = open_page(monkeypatch, made.folder, "runs", run="2")
-    app.selectbox(key="other").set_value("1").run()
+    app.selectbox(key="runs.other").set_value("1").run()
     drawn = html_of(app)
     assert "<th>sampling</th><td>quantiles</td><td>–</td><td>≠</td>" in drawn
     assert "<th>objective</th>" not in drawn
     app.toggle(key="all_settings").set_value(True).run()
     assert "<th>objective</th><td>f1</td><td>f1</td><td></td>" in html_of(app)
+
+
+def test_the_other_run_is_in_the_address(monkeypatch, made):
+    app = open_page(monkeypatch, made.folder, "runs", run="2", other="1")
+    assert "<th>sampling</th><td>quantiles</td><td>–</td><td>≠</td>" in html_of(app)
+    app = open_page(monkeypatch, made.folder, "runs", run="2", other="<b>9</b>")
+    assert "There is no run “&lt;b&gt;9&lt;/b&gt;” to hold this one against" in html_of(app)
 
 
 @pytest.mark.parametrize("run", ["99", "-1", "²", "1e3", "<script>alert(1)</script>", "9" * 40])

@@ -51,7 +51,7 @@ def store(tmp_path_factory):
 
 def open_page(monkeypatch, store, **query):
     monkeypatch.setenv("GLOSS_STORE", str(store))
-    app = AppTest.from_file(APP, default_timeout=30)
+    app = AppTest.from_file(APP, default_timeout=30).run()  # only then is the page's address known
     for name, value in query.items():
         app.query_params[name] = value
     app.switch_page("views/try_text.py")

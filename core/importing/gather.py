@@ -59,13 +59,13 @@ class Texts:
         fits = len(context.activations) == len(context.tokens)
         values = context.activations if is_own and fits else []
         ids = self.ids
-        tokens = tuple(ids.setdefault(text, len(ids)) for text in context.tokens)
+        tokens = tuple([ids.setdefault(text, len(ids)) for text in context.tokens])
         key = (tokens, tuple(context.activations) if is_own else (), is_active)
         known = self._known.get(key)
         if known is not None:
             return known
         self._tokens.extend(tokens)
-        self._values.extend(max(-LARGEST, min(LARGEST, v)) for v in values or [0.0] * len(tokens))
+        self._values.extend(values or [0.0] * len(tokens))
         if len(self._tokens) > MOST_TOKENS:
             raise BadInput(f"the run has more than {MOST_TOKENS:,} tokens of contexts: split it")
         self._ends.append(len(self._tokens))
@@ -79,9 +79,9 @@ class Texts:
         """All contexts as arrays."""
         return Contexts(
             vocabulary=[text or "" for text in self.ids],
-            token=np.frombuffer(self._tokens, np.uint32) if self._tokens else np.empty(0, "u4"),
-            value=np.frombuffer(self._values, np.float32) if self._values else np.empty(0, "f4"),
-            ends=np.frombuffer(self._ends, np.uint64).astype(np.int64),
+            token=np.array(self._tokens, np.uint32),
+            value=np.clip(np.array(self._values, np.float32), -LARGEST, LARGEST),
+            ends=np.array(self._ends, np.int64),
             peak=np.array(self._peaks, np.float32),
             n_values=np.array(self._n_values, np.int64),
         )
@@ -235,9 +235,12 @@ class Reader:
         count("correct_disagrees", sum(not row.agrees for row in rows), where)
         count("str_tokens_joined", sum(_is_joined(row.context) for row in rows), where)
         count("length_mismatch", sum(_is_odd(row.context) for row in rows), where)
-        count("inf_values", sum(v > LARGEST for r in rows for v in r.context.activations), where)
-        silent = sum(row.activating and row.context.activations != []
-                     and not max(row.context.activations) > 0 for row in rows)  # fmt: skip
+        tops = [max(row.context.activations, default=0.0) for row in rows]
+        if max(tops, default=0.0) > LARGEST:
+            large = sum(v > LARGEST for row in rows for v in row.context.activations)
+            count("inf_values", large, where)
+        silent = sum(row.activating and row.context.activations != [] and not top > 0
+                     for row, top in zip(rows, tops, strict=True))  # fmt: skip
         count("silent_positives", silent, where)
 
     def _kind(self, row: VerdictRow, scorer: str) -> int:

@@ -138,7 +138,7 @@ def _explainer_id(writing: Writing) -> int:
         "explainer": f"delphi, {style}" if isinstance(style, str) else "delphi",
         "model": writing.model,
         "examples": known["n_examples_train"] or shown or "unknown",
-        "sampling": known["train_type"] or "sampling not recorded",
+        "sampling": known["train_type"] or f"as in {run.name}",
         "content": run.sha256,
     }
     return ledger.method_id(writing.catalogue, "explainer", EXPLAINER, writing.model, settings)

@@ -28,6 +28,8 @@ def variations(explainers: Sequence[str], vary: Sequence[str]) -> tuple[AnySetti
     >>> [s.objective for s in variations(["grammar"], ["objective=f1,mdl"])]
     ['f1', 'mdl']
     """
+    if not explainers:
+        raise BadInput(f"no explainer is named: there is {', '.join(EXPLAINERS)}")
     for name in explainers:
         if name not in EXPLAINERS:
             raise BadInput(f"--explainer {name}: there is {', '.join(EXPLAINERS)}")

@@ -22,6 +22,7 @@ BINS = 15  # on either side of no difference
 HEIGHT = 390  # pixels
 PANELS = ([0, 0.27], [0.345, 0.6], [0.675, 1])  # of the width
 KIND_NAMES = {"random": "none", "wrong-mark": "wrong<br>marks", "neighbour": "neigh-<br>bour"}
+WITHOUT_CHANCE = ("exact",)  # a check, not a judge that could guess
 DODGE = 0.12  # so that two sides do not hide each other
 
 
@@ -39,7 +40,7 @@ def pairs_figure(found: Comparison) -> Figure:
     return {
         "data": [*curves, *points, bars],
         "layout": common(HEIGHT, margin={"l": 46, "r": 4, "t": 28, "b": 42})
-        | _scatter_axes(low, high) | _bar_axes(bins) | _curve_axes(kinds)
+        | _scatter_axes(low, high) | _bar_axes(bins) | _curve_axes(kinds, _share_title(found))
         | {
             "legend": {"x": PANELS[2][0] + 0.005, "y": 0.99, "font": {"size": 11.5}},
             "clickmode": "event+select",
@@ -168,7 +169,7 @@ def _words(share: Share) -> str:
     return f"{name}: {figure.value:.3f}{span}, {share.n:,} verdicts"
 
 
-def _curve_axes(kinds: Sequence[str]) -> dict:
+def _curve_axes(kinds: Sequence[str], title: str) -> dict:
     last = _place(kinds[-1], kinds) if kinds else 10
     ticks = {
         "tickvals": [*range(1, 11), *(_place(kind, kinds) for kind in kinds)],
@@ -177,9 +178,14 @@ def _curve_axes(kinds: Sequence[str]) -> dict:
     return {
         "xaxis3": axis("activation decile (1 weakest … 10 strongest)", domain=PANELS[2],
                        anchor="y3", showgrid=False, tickangle=0, range=[0.4, last + 0.8], **ticks),
-        "yaxis3": axis("share right, dashed = chance", anchor="x3", range=[-0.03, 1.03], dtick=0.2,
+        "yaxis3": axis(title, anchor="x3", range=[-0.03, 1.03], dtick=0.2,
                        tickformat=".1f"),
     }  # fmt: skip
+
+
+def _share_title(found: Comparison) -> str:
+    is_checked = found.question.scorer in WITHOUT_CHANCE
+    return "share right" if is_checked else "share right, dashed = chance"
 
 
 def _lines(found: Comparison, low: float, high: float, has_kinds: bool) -> list[dict]:
@@ -187,8 +193,9 @@ def _lines(found: Comparison, low: float, high: float, has_kinds: bool) -> list[
     mean = found.difference
     lines = [
         line(x0=low, x1=high, y0=low, y1=high, xref="x", yref="y", dash="dash"),
-        line(x0=0, x1=1, y0=0.5, y1=0.5, xref="x3 domain", yref="y3", dash="dash"),
     ]
+    if found.question.scorer not in WITHOUT_CHANCE:
+        lines.append(line(x0=0, x1=1, y0=0.5, y1=0.5, xref="x3 domain", yref="y3", dash="dash"))
     if mean:
         lines.append(line(x0=mean.value, x1=mean.value, y0=0, y1=1, xref="x2", yref="y2 domain",
                           dash="solid"))  # fmt: skip

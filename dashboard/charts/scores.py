@@ -113,7 +113,9 @@ def _side_axes(
     x, y = _axis_names(place)
     scale = axis(UNITS.get(found.scorer, found.scorer), domain=domain, anchor=y, range=[0, 1.005],
                  dtick=0.2, tickformat=".1f", showgrid=False)  # fmt: skip
-    counts = axis("features", domain=height, anchor=x, rangemode="tozero", nticks=4, tickformat=",d")
+    counts = axis(
+        "features", domain=height, anchor=x, rangemode="tozero", nticks=4, tickformat=",d"
+    )
     return {f"xaxis{place + 2}": scale, f"yaxis{place + 2}": counts}
 
 

@@ -247,8 +247,8 @@ def accuracy(choice: Choice, points: list[dict[str, list[Point]]]) -> None:
                          "“Same features only” off, or sweep them over one sample."))  # fmt: skip
         return
     bar = st.container(horizontal=True, vertical_alignment="center", gap="small")
-    bar.html(heading("Accuracy by decile", f"{counted_words(n, 'features')} · judge {choice.by.judge}, preset "
-                     f"{choice.by.preset}"), width="content")  # fmt: skip
+    said = f"{counted_words(n, 'features')} · judge {choice.by.judge}, preset {choice.by.preset}"
+    bar.html(heading("Accuracy by decile", said), width="content")
     bar.space("stretch")
     how = bar.segmented_control("Features are", ["pooled", "averaged"], default="pooled",
                                 required=True, key="pool", label_visibility="collapsed",

@@ -167,8 +167,8 @@ def _table(
             "A": bar(min_value=low, max_value=high, format="%.2f", width=92),
             "B": bar(min_value=low, max_value=high, format="%.2f", width=92),
             "B − A": st.column_config.NumberColumn(width=64, format="%+.2f"),
-            shown.columns[4]: st.column_config.TextColumn(width=420),
-            shown.columns[5]: st.column_config.TextColumn(width=420),
+            shown.columns[4]: st.column_config.TextColumn(width=270),
+            shown.columns[5]: st.column_config.TextColumn(width=270),
         },
     )  # fmt: skip
     cells = picked["selection"]["cells"]

@@ -35,6 +35,10 @@ def show() -> None:
     """The feature, its chosen explanations, and what differs between them."""
     place = session.place()
     session.require_finished(place)
+    if not place.hookpoint.n_features:
+        st.html(sentence(f"The SAE at {place.hookpoint.name} has no features, so there is nothing "
+                         "to compare."))  # fmt: skip
+        return
     feature = chosen_feature(place)
     if feature is None:
         st.html(sentence(f"There is no feature “{st.query_params['feature'][:LONGEST]}” in cache "

@@ -53,6 +53,8 @@ def option(record: SideRecord) -> str:
 def two() -> tuple[SideRecord, SideRecord]:
     """The sides in the address, else the oldest and the newest there are; stops without two."""
     found = known()
+    if st.query_params.get("cache") and not st.query_params.get("a"):
+        session.place()  # a cache that is not there is said
     if len(found) < 2:
         alone(found)
     by_name = {str(record.side): record for record in found}

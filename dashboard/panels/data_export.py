@@ -1,6 +1,7 @@
 """The tables of a cache as files: a job of the dashboard, single tables at once."""
 
 from collections.abc import Callable
+from datetime import datetime
 from threading import Event
 from typing import Any
 
@@ -13,7 +14,7 @@ from dashboard.commands import counted
 from dashboard.jobs import Job
 from dashboard.panels import data_place, working
 from dashboard.session import KEPT
-from dashboard.spans import block, heading, plain
+from dashboard.spans import block, heading
 from data import exporting
 from data.errors import Stopped
 from data.exporting import Exported, Format
@@ -29,11 +30,13 @@ def show() -> None:
     rows = session.library().ask(exporting.counts, record.cache_id)
     n = sum(rows.values())
     st.html(heading(f"Export {record.name}", f"{n:,} rows in {len(rows)} tables"))
-    format = st.segmented_control("Format", ["parquet", "csv"], default="parquet", required=True,
-                                  key="format", label_visibility="collapsed", **KEPT)  # fmt: skip
-    whole(record, "csv" if format == "csv" else "parquet")
+    chosen = st.segmented_control("Format", ["parquet", "csv"], default="parquet", required=True,
+                                  label_visibility="collapsed", key="export_format",
+                                  **KEPT)  # fmt: skip
+    format: Format = "csv" if chosen == "csv" else "parquet"
+    whole(record, format)
     st.html(heading("One table", "downloaded by the browser"))
-    single(record, rows, "csv" if format == "csv" else "parquet")
+    single(record, rows, format)
 
 
 def whole(record: CacheRecord, format: Format) -> None:
@@ -85,7 +88,8 @@ def _watch(key: tuple) -> None:
 
 def made(found: Exported, out: str) -> None:
     """What lies in the folder."""
-    st.html(sentence(f"{sum(found.rows.values()):,} rows as of {plain(found.made_at)} lie in", out))
+    when = f"{datetime.fromisoformat(found.made_at):%-d %B %Y %H:%M} UTC"
+    st.html(sentence(f"{sum(found.rows.values()):,} rows as of {when} lie in", out))
     with st.expander("Rows by table"):
         table = pd.DataFrame({"Table": list(found.rows), "Rows": list(found.rows.values())})
         st.dataframe(table, hide_index=True, key="export.rows")
@@ -93,10 +97,8 @@ def made(found: Exported, out: str) -> None:
 
 def single(record: CacheRecord, rows: dict[str, int], format: Format) -> None:
     """One table of the cache; a large one is only given as a part of the whole."""
-    named = {name: f"{name} · {counted(n, 'rows')}" for name, n in rows.items()}
     bar = st.container(horizontal=True, vertical_alignment="bottom")
-    table = bar.selectbox("Table", list(rows), key="table", width=320, **KEPT,
-                          format_func=named.__getitem__)  # fmt: skip
+    table = bar.selectbox("Table", list(rows), key="export_table", width=320, **KEPT)
     if rows[table] > MOST:
         st.html(sentence(f"Table {table} has {rows[table]:,} rows: too many for a browser, the "
                          "export above has it."))  # fmt: skip
@@ -107,3 +109,4 @@ def single(record: CacheRecord, rows: dict[str, int], format: Format) -> None:
         f"{record.name}-{table}.{format}", key="export.one", on_click="ignore",
         icon=":material/download:",
     )  # fmt: skip
+    bar.caption(counted(rows[table], "rows"))

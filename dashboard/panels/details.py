@@ -1,12 +1,13 @@
 """How one explanation came about and what every score of it rests on; read only when opened."""
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import streamlit as st
 
 from dashboard import behind, cards, session
-from dashboard.library import CONTEXT, Place
+from dashboard.library import Place
 from dashboard.spans import escape, heading
 from data import results
 from data.catalogue import Row
@@ -48,12 +49,14 @@ def scores(place: Place, explanation: ExplanationRecord) -> None:
         return
     st.html(behind.score_table(found) + behind.score_details(found))
     for score in found:
+        if score.scorer_id is None:
+            continue  # made up, and not of the store
         if score.scorer == "simulation":
             opened(f"Simulated activations, judge {score.judge}, preset {score.preset}",
-                   lambda score=score: simulated(place, explanation, score))  # fmt: skip
+                   partial(simulated, place, explanation, score.scorer_id))  # fmt: skip
         elif score.scorer == "generation":
             opened(f"Generated texts, by {score.judge}",
-                   lambda score=score: generated(place, explanation, score))  # fmt: skip
+                   partial(generated, place, explanation, score))  # fmt: skip
 
 
 def every_score(explanation: ExplanationRecord) -> tuple[Score, ...]:
@@ -75,10 +78,11 @@ def opened(title: str, draw: Callable[[], None]) -> None:
             draw()
 
 
-def simulated(place: Place, explanation: ExplanationRecord, score: Score) -> None:
+def simulated(place: Place, explanation: ExplanationRecord, scorer_id: int) -> None:
     """A few contexts as they are and as they were thought to be."""
-    rows = session.library().ask(results.simulated, explanation.explanation_id, score.scorer_id)
-    shown = behind.few([row for row in rows if row["length"] == CONTEXT])
+    length = session.workbench(place.cache).contexts.length
+    rows = session.library().ask(results.simulated, explanation.explanation_id, scorer_id)
+    shown = behind.few([row for row in rows if row["length"] == length])
     if not shown:
         st.html(cards.sentence("No simulated context has a usable reply."))
         return
@@ -91,6 +95,7 @@ def simulated(place: Place, explanation: ExplanationRecord, score: Score) -> Non
 
 def generated(place: Place, explanation: ExplanationRecord, score: Score) -> None:
     """The texts that a model wrote for the explanation."""
+    assert score.scorer_id is not None  # or it is not drawn
     rows = session.library().ask(results.generated, explanation.explanation_id, score.scorer_id)
     if rows:
         st.html(behind.generated_list(rows, largest(place, explanation)))
@@ -111,9 +116,9 @@ def conversation(explanation: ExplanationRecord, made: Row) -> None:
         return
     for title, text in (("Prompt as sent", made["prompt"]), ("Raw reply", made["reply"])):
         if text:
-            opened(title, lambda text=text: verbatim(text))
+            opened(title, partial(verbatim, text))
     if n := len(made["calls"] or ()):
-        opened(f"Calls ({n})", lambda: calls(made["calls"]))
+        opened(f"Calls ({n})", partial(calls, made["calls"]))
 
 
 def calls(reply_ids: list[int]) -> None:

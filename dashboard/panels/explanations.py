@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from dashboard import cards, session
 from dashboard.comparison import differences
@@ -123,7 +124,7 @@ def actions(place: Place, found: list[ExplanationRecord], choice: Choice) -> Non
 
 
 def pin(
-    bar: st.delta_generator.DeltaGenerator,
+    bar: DeltaGenerator,
     shown: ExplanationRecord,
     pinned: ExplanationRecord | None,
 ) -> None:
@@ -136,9 +137,7 @@ def pin(
                args=("against", None if pinned else str(shown.explanation_id)))  # fmt: skip
 
 
-def compare_with(
-    bar: st.delta_generator.DeltaGenerator, found: list[ExplanationRecord], choice: Choice
-) -> None:
+def compare_with(bar: DeltaGenerator, found: list[ExplanationRecord], choice: Choice) -> None:
     """Put another explanation beside the shown one."""
     names = {str(e.explanation_id): name(e) for e in found if e is not choice.shown}
     st.session_state["against"] = str(choice.against.explanation_id) if choice.against else None

@@ -7,7 +7,7 @@ it is active stands below as words that a click takes away.
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
@@ -29,6 +29,8 @@ DEFAULTS: dict[str, Any] = {
     "scorer": "detection", "score_from": None, "score_to": None, "flags": [], "marked": [],
     **ANY,
 }  # fmt: skip
+LEFT = "features.left"  # the filter when a feature was opened from the list
+RESTORED = "features.restored"  # the same, to be set in the coming run
 CHOSEN = "features.chosen"  # set while a page chosen by hand is newer than the address
 
 
@@ -263,3 +265,24 @@ def apply(kept: dict[str, Any], allows: Callable[[str, Any], bool]) -> None:
         value = kept.get(key, usual)
         st.session_state[key] = value if allows(key, value) else usual
     first_page()
+
+
+def leave(query: dict[str, str], page: str) -> NoReturn:
+    """Open another page from the list, which Back finds again as it is now."""
+    st.session_state[LEFT] = body() | {"page": st.session_state.get("page") or 1}
+    st.switch_page(page, query_params=query)
+
+
+def return_to_list(allows: Callable[[str, Any], bool]) -> None:
+    """Restore the filter on the first step back from a feature.
+
+    Opening a page makes two entries in the history: this page under the new parameters, whose
+    address lacks the filter, and the page itself. The first is told by its foreign parameter. A
+    step back sets widgets to what the address says, whatever is set for them: hence another run.
+    """
+    if restored := st.session_state.pop(RESTORED, None):
+        apply(restored, allows)
+        st.session_state["page"] = restored["page"]
+    elif "feature" in st.query_params and (left := st.session_state.pop(LEFT, None)):
+        st.session_state[RESTORED] = left
+        st.rerun()

@@ -3,7 +3,7 @@
 import io
 import math
 from collections.abc import Hashable, Mapping
-from typing import Any
+from typing import Any, NoReturn
 
 import pandas as pd
 import streamlit as st
@@ -11,24 +11,32 @@ import streamlit as st
 from dashboard import session
 from dashboard.commands import counted
 from dashboard.library import Library, Place
-from dashboard.panels.features_filter import choose_page, score_title
+from dashboard.panels.features_filter import choose_page, first_page, leave, score_title
 from dashboard.session import KEPT
 from dashboard.spans import block, plain
 from data import feature_table
-from data.feature_filter import DENSE, ONE_TOKEN, VERY_DENSE, Filter, Flag
+from data.feature_filter import DENSE, ONE_TOKEN, VERY_DENSE, Filter, Flag, Sort
 from data.feature_table import PAGE, Page
+from data.summaries import SCORERS
 
 FEATURE = "views/feature.py"
 ROW, ROWS = 35, 18  # pixels of a table row; rows seen at once
 COLOUR = {"detection": "blue", "fuzzing": "orange", "exact": "green"}
 STAR = "★"
+HEADER = "features.header"  # the column whose header was clicked last
+# What a header sorts by, and which end comes first: bad scores are what is looked for.
+SORTED = {
+    "Feature": ("index", False), "Density, %": ("density", True), "Max": ("max", True),
+    "Expl.": ("explanations", True),
+} | {score_title(name): (name, False) for name in SCORERS}  # fmt: skip
 
 
 def show(place: Place, found: Page, wanted: Filter, *, has_labels: bool) -> None:
     """Scores as bars with their intervals as text; a click on a row opens the feature."""
     shown = readable(found.rows, wanted, has_labels=has_labels)
     picked = st.dataframe(
-        shown, key="table", hide_index=True, on_select="rerun", selection_mode="single-cell",
+        shown, key="table", hide_index=True, on_select=sort_by_header,
+        selection_mode=["single-cell", "single-column"],  # columns: else a header sorts this page
         height=ROW * (min(len(shown), ROWS) + 1) + 3, row_height=ROW,
         column_config=_columns(scorers(found.rows, wanted)),
     )  # fmt: skip
@@ -38,10 +46,29 @@ def show(place: Place, found: Page, wanted: Filter, *, has_labels: bool) -> None
         open_feature(place, int(found.rows["feature"].iloc[rows[0]]))
 
 
-def open_feature(place: Place, feature: int) -> None:
-    """Go to a feature's page."""
-    address = f"{place.hookpoint.name}/{feature}"
-    st.switch_page(FEATURE, query_params={"cache": place.cache.name, "feature": address})
+def sort_by_header() -> None:
+    """A click on a header sorts all pages by it, the next one the other way round."""
+    chosen = st.session_state["table"]["selection"]
+    last = st.session_state.get(HEADER)
+    column = next(iter(chosen["columns"]), None)
+    if column is None and not chosen["cells"]:
+        column = last  # a second click takes the selection back
+    st.session_state[HEADER] = column
+    if column in SORTED:
+        by, high_first = SORTED[column]
+        again = st.session_state.get("sort") == Sort(by, high_first).label
+        st.session_state["sort"] = Sort(by, high_first != again).label
+        first_page()
+
+
+def open_feature(place: Place, feature: int) -> NoReturn:
+    """Go to the page of a feature of the hookpoint at hand."""
+    open_address(place, f"{place.hookpoint.name}/{feature}")
+
+
+def open_address(place: Place, address: str) -> NoReturn:
+    """Go to the page of the feature that an address names."""
+    leave({"cache": place.cache.name, "feature": address}, FEATURE)
 
 
 def scorers(rows: pd.DataFrame, wanted: Filter) -> dict[str, str]:

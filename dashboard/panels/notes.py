@@ -1,5 +1,6 @@
 """What a person notes about a feature: a bookmark, a label beside the number, a remark."""
 
+from collections.abc import Mapping
 from typing import get_args
 
 import streamlit as st
@@ -56,11 +57,11 @@ def fill(place: Place, feature: int, noted: dict[str, str]) -> None:
 
 def keep(place: Place, feature: int, noted: dict[str, str]) -> None:
     """Write what has changed in the fields."""
-    typed = {tag: st.session_state[f"notes.{tag}"].strip() for tag in TEXTS}
+    typed: dict[Tag, str] = {tag: st.session_state[f"notes.{tag}"].strip() for tag in TEXTS}
     write(place, feature, {t: text for t, text in typed.items() if text != noted.get(t, "")})
 
 
-def write(place: Place, feature: int, texts: dict[Tag, str | None]) -> None:
+def write(place: Place, feature: int, texts: Mapping[Tag, str | None]) -> None:
     """Write notes; whatever is in the way is said by the page, for a callback cannot."""
     try:
         for tag, text in texts.items():

@@ -28,11 +28,12 @@ def drawer(
 ) -> None:
     """Settings for a new explanation; the page stays readable behind it."""
     st.caption(f"Feature {feature} · {place.hookpoint.name}")
+    working.settle(KIND, place, feature, shown)
     presets.choose()
     ask = asking.chosen_ask(shown)
     running = working.running_about(KIND, place, feature)
     for job in running:
-        working.progress(job.key, shown)
+        working.progress(KIND, job.key, shown)
     if ask not in {asked_by(job) for job in running}:
         offer(place, feature, record, shown, ask)
 
@@ -125,6 +126,7 @@ def start(place: Place, feature: int, ask: Ask) -> Job:
         bench = library.workbench(place.cache)
         return reexplain(library.patient, bench, place.hookpoint, feature, ask, stop, say)
 
+    working.watch(KIND, job_key(place, feature, ask))
     return library.jobs.start_telling(
         job_key(place, feature, ask), f"re-explaining {place.hookpoint.name}/{feature}", work
     )

@@ -10,7 +10,7 @@ from core import launching
 from dashboard import run_words, session
 from dashboard.cards import sentence
 from dashboard.commands import resume
-from dashboard.panels import runs_work
+from dashboard.panels import features_filter, runs_work
 from dashboard.session import KEPT
 from dashboard.spans import block, escape, heading
 from data import run_queries
@@ -18,7 +18,7 @@ from data.catalogue import Row
 from data.run_queries import AT_WORK, STOPPED, Made, Reason
 
 FEATURES, FEATURE, COMPARE = "views/features.py", "views/feature.py", "views/compare.py"
-OTHER, ALL = "other", "all_settings"
+OTHER, ALL, BOX = "other", "all_settings", "runs.other"
 LINES = 20  # of a log
 LOOK = 2.0  # seconds between looks at the log of a run at work
 
@@ -77,8 +77,9 @@ def links(run: Row, made: Made) -> None:
     if run["hookpoint"]:
         place["hookpoint"] = run["hookpoint"]
     bar = st.container(horizontal=True)
-    bar.page_link(FEATURES, label="Its features", icon=":material/table_rows:",
-                  query_params=place | {"run": str(run["run_id"])})  # fmt: skip
+    facet = {"made_in": features_filter.run_words(run)} if made.explanations else {}
+    label = "Features it explained" if facet else "Features of its cache"
+    bar.page_link(FEATURES, label=label, icon=":material/table_rows:", query_params=place | facet)
     sides = dict(zip("ab", _sides(run, made), strict=False))
     bar.page_link(COMPARE, label="Compare its explanations", icon=":material/balance:",
                   query_params={"mode": "many", **place, **sides})  # fmt: skip
@@ -155,14 +156,18 @@ def difference(run: Row) -> None:
     if not others:
         st.html(sentence("There is no other run yet."))
         return
+    asked = st.query_params.get(OTHER)
+    st.session_state[BOX] = asked if asked in others else None
     bar = st.container(horizontal=True, vertical_alignment="center")
     chosen = bar.selectbox(
-        "Other run", list(others), index=None, key=OTHER, placeholder="choose a run", width=620,
-        format_func=lambda number: run_words.option(others[number]),
-        label_visibility="collapsed", **KEPT,
+        "Other run", list(others), key=BOX, index=None, placeholder="choose a run", width=620,
+        format_func=lambda number: run_words.option(others[number]), on_change=_put_other,
+        label_visibility="collapsed",
     )  # fmt: skip
     everything = bar.toggle("All settings", key=ALL, **KEPT)
-    if chosen is None or chosen not in others:
+    if chosen is None:
+        if asked:
+            st.html(sentence(f"There is no run “{asked[:40]}” to hold this one against."))
         return
     found = run_words.differences(run, others[chosen])
     shown = [one for one in found if everything or not one.is_same]
@@ -170,3 +175,8 @@ def difference(run: Row) -> None:
         st.html(run_words.side_by_side(run, others[chosen], shown))
     else:
         st.html(sentence(f"Runs {run['run_id']} and {chosen} were asked exactly the same."))
+
+
+def _put_other() -> None:
+    """Name the other run in the address; its words in the box would be no address."""
+    st.query_params[OTHER] = st.session_state[BOX] or []

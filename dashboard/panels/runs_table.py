@@ -12,7 +12,7 @@ from data import run_queries
 from data.catalogue import Row
 from data.run_queries import PAGE, Chosen, Page
 
-ANY = {"stage": "Any stage", "status": "Any status", "made_in": "Any cache"}
+ANY = {"stage": "Any stage", "status": "Any status", "of_cache": "Any cache"}
 NUMBER, TABLE = "runs_page", "runs"
 ROW, SEEN = 35, 14  # pixels of a row, rows seen at once
 
@@ -35,7 +35,7 @@ def table() -> None:
             "Stage": st.column_config.TextColumn(width=64),
             "Done": st.column_config.ProgressColumn(min_value=0, max_value=100, format="%.0f%%",
                                                     width=96),
-            "Settings": st.column_config.TextColumn(width=300),
+            "Settings": st.column_config.TextColumn(width=260),
             "Error": st.column_config.TextColumn(width=260),
             "Started": st.column_config.DatetimeColumn(format="D MMM HH:mm:ss", width=120),
         },
@@ -100,11 +100,11 @@ def readable(found: list[Row]) -> pd.DataFrame:
                 "Done": 100 * (run["done"] or 0) / run["total"] if run["total"] else None,
                 "Progress": f"{run['done'] or 0:,} / {run['total'] or 0:,}",
                 "Failed": run["failed"] or 0,
-                "Calls": run["n_calls"] or 0,
-                "Tokens": _tokens(run),
                 "Cost": spent(run),
                 "Started": run["started_at"],
                 "Took": took(run),
+                "Calls": run["n_calls"] or 0,
+                "Tokens": _tokens(run),
                 "Error": plain(run["error"] or ""),
             }
             for run in found

@@ -37,8 +37,12 @@ MODELS = [name for name in EXPLAINERS if name != GRAMMAR]
 def button(place: Place, bar: DeltaGenerator | None = None) -> None:
     """The button that opens the drawer."""
     at = bar or st.container()
-    if at.button("Sweep settings", key="sweep.open", icon=":material/tune:",
-                 help="Explain and score a sample of features under several settings"):  # fmt: skip
+    can = place.cache.has_activations
+    said = "Explain and score a sample of features under several settings"
+    if not can:
+        said = "This cache was imported without activations, so nothing can be explained anew"
+    if at.button("Sweep settings", key="sweep.open", icon=":material/tune:", help=said,
+                 disabled=not can):  # fmt: skip
         drawer(place)
 
 
@@ -49,6 +53,9 @@ def drawer(place: Place) -> None:
     st.caption("Every combination of the values below explains and scores the same sample of "
                "features. What is there already is not done again.")  # fmt: skip
     wish = chosen(place)
+    if wish.asks_a_model and not wish.endpoint.model:
+        st.html(sentence("Which model? Type its id above; the key comes from the environment."))
+        return
     try:
         request = request_of(wish)
         check(request)
@@ -138,7 +145,7 @@ def _judge(*, has_model: bool) -> tuple[EndpointSettings, str]:
         placeholder="none",
         help="For the whole sweep; it stops cleanly before it is passed.",
     )
-    return replace(endpoint, budget=limit), endpoint.model or "no model yet"
+    return replace(endpoint, budget=limit), endpoint.model
 
 
 def combinations(request: SweepRequest) -> None:

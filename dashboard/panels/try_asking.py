@@ -119,7 +119,7 @@ def places_named(text: str) -> tuple[int, ...]:
 def choose_tokens(places: Sequence[int]) -> None:
     """Put tokens in the address."""
     st.session_state["tokens"] = ",".join(map(str, places))
-    st.session_state["part"] = 1
+    st.session_state["fired_part"] = 1
 
 
 def _text(in_address: str, doing: Doing) -> str:

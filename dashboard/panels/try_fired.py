@@ -157,9 +157,9 @@ def features(asked: Asked, reading: Reading) -> None:
         st.html(cards.sentence("No feature fires on this text: it may be too short, or hold only "
                                "special tokens, which are never encoded."))  # fmt: skip
         return
-    number = max(1, min(int(st.session_state.get("part") or 1), -(-len(listed) // PAGE)))
-    if "part" in st.session_state:
-        st.session_state["part"] = number  # another text may have fewer pages
+    number = max(1, min(int(st.session_state.get("fired_part") or 1), -(-len(listed) // PAGE)))
+    if "fired_part" in st.session_state:
+        st.session_state["fired_part"] = number  # another text may have fewer pages
     _table(asked, reading, listed[(number - 1) * PAGE : number * PAGE], summed=bool(places))
     _below(asked, reading, listed, number, summed=bool(places))
 
@@ -181,7 +181,7 @@ def _below(
                         icon=":material/download:", on_click="ignore",
                         help="All features of this text.")  # fmt: skip
     if len(listed) > PAGE:
-        bar.pagination(-(-len(listed) // PAGE), key="part", **KEPT)
+        bar.pagination(-(-len(listed) // PAGE), key="fired_part", **KEPT)
 
 
 def _table(asked: Asked, reading: Reading, shown: list[Line], *, summed: bool) -> None:

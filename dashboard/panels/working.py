@@ -49,13 +49,32 @@ def dismissed() -> None:
     """Note that no drawer is open."""
     for kind in KINDS:
         st.session_state.pop(f"{kind}.open", None)
+        st.session_state.pop(f"{kind}.watched", None)
+
+
+def watch(kind: str, key: Hashable) -> None:
+    """Note that this session waits for a job in its drawer."""
+    st.session_state[f"{kind}.watched"] = key
+
+
+def settle(kind: str, place: Place, feature: int, shown: ExplanationRecord | None) -> None:
+    """Leave for what came of the job that this session waits for, if it ended between two looks."""
+    key = st.session_state.get(f"{kind}.watched")
+    job = None if key is None else session.library().jobs.get(key)
+    about = about_key(kind, place, feature)
+    if job is None or job.is_running or not isinstance(key, tuple) or key[: len(about)] != about:
+        return
+    st.session_state.pop(f"{kind}.watched")
+    if job.result is not None:
+        arrive(job.result, shown)
 
 
 @st.fragment(run_every=EVERY)
 @session.guarded
-def progress(key: Hashable, shown: ExplanationRecord | None) -> None:
+def progress(kind: str, key: Hashable, shown: ExplanationRecord | None) -> None:
     """Watch a job; leave for the new explanation when it is there."""
     job = session.library().jobs.get(key)
+    watch(kind, key)
     if job is None or (not job.is_running and job.error):
         st.rerun()
     elif job.is_running:

@@ -51,10 +51,11 @@ def dialog(
     """Words, a rule or both; stored beside all other explanations of the feature."""
     n = len(record.explanations)
     st.caption(f"Feature {feature} · {place.hookpoint.name} · stands beside {n} others")
+    working.settle(KIND, place, feature, shown)
     written = typed(shown)
     running = working.running_about(KIND, place, feature)
     for job in running:
-        working.progress(job.key, shown)
+        working.progress(KIND, job.key, shown)
     if not running:
         offer(place, feature, written)
 
@@ -142,4 +143,5 @@ def start(place: Place, feature: int, written: Written, key: Hashable) -> None:
                          written.scorers, hearing=hearing)  # fmt: skip
         return made
 
+    working.watch(KIND, key)
     library.jobs.start_telling(key, f"writing {hookpoint.name}/{feature}", work)

@@ -41,6 +41,7 @@ def page() -> None:
     session.require_finished(place)
     known = session.library().ask(feature_table.choices, place.hookpoint.hookpoint_id)
     found = features_filter.options(known)
+    features_filter.return_to_list(found.allows)
     wanted, slot = filters(bar, place, found)
     features_filter.show_words(features_filter.words(wanted, found))
     if by_meaning(wanted):
@@ -120,8 +121,7 @@ def search(bar: DeltaGenerator, place: Place) -> str:
         return words or ""
     if st.session_state.get(OPENED) != words:
         st.session_state[OPENED] = words
-        st.switch_page(features_table.FEATURE,
-                       query_params={"cache": place.cache.name, "feature": address})  # fmt: skip
+        features_table.open_address(place, address)
     return ""  # Back came here again: the list, not the same feature once more
 
 

@@ -33,9 +33,8 @@ def _is_number(text: str) -> bool:
 
 
 def leave() -> None:
-    """Take the run out of the address; a bound widget's parameter goes by its value."""
-    st.session_state[runs_detail.OTHER] = None
-    st.query_params.update({"run": []})
+    """Take the run out of the address."""
+    st.query_params.update({"run": [], runs_detail.OTHER: []})
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from data.imports.foreign import read_json, shown
 
 Era = Literal["D", "A", "X"]
 NO_EXPLANATION = {"", "Explanation could not be parsed.", "No explanation found"}
+TEXTS, NUMBERS = {str}, {int, float}  # looked at a list at a time: runs have millions of values
 MOST_ROWS = 1_000_000
 LONGEST = 65_535  # tokens of a context
 
@@ -102,15 +103,21 @@ class _Row:
 
     def strings(self, key: str) -> list[str]:
         value = self.entries(key)
-        if not all(isinstance(one, str) for one in value):
+        if not set(map(type, value)) <= TEXTS:
             raise self.wrong(f"has something else than texts in '{key}'")
         return value
 
     def numbers(self, key: str) -> list[float]:
         value = self.entries(key)
-        if not all(type(one) in (int, float) for one in value):
+        if not set(map(type, value)) <= NUMBERS:
             raise self.wrong(f"has something else than numbers in '{key}'")
-        return [self.finite(one, key) for one in value]
+        try:
+            found = list(map(float, value))
+        except OverflowError:
+            found = [self.finite(one, key) for one in value]
+        if any(map(math.isnan, found)):
+            raise self.wrong(f"has NaN in '{key}'")
+        return found
 
     def finite(self, value: float, key: str) -> float:
         """A number that a float holds; NaN is refused, what is too large becomes infinite."""

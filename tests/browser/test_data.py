@@ -27,7 +27,7 @@ def test_control_and_enter_asks_and_hostile_answers_run_nothing(visitor):
     visitor.page.wait_for_selector("[data-testid=stDataFrame]")
     assert "1 row," in visitor.text
     ask(visitor, f"select * from '{HOSTILE}'")
-    visitor.page.wait_for_selector("text=only the catalogue")
+    visitor.page.wait_for_selector("text=does not exist")
     assert visitor.page.locator("[data-testid=stMain] img, .fx script").count() == 0
     ask(visitor, "drop table run")
     visitor.page.wait_for_selector("text=One statement that reads")
@@ -44,8 +44,8 @@ def test_a_question_is_in_the_address(visitor):
 
 def test_an_export_is_two_clicks(visitor):
     visitor.open("/data")
-    visitor.page.get_by_role("button", name="Export", exact=True).click()
-    visitor.still()
+    visitor.page.get_by_text("Export", exact=True).click()
+    visitor.page.wait_for_selector("text=One table")
     visitor.page.get_by_role("button", name="Export").last.click()
     visitor.page.wait_for_selector("text=/rows as of .* lie in/", timeout=20_000)
     assert "exports/made-parquet" in visitor.text

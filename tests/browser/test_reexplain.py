@@ -1,0 +1,112 @@
+"""Asking again in a real browser: three actions, a reload in the middle, two windows, Cancel."""
+
+import pytest
+from answering import by_text
+from driving import Visitor
+from scripted_server import serving
+from stores import HOOKPOINT, make_store
+
+pytestmark = pytest.mark.browser
+RESULT = "() => location.search.includes('explanation=')"
+
+
+@pytest.fixture(scope="module")
+def address(serve, tmp_path_factory):
+    store = tmp_path_factory.mktemp("asking") / "store"
+    make_store(store, sequences=120)
+    return serve(store).address
+
+
+@pytest.fixture
+def windows(browser, address):
+    pages = [browser.new_page(viewport={"width": 1440, "height": 1000}) for _ in range(2)]
+    made = [Visitor(page, address) for page in pages]
+    yield made
+    for one in made:
+        assert one.left == []
+        one.page.close()
+
+
+def at_drawer(visitor: Visitor, feature: int):
+    visitor.open(f"/feature?feature={HOOKPOINT}/{feature}")
+    visitor.at_feature(feature)
+    visitor.press("e")
+    return visitor.page.get_by_role("dialog")
+
+
+def with_model(visitor: Visitor, drawer, url: str) -> None:
+    pick(visitor, drawer.get_by_role("combobox").first, "plain —")
+    pick(visitor, drawer.get_by_role("combobox").nth(1), "another address")
+    for label, text in (("Address", url), ("Model", "test-model")):
+        drawer.get_by_role("textbox", name=label, exact=True).fill(text)
+        visitor.press("Enter")
+    drawer.get_by_text("quick", exact=True).click()
+    visitor.still()
+
+
+def pick(visitor: Visitor, box, option: str) -> None:
+    box.click()
+    visitor.page.get_by_role("option").filter(has_text=option).click()
+    visitor.still()
+
+
+def test_re_explaining_with_other_settings_takes_three_actions(windows):
+    visitor = windows[0]
+    visitor.open(f"/feature?feature={HOOKPOINT}/2")
+    visitor.at_feature(2)
+    visitor.press("e")
+    visitor.page.get_by_role("dialog").get_by_text("mdl", exact=True).click()
+    visitor.still()
+    visitor.page.get_by_role("button", name="Start").click()
+    visitor.page.wait_for_selector(".two .ex.old", timeout=30_000)
+    visitor.still()
+    assert "against=" in visitor.page.url
+    assert "Detection" in visitor.page.locator(".two .dif").inner_text()
+    assert visitor.page.get_by_role("dialog").count() == 0
+
+
+def test_a_job_outlives_a_reload_and_is_joined_by_another_window(windows):
+    first = windows[0]
+    with serving(by_text, latency=6.0) as server:
+        drawer = at_drawer(first, 7)
+        with_model(first, drawer, server.base_url)
+        drawer.get_by_role("button", name="Start").click()
+        first.page.wait_for_selector(".job.wait")
+        first.page.reload()
+        for window in windows:
+            at_drawer(window, 7).locator(".job.wait").wait_for()
+        server.script.latency = 0.0
+        for window in windows:
+            window.page.wait_for_function(RESULT, timeout=60_000)
+            window.still()
+            assert "test-model" in window.page.locator(".ex.cur").inner_text()
+        assert max(server.log.asked.values()) == 1
+
+
+def test_cancel_ends_the_job_and_the_drawer_stays(windows):
+    visitor = windows[0]
+    with serving(by_text, latency=1.5) as server:
+        drawer = at_drawer(visitor, 8)
+        with_model(visitor, drawer, server.base_url)
+        drawer.get_by_role("button", name="Start").click()
+        drawer.get_by_role("button", name="Cancel").click()
+        drawer.get_by_text("Cancelled. What was answered").wait_for(timeout=10_000)
+        assert drawer.get_by_role("button", name="Start").is_visible()
+        drawer.get_by_role("button", name="Close").click()
+        visitor.still()
+        assert visitor.page.get_by_role("dialog").count() == 0
+
+
+def test_words_of_ones_own_become_a_card(windows):
+    visitor = windows[0]
+    visitor.open(f"/feature?feature={HOOKPOINT}/9")
+    visitor.at_feature(9)
+    visitor.page.get_by_role("button", name="Write").click()
+    drawer = visitor.page.get_by_role("dialog")
+    drawer.get_by_role("textbox", name="What the feature means").fill("<b>mine</b> $x$")
+    visitor.page.keyboard.press("Control+Enter")
+    visitor.still()
+    drawer.get_by_role("button", name="Save").click()
+    visitor.page.wait_for_function(RESULT, timeout=30_000)
+    visitor.still()
+    assert visitor.page.locator(".ex.cur .t").inner_text() == "<b>mine</b> $x$"

@@ -1,0 +1,93 @@
+"""The page of texts in a real browser, with the bundled subject: paste, click, steer, share."""
+
+from dataclasses import replace
+
+import pytest
+from conftest import Served
+from driving import Visitor
+from small import SMALL
+
+from core.pipeline.caching import cache_stage
+from data.catalogue import Catalogue
+
+TEXT = "Returns a new array.\n\n    >>> np.zeros((2, 3), dtype=float)\n<img src=x onerror=alert(1)>"
+PATIENCE = 60_000  # ms, for the subject to load
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture(scope="module")
+def served_subject(tmp_path_factory):
+    """The dashboard of a very small cache of the bundled subject."""
+    store = tmp_path_factory.mktemp("texts") / "store"
+    list(cache_stage(Catalogue(store), replace(SMALL, n_tokens=4_000)))
+    server = Served(store)
+    yield server.wait()
+    server.end()
+
+
+@pytest.fixture
+def visitor(browser, served_subject):
+    page = browser.new_page(viewport={"width": 1440, "height": 1000})
+    visitor = Visitor(page, served_subject.address)
+    yield visitor
+    assert visitor.left == []
+    assert visitor.alerts == []
+    page.close()
+
+
+def test_a_text_is_pasted_read_and_steered(visitor):
+    visitor.open("/try-text")
+    box = visitor.page.get_by_placeholder("Type or paste a text")
+    box.fill(TEXT)
+    box.press("Control+Enter")
+    visitor.page.wait_for_selector(".chips .tk", timeout=PATIENCE)  # two steps: open, paste
+    visitor.still()
+    assert "text=Returns+a+new+array" in visitor.page.url
+    chips = visitor.page.locator(".chips .tk")
+    assert "".join(chips.all_inner_texts()).replace("↵", "").replace("\n", "") == (
+        TEXT.replace("\n", "")
+    )
+    chips.nth(1).hover()
+    assert "gpt_neox.layers" in visitor.page.inner_text(".chips p")
+    chips.nth(1).click()
+    visitor.still()
+    assert "tokens=1" in visitor.page.url
+    chips.nth(3).click(modifiers=["Shift"])
+    visitor.still()
+    assert "tokens=1%2C2%2C3" in visitor.page.url
+    assert "sorted by the sum over 3 tokens" in visitor.text
+    field = visitor.page.get_by_placeholder("look at one feature")
+    field.fill("17")
+    field.press("Enter")
+    visitor.still()
+    assert "layers.2%2F17" in visitor.page.url
+    visitor.page.get_by_role("button", name="Steer it").click()
+    visitor.still()
+    visitor.page.get_by_role("button", name="Write on").click()
+    visitor.page.wait_for_selector(".cont", timeout=PATIENCE)
+    visitor.still()
+    assert "KL at the next token" in visitor.text
+    shared, before = visitor.page.url, visitor.page.inner_text(".cont")
+    visitor.open(shared.removeprefix(visitor.address))  # a copy of the address is the same view
+    visitor.page.wait_for_selector(".cont", timeout=PATIENCE)
+    visitor.still()
+    assert visitor.page.inner_text(".cont") == before
+
+
+def test_a_row_opens_its_feature_and_its_box_shades_the_text(visitor):
+    visitor.open("/try-text?text=Returns+a+new+array.")
+    load = visitor.page.get_by_role("button", name="Load the subject")
+    if load.count():
+        load.click()
+    visitor.page.wait_for_selector(".chips .tk", timeout=PATIENCE)
+    visitor.still()
+    box = visitor.page.locator("[data-testid=stDataFrame] canvas").first.bounding_box()
+    visitor.page.mouse.click(box["x"] + 16, box["y"] + 35 * 1.5)
+    visitor.still()
+    assert "shaded by feature" in visitor.text
+    assert visitor.page.locator(".chips .tk[class*=' a']").count() > 0
+    box = visitor.page.locator("[data-testid=stDataFrame] canvas").first.bounding_box()
+    visitor.page.mouse.click(box["x"] + 100, box["y"] + 35 * 2.5)
+    visitor.page.wait_for_function("() => location.pathname === '/feature'")
+    visitor.still()
+    assert "feature=gpt_neox.layers.2%2F" in visitor.page.url

@@ -1,0 +1,126 @@
+"""Runs of delphi with activations: all of them arrive, contexts are found, damage is refused."""
+
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from delphi_runs import CONFIG, HOOK, activations, put, row, tile_row, write_latents, write_text_run
+from imported_runs import SHARED, bring, codes, feature_of, rows_in
+
+from data import caches
+from data.cachefiles import CacheFiles
+from data.errors import BadInput
+from data.tensorfile import tensors
+
+
+def whole_run(folder: Path) -> Path:
+    """A run with activations whose score rows are tiles of them."""
+    run = write_text_run(folder, features=(), config=CONFIG)
+    write_latents(run)
+    silent = [tile_row(1, r, s, distance=-1.0) for r in range(12) for s in (0, 4)]
+    silent = [found for found in silent if not found["activating"]][:2]
+    active = [tile_row(1, r, s, distance=r % 10) for r in range(12) for s in (0, 4)]
+    active = [found for found in active if found["activating"]][:10]  # they spell every token
+    put(run / "explanations" / f"{HOOK}_latent1.txt", "Fires on cat")
+    put(run / "scores" / "detection" / f"{HOOK}_latent1.txt", [*active, *silent])
+    return run
+
+
+def test_activations_arrive_and_contexts_are_found_in_them(tmp_path):
+    run = whole_run(tmp_path / "run")
+    catalogue = bring(tmp_path / "store", run)
+    record = caches.cache(catalogue, "run")
+    (hookpoint,) = record.hookpoints
+    columns = CacheFiles.open(tmp_path / "store" / record.folder).columns(hookpoint.hookpoint_id)
+    for feature in range(6):
+        wanted = [(8 * r + p, np.float16(v)) for r, p, f, v in activations() if f == feature]
+        found = columns.slice(feature)
+        assert found.token.tolist() == [token for token, _ in wanted]
+        assert found.activation.tolist() == [float(value) for _, value in wanted]
+    found = codes(catalogue, "run")
+    assert "not_located" not in found
+    assert "values_disagree_with_cache" not in found
+    assert found["recovered_vocabulary"] == 1  # there is no tokenizer
+    examples = feature_of(catalogue, "run", f"{HOOK}/1")["examples"]
+    assert all(one["start"] in (0, 4) for one in examples if one["kind"] == "activating")
+
+
+def test_contexts_that_are_nowhere_keep_their_text(tmp_path):
+    run = whole_run(tmp_path / "run")
+    path = run / "scores" / "detection" / f"{HOOK}_latent1.txt"
+    odd = row([" never", " seen"], [0.5, 0], distance=3, prediction=True)
+    put(path, [*json.loads(path.read_text()), odd])
+    catalogue = bring(tmp_path / "store", run)
+    assert codes(catalogue, "run")["not_located"] >= 1
+    examples = feature_of(catalogue, "run", f"{HOOK}/1")["examples"]
+    (found,) = [one for one in examples if one["tokens"] == [" never", " seen"]]
+    assert found["activations"] == [0.5, 0]
+    assert found["sequence"] is None
+
+
+def test_values_that_differ_from_the_cache_are_counted(tmp_path):
+    run = whole_run(tmp_path / "run")
+    path = run / "scores" / "detection" / f"{HOOK}_latent1.txt"
+    rows = json.loads(path.read_text())
+    changed = rows[0] | {"activations": [value * 2 for value in rows[0]["activations"]]}
+    put(path, [*rows, changed])
+    assert codes(bring(tmp_path / "store", run), "run")["values_disagree_with_cache"] == 1
+
+
+DAMAGE = {
+    "cut-off": lambda run: next(run.rglob("detection/*")).write_text('[{"str_tokens": ["a'),
+    "empty": lambda run: next(run.rglob("explanations/*")).write_bytes(b""),
+    "no-utf8": lambda run: next(run.rglob("fuzz/*")).write_bytes(b'["\xff"]'),
+    "no-list": lambda run: put(next(run.rglob("fuzz/*")), {"a": 1}),
+    "nested": lambda run: next(run.rglob("fuzz/*")).write_text("[" * 100_000),
+    "no-class": lambda run: put(next(run.rglob("fuzz/*")), [{"str_tokens": ["a"]}]),
+    "nan": lambda run: put(next(run.rglob("fuzz/*")), [row(["a"], [float("nan")], distance=0,
+                                                          prediction=True, activating=True)]),
+    "verdict": lambda run: put(next(run.rglob("fuzz/*")), [row(["a"], [1], distance=0,
+                                                              prediction="yes")]),
+    "twice": lambda run: put(run / "explanations" / f"{HOOK}_feature0.txt", "again"),
+    "huge-index": lambda run: put(run / "explanations" / f"{HOOK}_latent999999999.txt", "far"),
+    "link": lambda run: (run / "explanations" / f"{HOOK}_latent7.txt").symlink_to("/etc/passwd"),
+    "shard-cut": lambda run: (run / "latents" / HOOK / "0_2.safetensors").write_bytes(b"\x10" * 40),
+    "shard-overlap": lambda run: os.rename(run / "latents" / HOOK / "3_5.safetensors",
+                                           run / "latents" / HOOK / "2_5.safetensors"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", DAMAGE)
+def test_a_damaged_run_is_one_line_and_leaves_the_store_alone(tmp_path, what):
+    run = write_text_run(tmp_path / "run")
+    write_latents(run)
+    DAMAGE[what](run)
+    with pytest.raises(BadInput) as error:
+        bring(tmp_path / "store", run)
+    assert "\n" not in str(error.value)
+    assert not (tmp_path / "store").exists()
+
+
+def test_shards_that_lie_are_refused(tmp_path):
+    run = whole_run(tmp_path / "run")
+    path = run / "latents" / HOOK / "0_2.safetensors"
+    offset = tensors(path)["locations"].extent.offset
+    raw = bytearray(path.read_bytes())
+    raw[offset : offset + 2] = b"\xff\x00"  # a sequence that is not there
+    path.write_bytes(raw)
+    with pytest.raises(BadInput, match="outside of its"):
+        bring(tmp_path / "store", run)
+
+
+@pytest.mark.skipif(not (SHARED / "parity").is_dir(), reason="the sample runs are not here")
+@pytest.mark.parametrize(
+    ("name", "stored", "verdicts", "disagree"),
+    [("one_hook", 131_072, 3200, None), ("two_hooks", 196_608, 1820, 66)],
+)
+def test_sample_runs_arrive_complete(tmp_path, name, stored, verdicts, disagree):
+    catalogue = bring(tmp_path / "store", SHARED / "parity" / "delphi" / name)
+    record = caches.cache(catalogue, name)
+    assert sum(h.n_activations for h in record.hookpoints) == stored
+    assert rows_in(catalogue, "verdict")["verdict"] == verdicts
+    found = codes(catalogue, name)
+    assert found.get("values_disagree_with_cache") == disagree
+    assert not {"not_located", "silent_not_located", "recovered_vocabulary"} & set(found)
