@@ -7,6 +7,8 @@ from urllib.parse import parse_qs, urlsplit
 
 from data.records import CacheRecord, HookpointRecord
 
+LONGEST = 10  # digits of a feature's number; Python refuses to read very long ones
+
 
 def feature_named(text: str, record: CacheRecord, here: HookpointRecord) -> str | None:
     """The feature that a text names, or None when it is just words.
@@ -22,7 +24,7 @@ def feature_named(text: str, record: CacheRecord, here: HookpointRecord) -> str 
     if "://" in text:
         return _in_link(text, record, here)
     name, _, index = text.rpartition("/")
-    if not index.isdecimal():
+    if not index.isdecimal() or len(index) > LONGEST:
         return None
     hookpoint = next((h for h in record.hookpoints if h.name == name), None if name else here)
     if hookpoint is None or int(index) >= hookpoint.n_features:

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import streamlit as st
 
+from dashboard.panels import find
+
 HERE = Path(__file__).parent
 
 
@@ -24,7 +26,7 @@ def style(theme: str | None) -> str:
 
 st.set_page_config(page_title="Gloss", page_icon=str(HERE / "icon.svg"), layout="wide")
 st.html(style(st.context.theme.type))
-st.navigation(
+pages = st.navigation(
     [
         st.Page("views/features.py", title="Features", icon=":material/table_rows:", default=True),
         st.Page("views/feature.py", title="Feature", icon=":material/data_object:",
@@ -39,4 +41,6 @@ st.navigation(
                 url_path="data"),
     ],
     position="top",
-).run()  # fmt: skip
+)  # fmt: skip
+find.button()
+pages.run()

@@ -20,7 +20,7 @@ from data.errors import GlossError, StoreTrouble
 from data.records import CacheRecord, HookpointRecord
 
 P = ParamSpec("P")
-PATIENCE = 5.0  # seconds a page waits for another process to let go of the catalogue
+PATIENCE = 12.0  # seconds a page waits for the catalogue; a question in SQL may hold it for 10
 
 
 class Kept(TypedDict):

@@ -75,7 +75,7 @@ def _tensor(path: Path, name: str, entry: dict, start: int, size: int) -> Tensor
         kind, shape = entry["dtype"], tuple(int(n) for n in entry["shape"])
         first, last = (int(n) for n in entry["data_offsets"])
         dtype = np.dtype(NUMPY_NAMES[kind])
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise BadInput(f"{path}: tensor {name!r} has no usable description") from error
     count = 1
     for n in shape:

@@ -107,7 +107,7 @@ def test_every_decile_can_be_clicked_between_its_dots():
     assert names == [str(d) for d in range(1, 11)]  # and not the silent place
     assert dots[-1]["marker"]["opacity"] == 0
     pairs = feature_figure(BINS, [curve(score(n=4, correct=3))])["data"][-1]
-    assert pairs["customdata"][0][3] == "1-2"
+    assert pairs["customdata"][0][3] == "1–2"
     assert pairs["width"] == 2
 
 

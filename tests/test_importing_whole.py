@@ -69,6 +69,14 @@ def test_values_that_differ_from_the_cache_are_counted(tmp_path):
     assert codes(bring(tmp_path / "store", run), "run")["values_disagree_with_cache"] == 1
 
 
+def _endless(path: Path) -> None:
+    """A shape that no integer holds."""
+    raw = path.read_bytes()
+    length = int.from_bytes(raw[:8], "little")
+    header = raw[8 : 8 + length].replace(b'"shape":[', b'"shape":[1e999,', 1)
+    path.write_bytes(len(header).to_bytes(8, "little") + header + raw[8 + length :])
+
+
 DAMAGE = {
     "cut-off": lambda run: next(run.rglob("detection/*")).write_text('[{"str_tokens": ["a'),
     "empty": lambda run: next(run.rglob("explanations/*")).write_bytes(b""),
@@ -83,6 +91,7 @@ DAMAGE = {
     "twice": lambda run: put(run / "explanations" / f"{HOOK}_feature0.txt", "again"),
     "huge-index": lambda run: put(run / "explanations" / f"{HOOK}_latent999999999.txt", "far"),
     "link": lambda run: (run / "explanations" / f"{HOOK}_latent7.txt").symlink_to("/etc/passwd"),
+    "shard-endless": lambda run: _endless(run / "latents" / HOOK / "0_2.safetensors"),
     "shard-cut": lambda run: (run / "latents" / HOOK / "0_2.safetensors").write_bytes(b"\x10" * 40),
     "shard-overlap": lambda run: os.rename(run / "latents" / HOOK / "3_5.safetensors",
                                            run / "latents" / HOOK / "2_5.safetensors"),

@@ -108,10 +108,10 @@ def test_no_page_raises_and_every_page_says_something(monkeypatch, odd_store):
     monkeypatch.setenv("GLOSS_STORE", str(odd_store))
     for name, query in PAGES.items():
         app = AppTest.from_file(APP, default_timeout=30)
+        app.run()  # pages whose address is not their file's name are known only then
         for key, value in query.items():
             app.query_params[key] = value
-        app.switch_page(f"views/{name.split()[0]}.py")
-        app.run()
+        app.switch_page(f"views/{name.split()[0]}.py").run()
         assert not app.exception, (name, app.exception)
         assert said(app), name
 

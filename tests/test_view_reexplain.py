@@ -196,7 +196,6 @@ def test_settings_are_saved_under_a_name_and_chosen_again(monkeypatch, store):
     [
         (Ask(ExplainerSettings(), EndpointSettings("m", "http://host/v1"),
              means=Means("j", EndpointSettings("j", "vllm"))), "Another model"),
-        (Ask(ExplainerSettings(), EndpointSettings("m", "vllm"), means=None), "Nobody"),
         (Ask(ExplainerSettings(), EndpointSettings("m", "vllm"),
              means=Means("m", EndpointSettings("m", "vllm")), budget=1.5), "Same model"),
     ],

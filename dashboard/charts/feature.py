@@ -37,7 +37,7 @@ class Point:
     label: str  # "decile 3", "deciles 3–4", "non-activating"
     share: Interval
     tally: Tally
-    deciles: str = ""  # as the filter names them: "3", "3-4"; "" = none
+    deciles: str = ""  # as the filter names them: "3", "3–4"; "" = none
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,7 @@ def _point(score: Score, deciles: range) -> Point | None:
         return None
     first, last = deciles[0], deciles[-1]
     label = f"decile {first}" if first == last else f"deciles {first}–{last}"
-    name = str(first) if first == last else f"{first}-{last}"
+    name = str(first) if first == last else f"{first}–{last}"
     return Point((first + last) / 2, label, share, pooled, name)
 
 

@@ -18,7 +18,7 @@ from data.errors import GlossError
 from data.records import ExplanationRecord
 
 ALL = "all"
-DECILES = [ALL, *map(str, range(10, 0, -1)), *(f"{d}-{d + 1}" for d in range(9, 0, -2))]
+DECILES = [ALL, *map(str, range(10, 0, -1)), *(f"{d}–{d + 1}" for d in range(9, 0, -2))]
 
 DECILE_SEEN = "examples.deciles"  # those that the page was drawn with
 
@@ -113,8 +113,7 @@ def controls() -> tuple[View, bool]:
                                    key="show", label_visibility="collapsed", **KEPT)  # fmt: skip
     chip = bar.container(width="content")
     how = bar.popover("View", icon=":material/tune:")
-    decile = how.selectbox("Decile (1 weakest … 10 strongest)", DECILES, key="decile",
-                           format_func=lambda name: name.replace("-", "–"), **KEPT)  # fmt: skip
+    decile = how.selectbox("Decile (1 weakest … 10 strongest)", DECILES, key="decile", **KEPT)
     width = how.segmented_control("Text around the peak", list(Width), default=Width.CONTEXT,
                                   required=True, key="width", **KEPT)  # fmt: skip
     shade = how.segmented_control("Shade", list(Shade), default=Shade.LINEAR, required=True,
@@ -122,15 +121,15 @@ def controls() -> tuple[View, bool]:
     breaks = how.toggle("Line breaks", value=True, key="breaks", **KEPT)
     is_plain = how.toggle("As plain text, to copy", key="plain", **KEPT)
     if decile != ALL and chosen == Show.DECILES:
-        chip.button(f"Decile {decile.replace('-', '–')}", icon=":material/close:", key="decile.all",
+        chip.button(f"Decile {decile}", icon=":material/close:", key="decile.all",
                     help="Show all deciles", on_click=clear_decile)  # fmt: skip
     view = View(Show(chosen), deciles_named(decile), Width(width), Shade(shade), breaks)
     return view, is_plain
 
 
 def deciles_named(name: str) -> tuple[int, ...]:
-    """The deciles of a choice, e.g. "all" -> (), "3" -> (3,), "3-4" -> (3, 4)."""
-    return () if name == ALL else tuple(map(int, name.split("-")))
+    """The deciles of a choice, e.g. "all" -> (), "3" -> (3,), "3–4" -> (3, 4)."""
+    return () if name == ALL else tuple(map(int, name.split("–")))
 
 
 def clear_decile() -> None:

@@ -6,7 +6,9 @@ from collections.abc import Hashable, Mapping
 from typing import Any, NoReturn
 
 import pandas as pd
+import pyarrow as pa
 import streamlit as st
+from pyarrow.csv import write_csv
 
 from dashboard import session
 from dashboard.commands import counted
@@ -219,8 +221,10 @@ def everything(library: Library, place: Place, wanted: Filter) -> pd.DataFrame:
 
 
 def csv(rows: pd.DataFrame) -> bytes:
-    """As CSV, UTF-8."""
-    return rows.to_csv(index=False).encode()
+    """As CSV, UTF-8; by Arrow, for a million rows in seconds."""
+    file = io.BytesIO()
+    write_csv(pa.Table.from_pandas(rows, preserve_index=False), file)
+    return file.getvalue()
 
 
 def parquet(rows: pd.DataFrame) -> bytes:

@@ -6,12 +6,18 @@ from dashboard import session
 from dashboard.address import every, feature_named, number_named
 from dashboard.cards import sentence
 from dashboard.library import Place
+from dashboard.scripts import script
 from dashboard.spans import literal, plain
 from data import feature_table
 from data.catalogue import Catalogue
 from data.feature_filter import Filter
 
 LISTED = 8  # matches shown
+FOCUS = """
+export default function () {
+    document.querySelector('[role=dialog] input')?.focus()
+}
+"""  # a dialog's field waits for a click otherwise
 FEATURE = "views/feature.py"
 
 
@@ -35,6 +41,7 @@ def dialog() -> None:
         "Find", key="find.words", max_chars=300, label_visibility="collapsed",
         placeholder="number, hookpoint/number, pasted address, or words of an explanation",
     ) or ""  # fmt: skip
+    script("gloss_focus", FOCUS)(key="find.focus")
     if named := feature_named(words, place.cache, place.hookpoint):
         open_feature(place, named)
     elif number_named(words):

@@ -118,7 +118,7 @@ def already(known: Answer, record: FeatureRecord, lacking: list[str]) -> str:
     return f"{which}."
 
 
-def start(place: Place, feature: int, ask: Ask) -> Job:
+def start(place: Place, feature: int, ask: Ask) -> None:
     """Begin the job; a second press joins it."""
     library = session.library()
 
@@ -127,6 +127,6 @@ def start(place: Place, feature: int, ask: Ask) -> Job:
         return reexplain(library.patient, bench, place.hookpoint, feature, ask, stop, say)
 
     working.watch(KIND, job_key(place, feature, ask))
-    return library.jobs.start_telling(
+    library.jobs.start_telling(
         job_key(place, feature, ask), f"re-explaining {place.hookpoint.name}/{feature}", work
     )

@@ -8,8 +8,6 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import streamlit as st
-from streamlit import runtime
-from streamlit.components.v2 import component
 
 from dashboard.spans import plain
 
@@ -106,7 +104,7 @@ def show(
         "hint": HINT,
     }
     places = [chip.place for chip in drawn]
-    _component()(data=data, key=KEY, on_chosen_change=lambda: choose(_clicked(places)))
+    script("gloss_tokens", SCRIPT)(data=data, key=KEY, on_chosen_change=lambda: choose(_clicked(places)))
 
 
 def _text(piece: str) -> str:
@@ -119,13 +117,3 @@ def _clicked(places: Sequence[int]) -> list[int]:
     """The places that the browser sent; whatever is no place of the text is left out."""
     sent = getattr(st.session_state.get(KEY), "chosen", None)
     return sorted(set(sent) & set(places)) if isinstance(sent, list) else []
-
-
-def _component() -> Callable[..., object]:
-    """Register the component with the running server, once for each."""
-    return _registered(id(runtime.get_instance()) if runtime.exists() else 0)
-
-
-@st.cache_resource(max_entries=2, show_spinner=False)
-def _registered(_server: int) -> Callable[..., object]:
-    return component("gloss_tokens", js=SCRIPT, isolate_styles=False)

@@ -11,6 +11,7 @@ from dashboard.library import Place
 from dashboard.spans import block, escape
 from data.records import ExplanationRecord, Progress
 
+DRAFT = "write.draft"  # which feature the words in the fields of `write` are about
 KINDS = ("reexplain", "write")  # of drawers
 EVERY = 0.3  # seconds between looks at the job
 
@@ -66,7 +67,7 @@ def settle(kind: str, place: Place, feature: int, shown: ExplanationRecord | Non
         return
     st.session_state.pop(f"{kind}.watched")
     if job.result is not None:
-        arrive(job.result, shown)
+        finish(kind, job.result, shown)
 
 
 @st.fragment(run_every=EVERY)
@@ -82,7 +83,7 @@ def progress(kind: str, key: Hashable, shown: ExplanationRecord | None) -> None:
         st.button("Cancel", key=f"cancel.{hash(key)}", on_click=job.stop.set,
                   disabled=job.stop.is_set(), icon=":material/close:")  # fmt: skip
     else:
-        arrive(job.result, shown)
+        finish(kind, job.result, shown)
 
 
 def words(job: Job) -> str:
@@ -113,6 +114,13 @@ def say_ended(job: Job | None) -> None:
     """Show why a job gave nothing."""
     if said := ended(job):
         st.html(cards.sentence(said))
+
+
+def finish(kind: str, explanation_id: int, shown: ExplanationRecord | None) -> None:
+    """Leave for what a job of a kind has made; words that are saved are no draft any more."""
+    if kind == "write":
+        st.session_state.pop(DRAFT, None)
+    arrive(explanation_id, shown)
 
 
 def arrive(explanation_id: int, shown: ExplanationRecord | None) -> None:

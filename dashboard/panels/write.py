@@ -13,6 +13,7 @@ from core.pipeline.judging import DEFAULT
 from core.pipeline.scorers import JUDGELESS, Means
 from core.pipeline.watching import Hearing, Say
 from dashboard import cards, session
+from dashboard.commands import counted
 from dashboard.library import FeatureRecord, Place
 from dashboard.panels import asking, endpoints, working
 from dashboard.panels.fields import KEEP
@@ -49,15 +50,24 @@ def dialog(
     place: Place, feature: int, record: FeatureRecord, shown: ExplanationRecord | None
 ) -> None:
     """Words, a rule or both; stored beside all other explanations of the feature."""
-    n = len(record.explanations)
-    st.caption(f"Feature {feature} · {place.hookpoint.name} · stands beside {n} others")
+    beside = counted(len(record.explanations), "explanations")
+    st.caption(f"Feature {feature} · {place.hookpoint.name} · stands beside {beside}")
     working.settle(KIND, place, feature, shown)
+    begin(place, feature)
     written = typed(shown)
     running = working.running_about(KIND, place, feature)
     for job in running:
         working.progress(KIND, job.key, shown)
     if not running:
         offer(place, feature, written)
+
+
+def begin(place: Place, feature: int) -> None:
+    """Empty the fields for another feature, and after something was saved."""
+    here = place.hookpoint.hookpoint_id, feature
+    if st.session_state.get(working.DRAFT) != here:
+        st.session_state[working.DRAFT] = here
+        st.session_state.update({"write.text": "", "write.rule": ""})
 
 
 def typed(shown: ExplanationRecord | None) -> Written:

@@ -242,4 +242,6 @@ def _simulated(row: _Row) -> SimulatedSequence:
     if not len(expected) == len(true) == len(tokens) or not tokens:
         raise row.wrong("has unequal numbers of tokens and activations")
     where = row.number("distance")
+    if where is not None and not -1 <= where <= LONGEST:
+        raise row.wrong("has a 'distance' that names no slice")
     return SimulatedSequence(tokens, expected, true, -1 if where is None else int(where))

@@ -1,0 +1,177 @@
+"""The page of one feature, driven by AppTest: what is pinned, filtered, noted, opened."""
+
+import json
+from pathlib import Path
+
+import pytest
+from stores import HOOKPOINT, make_store
+from streamlit.testing.v1 import AppTest
+
+from dashboard import session
+from dashboard.library import Place
+from dashboard.panels import header
+from data.notes import write_note
+
+APP = str(Path(__file__).parents[1] / "dashboard" / "app.py")
+PATIENCE = 30  # seconds; the first run imports everything
+HOSTILE = "<img src=x onerror=alert(1)> **b** :material/home:"
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    return make_store(tmp_path_factory.mktemp("store"), sequences=120)
+
+
+@pytest.fixture(scope="module")
+def unexplained(tmp_path_factory):
+    return make_store(tmp_path_factory.mktemp("bare"), sequences=60, judged=False).folder
+
+
+@pytest.fixture
+def opened(monkeypatch, made):
+    def open_page(store=made.folder, **query):
+        monkeypatch.setenv("GLOSS_STORE", str(store))
+        app = AppTest.from_file(APP, default_timeout=PATIENCE)
+        for name, value in query.items():
+            app.query_params[name] = value
+        app.switch_page("views/feature.py").run()
+        assert not app.exception, app.exception
+        return app
+
+    return open_page
+
+
+def html_of(app) -> str:
+    return "".join(element.proto.body for element in app.get("html"))
+
+
+def button(app, label):
+    return next(b for b in app.button if b.label == label)
+
+
+def test_a_pinned_explanation_stays_while_another_one_is_shown(opened):
+    app = opened(feature="0", explanation="1")
+    button(app, "Pin").click().run()
+    assert app.query_params["against"] == "1"
+    assert 'class="two"' not in html_of(app)  # it is the shown one
+    button(app, "Show explanation 5").click().run()
+    assert 'class="two"' in html_of(app)
+    assert "<span>#5</span><span>#1</span>" in html_of(app)
+    button(app, "Unpin #1").click().run()
+    assert "against" not in app.query_params
+    assert 'class="fx pinned"' not in html_of(app)
+
+
+def test_the_next_feature_leaves_the_explanations_and_keeps_the_view(opened):
+    app = opened(feature="0", explanation="1", against="5", show="Strongest", shade="log")
+    button(app, "Next").click().run()
+    assert not {"explanation", "against"} & set(app.query_params)
+    assert app.segmented_control(key="show").value == "Strongest"
+    assert app.segmented_control(key="shade").value == "log"
+
+
+def test_a_click_on_a_decile_shows_it_and_a_second_one_shows_all(opened):
+    app = opened(feature="0")
+    mark = {"selection": {"points": [{"customdata": ["", "", "", "7"]}]}}
+    app.session_state["figure"] = mark
+    app.run()
+    assert app.selectbox(key="decile").value == "7"
+    assert "Decile 7<" in html_of(app)
+    assert "Decile 6<" not in html_of(app)
+    assert '"x0": 6.5' in app.get("plotly_chart")[0].proto.spec.replace('"x0":6.5', '"x0": 6.5')
+    button(app, "Decile 7").click().run()
+    assert "Decile 6<" in html_of(app)
+
+
+@pytest.mark.parametrize("decile", ["12", "x", "3–5"])
+def test_a_decile_that_is_none_is_all_of_them(opened, decile):
+    assert "Decile 10<" in html_of(opened(feature="0", decile=decile))
+
+
+def test_the_listed_contexts_can_be_had_as_plain_text(opened):
+    app = opened(feature="0", decile="10", plain="true")
+    lines = app.code[0].value.splitlines()
+    assert lines[0].startswith("# Decile 10: peak")
+    assert all("\t" in line for line in lines[1:])
+
+
+def test_without_line_breaks_a_context_is_one_line(opened):
+    def rows(app):
+        return next(e.proto.body for e in app.get("html") if 'class="row"' in e.proto.body)
+
+    assert "<i>↵</i>\n" in rows(opened(feature="0"))
+    assert "\n" not in rows(opened(feature="0", breaks="false")).replace("hits\n", "")
+
+
+def test_details_show_every_score_and_say_that_no_model_was_asked(opened):
+    app = opened(feature="0", explanation="1")
+    button(app, "Details").click().run()
+    assert not app.exception
+    drawn = html_of(app)
+    assert 'class="scores"' in drawn
+    for words in ("exact", "detection", "fuzzing", "no model was asked", "all train tokens"):
+        assert words in drawn
+    assert "3 failed" in drawn
+
+
+def test_details_of_a_failed_explanation_say_why(opened):
+    app = opened(feature="4")
+    button(app, "Details").click().run()
+    assert "failed: no rule covers a tenth of the firings" in html_of(app)
+    assert "Not scored yet." in html_of(app)
+
+
+def test_a_bookmark_is_set_and_taken_back(opened):
+    app = opened(feature="7")
+    button(app, "Bookmark").click().run()
+    button(app, "Bookmarked").click().run()
+    assert button(app, "Bookmark")
+
+
+def test_label_and_remark_are_kept_and_hostile_ones_are_only_text(opened):
+    app = opened(feature="8")
+    app.text_input(key="notes.label").set_value(HOSTILE)
+    app.text_area(key="notes.remark").set_value("seen")
+    button(app, "Keep").click().run()
+    assert "&lt;img src=x onerror=alert(1)&gt; **b** :material/home:" in html_of(app)
+    assert "<img" not in html_of(app)
+    button(app, "Next").click().run()
+    assert app.text_input(key="notes.label").value == ""
+    button(app, "Previous").click().run()
+    assert app.text_area(key="notes.remark").value == "seen"
+
+
+def test_a_note_of_somebody_else_fills_the_field(opened, made):
+    app = opened(feature="9")
+    write_note(made.catalogue, made.hookpoint_id, 9, "label", "theirs")
+    app.run()
+    assert app.text_input(key="notes.label").value == "theirs"
+
+
+def test_the_export_is_what_gloss_show_prints(opened, made):
+    opened(feature="0")
+    place = Place(made.cache, made.cache.hookpoints[0])
+    library = session._library(str(made.folder))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(session, "library", lambda: library)
+        found = json.loads(header.as_json(place, 0))
+    assert (found["hookpoint"], found["feature"]) == (HOOKPOINT, 0)
+    assert len(found["explanations"]) == 2
+    assert found["examples"]
+
+
+def test_a_neighbour_is_a_button_that_goes_there(opened):
+    app = opened(feature="0")
+    app.session_state["more.Neighbours"] = True
+    app.run()
+    found = [b for b in app.button if b.key and b.key.startswith("near.")]
+    assert found[0].label == r"0.61 · #1 · Fires on \<b\>markup\</b\> \& \$x\$"
+    found[0].click().run()
+    assert "<p id=mark hidden>1</p>" in html_of(app)
+
+
+@pytest.mark.parametrize("show", ["Strongest", "All deciles", "Non-activating", "Train"])
+def test_contexts_are_there_without_any_explanation(unexplained, opened, show):
+    drawn = html_of(opened(store=unexplained, feature="0", show=show))
+    assert 'class="row"' in drawn
+    assert "Not explained yet" in drawn
