@@ -114,6 +114,13 @@ def require_finished(found: Place) -> None:
         command(goes_on or ["gloss", "status"]))  # fmt: skip
 
 
+def require_features(found: Place) -> None:
+    """Stop with one sentence where the SAE has no features at all."""
+    if not found.hookpoint.n_features:
+        say(f"The SAE of cache “{found.cache.name}” at {found.hookpoint.name} has no features: "
+            "there is nothing to look at.")  # fmt: skip
+
+
 def command(words: list[str]) -> str:
     """A command to copy, with the store it is about."""
     return with_store(words, store())

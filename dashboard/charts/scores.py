@@ -27,7 +27,8 @@ def scores_figure(picture: Picture) -> Figure:
     has_points = picture.n_both > 0
     height = HEIGHT if has_points else max(1, len(spread)) * PANEL + 60
     domain = SIDE if has_points else [0.0, 1.0]
-    layout = common(height, showlegend=False, dragmode=False)
+    room = {"l": 46, "r": 14, "t": 28, "b": 38}  # for the last tick of the right panels
+    layout = common(height, showlegend=False, dragmode=False, margin=room)
     notes: list[dict[str, Any]] = []
     for place, found in enumerate(spread):
         top, bottom = _panel(place, len(spread))

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import streamlit as st
 
+from dashboard.scripts import script
 from dashboard.spans import plain
 
 KEY = "try.chips"
@@ -104,7 +105,9 @@ def show(
         "hint": HINT,
     }
     places = [chip.place for chip in drawn]
-    script("gloss_tokens", SCRIPT)(data=data, key=KEY, on_chosen_change=lambda: choose(_clicked(places)))
+    script("gloss_tokens", SCRIPT)(
+        data=data, key=KEY, on_chosen_change=lambda: choose(_clicked(places))
+    )
 
 
 def _text(piece: str) -> str:

@@ -19,6 +19,7 @@ def page() -> None:
     place = session.place()
     strip.show()
     session.require_finished(place)
+    session.require_features(place)
     feature = chosen_feature(place)
     if feature is None:
         without_feature(place)
