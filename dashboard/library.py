@@ -20,7 +20,8 @@ from data.catalogue import Catalogue, Connection, Row
 from data.errors import StoreTrouble
 from data.records import CacheRecord, ExplanationRecord, HookpointRecord
 
-ANSWERS, READERS, DRAWN, BENCHES = 256, 64, 64, 3  # kept
+ANSWERS, READERS, DRAWN, BENCHES = 256, 16, 64, 3  # kept
+RECORDS = 16  # of features; a thousand verdicts each are about a megabyte
 CONTEXT = 32  # tokens in the contexts that pages show
 PAUSE = 0.08  # seconds after a page before the next ones are read
 
@@ -54,6 +55,7 @@ class Library:
         self.jobs = Jobs()
         self.ahead = Ahead(PAUSE)
         self._answers, self._readers = Memory(ANSWERS), Memory(READERS)
+        self._records = Memory(RECORDS)
         self._drawn, self._benches = Memory(DRAWN), Memory(BENCHES)
 
     def ask(
@@ -61,11 +63,20 @@ class Library:
     ) -> T:
         """The answer of a query of `data/queries.py`, kept until something is committed."""
 
+        return self._kept(self._answers, query, *args, **_)
+
+    def _kept(
+        self,
+        memory: Memory,
+        query: Callable[Concatenate[Connection, P], T],
+        *args: P.args,
+        **_: P.kwargs,
+    ) -> T:
         def answer() -> T:
             with self.catalogue.reading() as con:
                 return query(con, *args)  # pyright: ignore[reportCallIssue]
 
-        return self._answers.get((self.catalogue.revision(), query, args), answer)
+        return memory.get((self.catalogue.revision(), query, args), answer)
 
     def caches(self) -> list[CacheRecord]:
         """Every cache, oldest first."""
@@ -83,7 +94,7 @@ class Library:
     def feature(self, place: Place, feature: int) -> FeatureRecord:
         """Everything about one feature, in one visit."""
         length = None if place.cache.origin else CONTEXT  # an import has contexts of its own
-        return self.ask(_feature, place.hookpoint.hookpoint_id, feature, length)
+        return self._kept(self._records, _feature, place.hookpoint.hookpoint_id, feature, length)
 
     @cached_property
     def patient(self) -> Catalogue:

@@ -15,7 +15,7 @@ import numpy as np
 from core.score.statistics import FEWEST_DISCORDANT, Comparison
 from dashboard.cards import interval, made_words, score_of
 from dashboard.charts.deciles import LETTERS
-from dashboard.comparison import paired
+from dashboard.comparison import by_whom, common_judges, paired
 from dashboard.listing import SILENT_KINDS, Context, asked
 from dashboard.reader import Reader, Width
 from dashboard.spans import (
@@ -24,6 +24,7 @@ from dashboard.spans import (
     Shade,
     Verdict,
     block,
+    escape,
     group_heading,
     highlighted,
     one_line,
@@ -149,14 +150,19 @@ def value_words(name: str, value: object) -> str:
 
 
 def differences(verdicts: Sequence[Row], found: Sequence[ExplanationRecord]) -> str:
-    """Every explanation against the first: paired difference, interval, test, as a table."""
+    """Every explanation against the first: paired difference, interval, test, as a table.
+
+    verdicts: of all scores; one line for each scorer and judge that judged both.
+    """
     first, *others = found
     lines = []
     for k, other in enumerate(others, 1):
+        ids = other.explanation_id, first.explanation_id
         for scorer in SCORERS:
-            result = paired(verdicts, scorer, other.explanation_id, first.explanation_id)
-            if result is not None:
-                lines.append(_difference(k, scorer, result))
+            for judge, preset in common_judges(verdicts, scorer, *ids):
+                rows = [r for r in verdicts if (r["judge"], r["preset"]) == (judge, preset)]
+                if (result := paired(rows, scorer, *ids)) is not None:
+                    lines.append(_difference(k, f"{scorer} {by_whom(judge, preset)}", result))
     if not lines:
         return block('<p class="mut">No scorer has judged both on the same contexts, so there is '
                      "no difference to tell.</p>")  # fmt: skip
@@ -165,13 +171,13 @@ def differences(verdicts: Sequence[Row], found: Sequence[ExplanationRecord]) -> 
     return block(f'<table class="diff"><tr>{head}</tr>{"".join(lines)}</table>')
 
 
-def _difference(k: int, scorer: str, found: Comparison) -> str:
+def _difference(k: int, what: str, found: Comparison) -> str:
     left_out = f", {found.excluded} without a verdict on both" if found.excluded else ""
     span = "–" if found.low is None or found.high is None else (
         f"[{_signed(found.low)}, {_signed(found.high)}]")  # fmt: skip
     p = "p < 0.001" if found.p < 0.001 else f"p = {found.p:.2g}"
     cells = (
-        f"{tag(k)} − {tag(0)} {scorer}", f"<b>{_signed(found.difference)}</b>", span,
+        f"{tag(k)} − {tag(0)} {escape(what)}", f"<b>{_signed(found.difference)}</b>", span,
         f"{LETTERS[k]} {found.only_first}, A {found.only_second}", f"{found.n}{left_out}", p,
         finding(found, LETTERS[k]),
     )  # fmt: skip

@@ -22,7 +22,7 @@ from dashboard.library import FeatureRecord, Place
 from dashboard.panels import chart, explanations
 from dashboard.side_by_side import MOST
 from dashboard.spans import block, escape, heading, plain
-from data import queries, run_figures
+from data import queries, results, run_figures
 from data.records import ExplanationRecord
 
 FEATURE = "views/feature.py"
@@ -175,7 +175,8 @@ def body(place: Place, feature: int, record: FeatureRecord, found: list[Explanat
         st.html(block('<p class="mut">This is one explanation. '
                       f"{_how_to_get_another(len(record.explanations))}</p>"))  # fmt: skip
     else:
-        st.html(side_by_side.differences(record.verdicts, found))
+        every = session.library().ask(results.verdicts, place.hookpoint.hookpoint_id, feature)
+        st.html(side_by_side.differences(every, found))
     curves(found)
     contexts(place, feature, [e.explanation_id for e in found])
 

@@ -5,24 +5,12 @@ from collections.abc import Callable
 import streamlit as st
 
 from dashboard import session, strip
-from dashboard.cards import sentence
-from dashboard.panels import data_export, data_health, data_sql
+from dashboard.panels import data_export, data_health, data_import, data_sql
 from dashboard.session import KEPT
-
-try:
-    from dashboard.panels import data_import
-except ImportError:
-    data_import = None
-
-
-def no_import() -> None:
-    """Say that foreign runs cannot be read."""
-    st.html(sentence("This installation reads no foreign runs."))
-
 
 PARTS: dict[str, Callable[[], None]] = {
     "Health": data_health.show,
-    "Import": data_import.show if data_import else no_import,
+    "Import": data_import.show,
     "Export": data_export.show,
     "SQL": data_sql.show,
 }
