@@ -22,6 +22,7 @@ from data import caches
 from data.catalogue import Catalogue
 from data.records import CacheRecord, HookpointRecord
 
+OTHER = Settings(examples=40, sampling="top")  # what the strongest contexts alone teach
 FIRST = 204  # features a hookpoint, with contexts for every verdict, before the dashboard opens
 COMMAND = ("gloss", "demo")
 REQUEST = CacheRequest(
@@ -91,8 +92,12 @@ def _first(catalogue: Catalogue, hookpoint: HookpointRecord) -> str:
 
 
 def _rest(catalogue: Catalogue, record: CacheRecord, workers: int) -> None:
+    """All features; then the first ones from other data, so that there is something to compare."""
     for hookpoint in record.hookpoints:
         _explain_and_score(catalogue, record, hookpoint, "all", workers)
+    for hookpoint in record.hookpoints:
+        first = _first(catalogue, hookpoint)
+        _explain_and_score(catalogue, record, hookpoint, first, workers, OTHER)
 
 
 def _explain_and_score(
@@ -101,8 +106,9 @@ def _explain_and_score(
     hookpoint: HookpointRecord,
     features: str,
     workers: int,
+    settings: Settings = Settings(),  # noqa: B008 - frozen
 ) -> None:
-    explain = ExplainRequest(record.name, (hookpoint.name,), features, Settings(), 0, workers,
+    explain = ExplainRequest(record.name, (hookpoint.name,), features, settings, 0, workers,
                              command=COMMAND)  # fmt: skip
     draw(explain_stage(catalogue, explain))
     score = ScoreRequest(record.name, (hookpoint.name,), features, workers=workers, command=COMMAND)

@@ -21,7 +21,13 @@ def test_every_live_feature_is_explained_and_a_second_demo_adds_nothing(tmp_path
     catalogue = Catalogue(tmp_path)
     with catalogue.reading() as con:
         assert con.value(LEFT) == 0
-    assert [run["stage"] for run in runs.runs(catalogue)] == ["cache", "explain", "score"]
+    assert [run["stage"] for run in runs.runs(catalogue)] == [
+        "cache",
+        "explain",
+        "score",
+        "explain",
+        "score",
+    ]
     assert "all live features are explained and scored" in capsys.readouterr().err
 
 

@@ -13,8 +13,8 @@ from data.catalogue import Catalogue
 APP = str(Path(__file__).parents[1] / "dashboard" / "app.py")
 PAGES = {
     "features": {}, "features chart": {"view": "Chart"}, "feature": {},
-    "compare one": {"mode": "One feature"}, "compare many": {"mode": "Features"},
-    "compare figures": {"mode": "Figures"}, "runs": {}, "try_text": {},
+    "compare one": {"mode": "one"}, "compare many": {"mode": "many"},
+    "compare figures": {"mode": "figures"}, "runs": {}, "try_text": {},
     "import_export health": {"part": "Health"}, "import_export import": {"part": "Import"},
     "import_export export": {"part": "Export"}, "import_export sql": {"part": "SQL"},
 }  # fmt: skip

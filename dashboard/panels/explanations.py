@@ -115,11 +115,13 @@ def actions(place: Place, found: list[ExplanationRecord], choice: Choice) -> Non
         pin(bar, choice.shown, choice.pinned)
         compare_with(bar, found, choice)
     bar.space("stretch")
-    for explanation in filter(None, (choice.shown, choice.against)):
+    for side, explanation in (("shown", choice.shown), ("pinned", choice.against)):
+        if explanation is None:
+            continue
         number = f" #{explanation.explanation_id}" if choice.against else ""
+        # One key for all features: a button that is made anew costs a tenth of the page's time.
         if bar.button(f"Details{number}", icon=":material/receipt_long:", type="tertiary",
-                      key=f"details-{explanation.explanation_id}",
-                      help="Prompt, reply, settings, cost and every score"):  # fmt: skip
+                      key=f"details-{side}"):  # fmt: skip
             details.dialog(place, explanation)
 
 

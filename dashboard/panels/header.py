@@ -85,7 +85,7 @@ def ask(
     unable = why_unexplained(record.facts)
     is_off = unable is not None
     by_hand = bar.button("Write", icon=":material/edit:", key="write", disabled=is_off,
-                         help=unable or "Write an explanation, scored like any other")  # fmt: skip
+                         help=unable)  # fmt: skip
     pressed = bar.button("Re-explain", icon=":material/auto_awesome:", type="primary", shortcut="E",
                          key="reexplain", help=unable, disabled=is_off)  # fmt: skip
     if working.stays_open(reexplain.KIND, place, feature, pressed=pressed):
