@@ -94,7 +94,7 @@ class Probe:
 
         NaN where no rule holds. As in the exact check a rule sees whole sequences, with their BOS.
         """
-        n, step = len(found.ids), self._text_length
+        n, step = len(found.ids), self.text_length
         if not n:
             return np.empty(0, np.float32)
         bos = [] if self.meta.bos_id is None else [self.meta.bos_id]
@@ -152,15 +152,15 @@ class Probe:
         return self._saes[hookpoint]
 
     @property
-    def _text_length(self) -> int:
-        """Tokens of a text that fit a sequence."""
+    def text_length(self) -> int:
+        """Tokens of a text that fit a sequence, BOS left out; a longer text is cut so."""
         return self.meta.sequence_length - (self.meta.bos_id is not None)
 
     def _cuts(self, n_tokens: int) -> range:
-        return range(0, n_tokens, self._text_length)
+        return range(0, n_tokens, self.text_length)
 
     def _length(self, ids: np.ndarray, first: int) -> int:
-        return min(self._text_length, len(ids) - first)
+        return min(self.text_length, len(ids) - first)
 
     def _run(
         self,
@@ -173,7 +173,7 @@ class Probe:
 
         bos = [] if self.meta.bos_id is None else [self.meta.bos_id]
         pieces = [
-            np.concatenate([np.array(bos, np.int64), ids[text][first : first + self._text_length]])
+            np.concatenate([np.array(bos, np.int64), ids[text][first : first + self.text_length]])
             for text, first in batch
         ]
         width = max(len(piece) for piece in pieces)

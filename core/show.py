@@ -52,6 +52,8 @@ def cache_lines(
                     silent += 1
         if silent:
             yield f"{hookpoint.name}  {silent:,} features are not explained yet"
+        if not hookpoint.is_size_known and not as_json:
+            yield f"{hookpoint.name}  {hookpoint.extent}"
 
 
 def _features(

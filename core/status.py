@@ -40,12 +40,26 @@ def _cache(catalogue: Catalogue, record: CacheRecord, found: Sequence[Row]) -> d
         "subject": record.subject,
         "hookpoints": [found.name for found in record.hookpoints],
         "tokens": record.n_tokens if record.has_activations else None,
-        "features": sum(found.n_features for found in record.hookpoints),
+        "features": _features(record),  # None = the size of the SAEs is not known
         "alive": sum(found.n_alive for found in record.hookpoints),
         "fit": {h.name: {"fvu": h.fvu, "l0": h.l0} for h in record.hookpoints},
         "state": _state(record, found),
         "bytes": bytes_below(catalogue.store / record.folder),
     }
+
+
+def _features(record: CacheRecord) -> int | None:
+    """Features of all SAEs; None where an import does not say how large they are."""
+    if all(found.is_size_known for found in record.hookpoints):
+        return sum(found.n_features for found in record.hookpoints)
+    return None
+
+
+def _fired(cache: dict[str, Any]) -> str:
+    """How many features fired, of how many."""
+    if cache["features"] is None:
+        return f"{cache['alive']:,} features known; size of the SAE and dead features unknown"
+    return f"{cache['alive']:,} of {cache['features']:,} features fired"
 
 
 def _state(record: CacheRecord, found: Sequence[Row]) -> str:
@@ -101,8 +115,7 @@ def lines(catalogue: Catalogue, *, as_json: bool) -> Iterator[str]:
         yield (
             f"  cache {cache['name']}: {_tokens(cache['tokens'])} of {cache['subject']} at "
             f"{', '.join(_fit(*found) for found in cache['fit'].items())}; "
-            f"{cache['alive']:,} of {cache['features']:,} "
-            f"features fired; {cache['bytes'] / 1e6:,.1f} MB; {cache['state']}"
+            f"{_fired(cache)}; {cache['bytes'] / 1e6:,.1f} MB; {cache['state']}"
         )
     replies = found["replies"]
     if replies["n"]:

@@ -38,7 +38,9 @@ def number_named(text: str) -> bool:
 
 
 def every(hookpoint: HookpointRecord) -> str:
-    """The numbers there are, e.g. "0–2,047"."""
+    """The numbers there are, e.g. "0–2,047"; of an import of contexts, the largest known."""
+    if not hookpoint.is_size_known:
+        return f"known up to {hookpoint.n_features - 1:,}"
     return f"0–{hookpoint.n_features - 1:,}"
 
 

@@ -8,10 +8,12 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import ROUND_HALF_UP, Decimal
 
 from dashboard.commands import explain_words
 from dashboard.spans import block, one_line
 from data.records import ExplanationRecord, Score
+from data.results import headline
 
 HUMAN = "human"  # the explainer of what a person wrote
 AXIS = {"detection": (0.4, 1.0), "fuzzing": (0.4, 1.0), "exact": (0.0, 1.0)}
@@ -33,8 +35,8 @@ class Fact:
 
 
 def score_of(explanation: ExplanationRecord, scorer: str) -> Score | None:
-    """The newest score of one scorer, None when it was not run."""
-    return next((s for s in reversed(explanation.scores) if s.scorer == scorer), None)
+    """The headline score of one scorer, None when it was not run."""
+    return headline(explanation.scores).get(scorer)
 
 
 def scorers(explanations: Sequence[ExplanationRecord]) -> list[str]:
@@ -132,9 +134,14 @@ def score_words(score: Score) -> str:
     return ", ".join([named, f"n {compact(score.n)}", *failed, *judge, *preset])
 
 
+def two(value: float) -> str:
+    """Two decimals as a browser rounds them, where tables and charts do: 0.625 -> "0.63"."""
+    return str(Decimal(value).quantize(Decimal("0.01"), ROUND_HALF_UP))
+
+
 def short(value: float) -> str:
     """Two figures without the nought, e.g. 0.41 -> ".41", -0.2 -> "−.20", 1.0 -> "1.0"."""
-    figure = f"{abs(value):.2f}"
+    figure = two(abs(value))
     return "−" * (value < 0) + ("1.0" if figure == "1.00" else figure.removeprefix("0"))
 
 
@@ -152,7 +159,7 @@ def interval(score: Score | None, name: str) -> str:
     grey = " grey" if asked and score.failed / asked > MANY_FAILED else ""
     return (
         f'<div class="ci{grey}" title="{html.escape(_hint(score))}">{head}'
-        f'<b style="color:{COLOUR.get(name, "var(--ink)")}">{score.value:.2f}</b> {_range(score)}'
+        f'<b style="color:{COLOUR.get(name, "var(--ink)")}">{two(score.value)}</b> {_range(score)}'
         f"{_bar(score, name)}{_below(score)}{failed}</div>"
     )
 
@@ -160,7 +167,7 @@ def interval(score: Score | None, name: str) -> str:
 def _range(score: Score) -> str:
     if score.low is None or score.high is None:
         return ""
-    return f'<span class="mut">[{score.low:.2f}, {score.high:.2f}]</span>'
+    return f'<span class="mut">[{two(score.low)}, {two(score.high)}]</span>'
 
 
 def _bar(score: Score, name: str) -> str:
@@ -217,7 +224,7 @@ def _hint(score: Score) -> str:
 
 
 def _two(value: float | None) -> str:
-    return "–" if value is None else f"{value:.2f}"
+    return "–" if value is None else two(value)
 
 
 def compact(n: int) -> str:

@@ -92,6 +92,15 @@ def resume(run: Row) -> list[str] | None:
     return list(run["command"]) if run["command"] else None
 
 
+def in_a_page(words: str) -> str:
+    """A message as a page says it, where there is no command to repeat.
+
+    >>> in_a_page("m does not answer; what was finished is kept; the same command goes on")
+    'm does not answer; what was finished is kept; asking again goes on'
+    """
+    return words.replace("the same command goes on", "asking again goes on")
+
+
 def with_store(words: Sequence[str], store: Path) -> str:
     """A command to copy, naming the store unless it is the default one."""
     extra = [] if store == Path("store").absolute() else ["--store", str(store)]

@@ -12,6 +12,7 @@ from data.catalogue import Row
 from data.records import ExplanationRecord
 
 USUAL = "gloss"  # the preset that goes without saying
+SIDES = ("the left one", "the right one")
 SEED = 0  # of the bootstrap, so that a page says the same thing twice
 
 
@@ -91,26 +92,28 @@ def in_words(scorer: str, found: Comparison, by: str = "") -> str:
         f"{name} {_signed(found.difference)} [{_signed(found.low)}, "
         f"{_signed(found.high)}] (balanced accuracy, left minus right, 95 % bootstrap interval) · "
         f"right only on the left: {found.only_first}, only on the right: {found.only_second}, of "
-        f"{found.n} (McNemar {_p(found.p)}) · {verdict(found)}{left_out}"
+        f"{found.n} (McNemar {_p(found.p)}) · {finding(found, *SIDES)}{left_out}"
     )
 
 
-def verdict(found: Comparison) -> str:
-    """Which one is better; where test and interval do not agree, what each says."""
-    n_discordant = found.only_first + found.only_second
-    excludes_0 = (found.low or 0) > 0 or (found.high or 0) < 0
-    if n_discordant < FEWEST_DISCORDANT:
-        words = (f"not distinguishable: they differ on {n_discordant} items, "
-                 f"{FEWEST_DISCORDANT} are needed")  # fmt: skip
-        return f"{words}, though the interval excludes 0" if excludes_0 else words
-    if found.finding in ("first", "second"):
-        side = "left" if found.finding == "first" else "right"
-        if excludes_0 and ((found.difference or 0) > 0) == (side == "left"):
-            return f"the {side} one is better"
-        reach = "excludes" if excludes_0 else "includes"
-        return f"by the test the {side} one is better, but the interval {reach} 0"
-    return ("the test does not tell them apart, but the interval excludes 0" if excludes_0
-            else "not distinguishable")  # fmt: skip
+def finding(found: Comparison, first: str, second: str) -> str:
+    """Which one is better; where test and interval do not agree, what each says.
+
+    first, second: what the two are called, e.g. "the left one" or "B".
+    """
+    n = found.only_first + found.only_second
+    excludes = (found.low or 0) > 0 or (found.high or 0) < 0
+    if n < FEWEST_DISCORDANT:
+        return f"too few differing contexts to tell ({n}; {FEWEST_DISCORDANT} are needed)"
+    better = {"first": first, "second": second}.get(found.finding)
+    if better and excludes and ((found.difference or 0) > 0) == (better == first):
+        return f"{better} is better"
+    if better:
+        reach = "excludes" if excludes else "includes"
+        return f"by the test {better} is better, but the interval {reach} 0"
+    if excludes:
+        return "the test does not tell them apart, but the interval excludes 0"
+    return "not distinguishable"
 
 
 def _p(value: float) -> str:

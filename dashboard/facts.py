@@ -175,8 +175,8 @@ def identity_of(row: Row, cache: CacheRecord, hookpoint: HookpointRecord) -> lis
         ("subject", f"{row['subject']} · {row['architecture']} · {width} · {row['dtype']}"),
         ("revision", row["revision"] or "a folder, no revision"),
         ("hookpoint", hookpoint.name),
-        ("SAE", f"{hookpoint.sae_source} · {hookpoint.sae_kind} · {hookpoint.n_features:,} "
-                f"features, {hookpoint.n_alive:,} fired"),
+        ("SAE", f"{hookpoint.sae_source} · {hookpoint.sae_kind} · {hookpoint.extent}"
+                + f", {hookpoint.n_alive:,} fired" * hookpoint.is_size_known),
         ("SAE settings", row["sae_settings"] or ""),
         ("SAE sha256", row["weights_sha256"] or ""),
         ("corpus", f"{cache.corpus} · {row['n_documents'] or 0:,} documents"),
@@ -188,7 +188,8 @@ def identity_of(row: Row, cache: CacheRecord, hookpoint: HookpointRecord) -> lis
 def subject_line(cache: CacheRecord, hookpoint: HookpointRecord) -> str:
     """What is being explained, e.g. "org/pythia-70m · gpt_neox.layers.2 · 32,768 topk SAE"."""
     subject = "/".join(cache.subject.rstrip("/").split("/")[-2:])
-    return f"{subject} · {hookpoint.name} · {hookpoint.n_features:,} {hookpoint.sae_kind} SAE"
+    size = f"{hookpoint.n_features:,} " * hookpoint.is_size_known
+    return f"{subject} · {hookpoint.name} · {size}{hookpoint.sae_kind} SAE"
 
 
 def exact_sentence(score: Score) -> str:

@@ -24,6 +24,9 @@ def verdict(found: CacheHealth) -> str:
         problems.append("it is not finished")
     if found.unfinished:
         problems.append(f"{counted(len(found.unfinished), 'runs')} stopped before the end")
+    problems += [
+        f"{one.name}: {one.extent}" for one in found.hookpoints if not one.is_size_known
+    ]  # fmt: skip
     return "; ".join(problems) or "nothing is missing"
 
 
@@ -74,7 +77,9 @@ def hookpoints(found: CacheHealth) -> str:
 
 def _hookpoint(one: HookpointHealth) -> str:
     counts = (one.reasons.get(reason, 0) for reason in REASONS)
-    cells = [f"{one.n_features:,}", *(_share(n, one.n_features) for n in counts),
+    known = [f"{one.n_features:,}", *(_share(n, one.n_features) for n in counts)]
+    unknown = [one.extent, *["unknown"] * len(REASONS)]
+    cells = [*(known if one.is_size_known else unknown),
              _figure(one.fvu, ".3f"), _figure(one.l0, ".1f")]  # fmt: skip
     return f"<tr><th>{one_line(one.name)}</th>{''.join(f'<td>{c}</td>' for c in cells)}</tr>"
 

@@ -62,9 +62,9 @@ class ImportedReader:
             for i, first in enumerate(np.asarray(first_token).tolist())
         ]
 
-    def around(self, tokens: Sequence[int]) -> list[Passage]:
+    def around(self, tokens: Sequence[int]) -> dict[int, Passage]:
         """The contexts that hold some tokens; only a whole cache has checks that list any."""
-        return self._whole.around(tokens) if self._whole is not None else []
+        return self._whole.around(tokens) if self._whole is not None else {}
 
     def _passage(self, first: int, width: Width, marks: frozenset[int]) -> Passage:
         """One row; what lies outside of the context itself is muted."""

@@ -12,6 +12,7 @@ from threading import Event, Lock, Thread
 from time import monotonic
 from typing import Any
 
+from dashboard.commands import in_a_page
 from data.errors import GlossError
 from data.records import Progress
 
@@ -104,7 +105,7 @@ def _run(job: Job, work: Callable[[Job], Any]) -> None:
     try:
         job.result = work(job)
     except GlossError as error:
-        job.error = str(error)
+        job.error = in_a_page(str(error))
     except Exception as error:
         job.error = f"{type(error).__name__}: {error}; this is a defect of Gloss, please report it"
         raise

@@ -11,6 +11,7 @@ from functools import cached_property
 from typing import Concatenate, NamedTuple, ParamSpec, TypeVar
 
 from core.pipeline.workbench import Workbench
+from core.similarity import Together, cofiring
 from dashboard.imported import ImportedReader
 from dashboard.jobs import Jobs
 from dashboard.memory import Ahead, Memory
@@ -57,6 +58,7 @@ class Library:
         self._answers, self._readers = Memory(ANSWERS), Memory(READERS)
         self._records = Memory(RECORDS)
         self._drawn, self._benches = Memory(DRAWN), Memory(BENCHES)
+        self._together = Memory(ANSWERS)
 
     def ask(
         self, query: Callable[Concatenate[Connection, P], T], *args: P.args, **_: P.kwargs
@@ -137,6 +139,16 @@ class Library:
                     lambda: ImportedReader(bench, hookpoint, feature, rows),
                 )
         return self._readers.get(key, lambda: FeatureReader(bench, hookpoint, feature))
+
+    def together(self, place: Place, feature: int) -> Together:
+        """What fires together with a feature, by the activations of an opened cache."""
+        bench, hookpoint = self.workbench(place.cache), place.hookpoint
+
+        def count() -> Together:
+            strongest = bench.files.strongest(hookpoint.hookpoint_id)
+            return cofiring(bench.columns(hookpoint), strongest, feature)
+
+        return self._together.get((bench, hookpoint.hookpoint_id, feature), count)
 
     def drawn(self, place: Place, key: Hashable, draw: Callable[[], str]) -> str:
         """HTML that was drawn lately, kept until something is committed."""

@@ -66,8 +66,8 @@ class Reader(Protocol):
         """One passage for each first token, in their order; marks: offsets to outline, by row."""
         ...
 
-    def around(self, tokens: Sequence[int]) -> list[Passage]:
-        """The contexts that hold some tokens (flat indices), with those outlined, each once."""
+    def around(self, tokens: Sequence[int]) -> dict[int, Passage]:
+        """The contexts that hold some tokens, each once and under the first of its tokens."""
         ...
 
 
@@ -134,18 +134,22 @@ class FeatureReader:
             )
         ]
 
-    def around(self, tokens: Sequence[int]) -> list[Passage]:
+    def around(self, tokens: Sequence[int]) -> dict[int, Passage]:
         """The contexts that hold some tokens (flat indices), with those tokens outlined.
 
-        Contexts come in the order of their first token; one that holds several is given once.
+        Contexts come in the order of the tokens, under the first of those that they hold; one that
+        holds several is given once.
         """
         contexts = self._bench.contexts
         marks: dict[int, set[int]] = {}
+        first: dict[int, int] = {}
         for token in tokens:
             offset = token % contexts.sequence_length % contexts.length
             marks.setdefault(token - offset, set()).add(offset)
+            first.setdefault(token - offset, token)
         outlined = {i: frozenset(offsets) for i, offsets in enumerate(marks.values())}
-        return self.passages(np.array(list(marks), np.int64), Width.CONTEXT, outlined)
+        found = self.passages(np.array(list(marks), np.int64), Width.CONTEXT, outlined)
+        return dict(zip(first.values(), found, strict=True))
 
     def _spans(self, first: np.ndarray, width: Width) -> tuple[np.ndarray, np.ndarray]:
         """First and one past the last flat index to show, within the context's sequence."""

@@ -8,13 +8,15 @@ import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from dashboard.commands import counted, labels, settings_of, spent, took, unit_of
+from dashboard.commands import counted, in_a_page, labels, settings_of, spent, took, unit_of
 from dashboard.spans import block, escape, one_line
+from data import runs
 from data.catalogue import Row
 from data.run_queries import Judged, Made
 
 MARKS = {"running": "▶", "queued": "…", "done": "✓", "interrupted": "‖", "cancelled": "■",
-         "failed": "✕"}  # fmt: skip
+         "failed": "✕",
+         "cancelling": "…"}  # fmt: skip
 UNSET = "–"  # a setting that one of two runs does not have
 
 
@@ -37,16 +39,24 @@ def option(run: Row) -> str:
     return " · ".join(filter(None, words))
 
 
+def state(run: Row) -> str:
+    """The status in a word; a cancelled run is at work until its process ends."""
+    return "cancelling" if runs.is_ending(run) else str(run["status"])
+
+
 def status(run: Row) -> str:
     """The status as a mark and a word: never colour alone."""
-    known = run["status"] if run["status"] in MARKS else "other"
-    return (f'<span class="st st-{known}">{MARKS.get(run["status"], "?")} '
-            f"{escape(str(run['status']))}</span>")  # fmt: skip
+    said = state(run)
+    known = said if said in MARKS else "other"
+    return (f'<span class="st st-{known}">{MARKS.get(said, "?")} '
+            f"{escape(said)}</span>")  # fmt: skip
 
 
 def header(run: Row) -> str:
     """What a run is and how it stands."""
-    error = f'<p class="bad">{escape(run["error"])}</p>' if run["error"] else ""
+    said = run["error"] or ""
+    said = said if run["command"] else in_a_page(said)
+    error = f'<p class="bad">{escape(said)}</p>' if said else ""
     return block(f'<div class="runhead">{status(run)}<b>{one_line(title(run))}</b>'
                  f'<span class="mut">{one_line(labels(run))}</span></div>{error}')  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""Scripts in the browser: the two places where Streamlit's own elements do not do.
+"""Scripts in the browser: the few places where Streamlit's own elements do not do.
 
 A script writes text as text, never as markup, and is registered with the running server once.
 """

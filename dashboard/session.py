@@ -4,23 +4,25 @@ The store's folder comes from the environment. Whatever Gloss raises is shown as
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import wraps
 from pathlib import Path
 from typing import Literal, NoReturn, ParamSpec, TypedDict
 
 import streamlit as st
+from streamlit.runtime.scriptrunner_utils.script_run_context import get_script_run_ctx
 
 from core.pipeline.workbench import Workbench
 from dashboard.cards import capital, sentence
 from dashboard.commands import resume, with_store
 from dashboard.library import Library, Place
-from data.catalogue import Catalogue
-from data.errors import GlossError, StoreTrouble
+from data.catalogue import SOON, Catalogue
+from data.errors import GlossError, StoreBusy, StoreTrouble
 from data.records import CacheRecord, HookpointRecord
 
 P = ParamSpec("P")
-PATIENCE = 12.0  # seconds a page waits for the catalogue; a question in SQL may hold it for 10
+PATIENCE = 12.0  # seconds a page waits for the catalogue
 
 
 class Kept(TypedDict):
@@ -43,12 +45,29 @@ def library() -> Library:
     if not Catalogue.exists(store()):
         say(f"There is no store in {store()} yet; this command makes one to look at:",
             command(["gloss", "demo"]))  # fmt: skip
-    return _library(str(store()))
+    try:
+        return _library(str(store()))
+    except StoreBusy:
+        with waiting():
+            return _library(str(store()), PATIENCE - SOON)
 
 
 @st.cache_resource(max_entries=4, show_spinner=False)
-def _library(path: str) -> Library:
-    return Library(Catalogue(Path(path), patience=PATIENCE))
+def _library(path: str, _first: float = SOON) -> Library:
+    """Open a store; _first: seconds for this once. Nothing is drawn here: it would be kept too."""
+    catalogue = Catalogue(Path(path), patience=_first)
+    catalogue.patience, catalogue.waiting = PATIENCE, waiting
+    return Library(catalogue)
+
+
+@contextmanager
+def waiting() -> Iterator[None]:
+    """Say that another process holds the store, for as long as it does."""
+    if get_script_run_ctx(suppress_warning=True) is None:  # a thread: there is no page to say it on
+        yield
+        return
+    with st.spinner("Waiting for the store, which another process holds …"):
+        yield
 
 
 def workbench(record: CacheRecord) -> Workbench:
@@ -100,6 +119,17 @@ def go_to(place: Place, feature: int) -> None:
     st.query_params.update(
         {"cache": place.cache.name, "feature": address, "explanation": [], "against": []}
     )
+
+
+def share(chosen: Mapping[str, str]) -> None:
+    """Put what a page chose by itself in the address, so that a copy of it shows the same.
+
+    What stands there is kept. One update, so that this is at most one step of the history; in
+    answer to Back the browser replaces its entry, so that Back is never caught.
+    """
+    missing = {name: value for name, value in chosen.items() if not st.query_params.get(name)}
+    if missing:
+        st.query_params.update(missing)
 
 
 def require_finished(found: Place) -> None:

@@ -12,10 +12,10 @@ from enum import StrEnum
 
 import numpy as np
 
-from core.score.statistics import FEWEST_DISCORDANT, Comparison
+from core.score.statistics import Comparison
 from dashboard.cards import interval, made_words, score_of
 from dashboard.charts.deciles import LETTERS
-from dashboard.comparison import by_whom, common_judges, paired
+from dashboard.comparison import by_whom, common_judges, finding, paired
 from dashboard.listing import SILENT_KINDS, Context, asked
 from dashboard.reader import Reader, Width
 from dashboard.spans import (
@@ -179,26 +179,9 @@ def _difference(k: int, what: str, found: Comparison) -> str:
     cells = (
         f"{tag(k)} − {tag(0)} {escape(what)}", f"<b>{_signed(found.difference)}</b>", span,
         f"{LETTERS[k]} {found.only_first}, A {found.only_second}", f"{found.n}{left_out}", p,
-        finding(found, LETTERS[k]),
+        finding(found, LETTERS[k], "A"),
     )  # fmt: skip
     return f"<tr>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"
-
-
-def finding(found: Comparison, letter: str) -> str:
-    """Which one is better, in words; the interval and the test have to agree."""
-    n = found.only_first + found.only_second
-    if n < FEWEST_DISCORDANT:
-        return f"not distinguishable: {n} differ, {FEWEST_DISCORDANT} are needed"
-    better = {"first": letter, "second": "A"}.get(found.finding)
-    excludes = (found.low or 0) > 0 or (found.high or 0) < 0
-    if better and excludes and ((found.difference or 0) > 0) == (better == letter):
-        return f"{better} is better"
-    if better:
-        reach = "excludes" if excludes else "includes"
-        return f"{better} by the test, but the interval {reach} 0"
-    if excludes:
-        return "not distinguishable by the test, though the interval excludes 0"
-    return "not distinguishable"
 
 
 def _signed(value: float | None) -> str:

@@ -245,9 +245,11 @@ order by c.cache_id
 HOOKPOINTS = """
 select h.hookpoint_id, h.cache_id, h.name, h.status, h.n_features, h.n_alive, h.n_activations,
        h.fvu, h.l0,
-       a.source as sae_source, a.kind as sae_kind
+       a.source as sae_source, a.kind as sae_kind,
+       json_extract_string(c.settings, '$.activations') as activations
 from hookpoint h
 join sae a using (sae_id)
+join cache c using (cache_id)
 order by h.hookpoint_id
 """
 
@@ -285,6 +287,7 @@ def _hookpoint(row: Row) -> HookpointRecord:
         fvu=row["fvu"],
         l0=row["l0"],
         status=row["status"],
+        is_size_known=row["activations"] != CONTEXTS_ONLY,
     )
 
 
@@ -339,8 +342,9 @@ def feature_address(record: CacheRecord, address: str) -> tuple[HookpointRecord,
     name, _, index = address.rpartition("/")
     found = hookpoint(record, name) if name else record.hookpoints[0]
     if not index.isdecimal() or int(index) >= found.n_features:
+        known = "has features 0 to" if found.is_size_known else "is known only for some up to"
         raise NotFound(
-            f"no feature '{address}' in cache '{record.name}': {found.name} has features "
-            f"0 to {found.n_features - 1:,}"
+            f"no feature '{address}' in cache '{record.name}': {found.name} {known} "
+            f"{found.n_features - 1:,}"
         )
     return found, int(index)

@@ -13,8 +13,9 @@ import hashlib
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from random import uniform
 from threading import Lock, RLock
@@ -30,6 +31,7 @@ if TYPE_CHECKING:  # a command that only looks needs neither
     import pyarrow as pa
 
 VERSION = 1
+SOON = 0.8  # seconds of waiting for another process that nobody needs to be told of
 FILE = "catalogue.duckdb"
 SCHEMA = Path(__file__).with_name("schema.sql")
 SETTINGS = {
@@ -48,6 +50,7 @@ SEALED = SETTINGS | {
 HOLDER = re.compile(r"\(PID (\d+)\)")
 
 Row = dict[str, Any]
+Waiting = Callable[[], AbstractContextManager[object]]
 
 
 class Connection:
@@ -143,7 +146,8 @@ class Catalogue:
         """
         self.store = Path(store)
         self.path = self.store / FILE
-        self._patience = patience
+        self.patience = patience
+        self.waiting: Waiting = nullcontext  # entered while an opening takes longer than SOON
         self._lock = RLock()
         if not self.path.exists():
             self._create()
@@ -194,10 +198,8 @@ class Catalogue:
             raw = duckdb.connect(draft, config=dict(SETTINGS))
             try:
                 raw.execute(SCHEMA.read_text(encoding="utf-8"))
-                raw.execute(
-                    "insert into schema_version values (?, ?, now()::timestamp)",
-                    [VERSION, schema_sha256()],
-                )
+                raw.execute("insert into schema_version values (?, ?, now()::timestamp)",
+                            [VERSION, schema_sha256()])  # fmt: skip
                 raw.execute("checkpoint")
             finally:
                 raw.close()
@@ -226,9 +228,8 @@ class Catalogue:
 
     def _open(self) -> duckdb.DuckDBPyConnection:
         """Connect, waiting for another process to let go."""
-        return _waited(
-            lambda: duckdb.connect(self.path, config=dict(SETTINGS)), self.path, self._patience
-        )
+        connect = partial(duckdb.connect, self.path, config=dict(SETTINGS))
+        return _waited(connect, self.path, self.patience, self.waiting)
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
@@ -253,26 +254,29 @@ class Catalogue:
 
 
 def _waited(
-    connect: Callable[[], duckdb.DuckDBPyConnection], path: Path, patience: float
-) -> duckdb.DuckDBPyConnection:
+    connect: Callable[[], duckdb.DuckDBPyConnection], path: Path, patience: float,
+    waiting: Waiting = nullcontext,
+) -> duckdb.DuckDBPyConnection:  # fmt: skip
     """Try until no other process holds the file; the pause grows to 80 ms."""
-    give_up, pause = monotonic() + patience, 0.004
-    while True:
-        try:
-            with OPENING:
-                return connect()
-        except duckdb.IOException as error:
-            if "Could not set lock" not in str(error):
-                raise
-            if monotonic() > give_up:
-                raise StoreBusy(_busy(path, patience, str(error))) from error
-            sleep(pause * uniform(0.5, 1.5))
-            pause = min(1.5 * pause, 0.08)
+    begun, pause, told = monotonic(), 0.004, False
+    with ExitStack() as stack:
+        while True:
+            try:
+                with OPENING:
+                    return connect()
+            except duckdb.IOException as error:
+                if "Could not set lock" not in str(error):
+                    raise
+                if monotonic() > begun + patience:
+                    raise StoreBusy(_busy(path, patience, str(error))) from error
+                if not told and (told := monotonic() > begun + SOON):
+                    stack.enter_context(waiting())
+                sleep(pause * uniform(0.5, 1.5))
+                pause = min(1.5 * pause, 0.08)
 
 
 def _busy(path: Path, patience: float, message: str) -> str:
-    holder = HOLDER.search(message)
-    who = f"process {holder.group(1)}" if holder else "another process"
+    who = f"process {held[1]}" if (held := HOLDER.search(message)) else "another process"
     return (
         f"{path} is held by {who} for more than {patience:.0f} s; "
         "wait for it to finish, or stop it, and try again"
@@ -292,8 +296,7 @@ def sealed(path: Path, *, patience: float, seconds: float, megabytes: int) -> It
     on that file, so beside an open catalogue this would undo the lock of a transaction.
     """
     with duckdb.connect(config={**SEALED, "memory_limit": f"{megabytes}MB"}) as raw:
-        quoted = str(path).replace("'", "''")
-        attach = f"attach '{quoted}' as catalogue (read_only)"
+        attach = "attach '" + str(path).replace("'", "''") + "' as catalogue (read_only)"
         try:
             _waited(lambda: raw.execute(attach), path, patience)
         except duckdb.Error as error:

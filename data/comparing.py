@@ -10,7 +10,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from data.catalogue import Connection, Row
-from data.results import HEADLINE
+from data.summaries import HEADLINE, LEADER, STANDING
 
 DECILES = range(1, 11)  # 1 weakest .. 10 strongest
 SILENT_KINDS = ("random", "wrong-mark", "token", "neighbour", "similar")
@@ -92,7 +92,7 @@ join second_scored using (hookpoint, feature, scorer_id)
 join scorer m using (scorer_id)
 where m.name = ?
 group by all
-order by n desc, scorer_id desc
+order by n desc, any_value(m.preset) <> 'gloss', scorer_id
 """
 
 
@@ -100,6 +100,48 @@ def common_judges(con: Connection, first: Wanted, second: Wanted) -> list[Row]:
     """Scorers of the wanted name that scored features under both, the one with most first."""
     asked = [w for side in (first, second) for w in (side.cache, side.explainer_id, side.hookpoint)]
     return con.rows(COMMON, [*asked, first.scorer])
+
+
+PARTNERS = """
+with newest as (
+    select c.name as cache, e.explainer_id, h.name as hookpoint, e.feature,
+           max(e.explanation_id) filter (e.text is not null) as explanation_id
+    from explanation e
+    join hookpoint h using (hookpoint_id)
+    join cache c using (cache_id)
+    where coalesce(h.name = $3, true)
+    group by all
+),
+scored as (
+    select distinct cache, explainer_id, hookpoint, feature, m.name as scorer
+    from newest
+    join score s using (explanation_id)
+    join scorer m using (scorer_id)
+    where s.value is not null and coalesce(m.name = $4, true)
+),
+mine as (select hookpoint, feature, scorer from scored where cache = $1 and explainer_id = $2),
+common as (
+    select cache, explainer_id, scorer, count(*) as n
+    from scored
+    join mine using (hookpoint, feature, scorer)
+    where (cache, explainer_id) <> ($1, $2)
+    group by all
+)
+select cache, explainer_id, max(n) as n
+from common
+group by all
+order by n desc, cache, explainer_id
+"""
+
+
+def partners(
+    con: Connection, cache: str, explainer_id: int, at: str | None, scorer: str | None
+) -> list[Row]:
+    """The other sides that share scored features with this one, and how many; most first.
+
+    at: only this hookpoint, None = all; scorer: by this one, None = by the one with most.
+    """
+    return con.rows(PARTNERS, [cache, explainer_id, at, scorer])
 
 
 def _counts() -> str:
@@ -123,15 +165,24 @@ def _shape() -> str:
 
 SCORES = f"""
 with newest as ({NEWEST}),
+led as (  -- whose scores are an explanation's headline ones
+    select s.explanation_id, {LEADER} as leader
+    from newest
+    join score s using (explanation_id)
+    join scorer m using (scorer_id)
+    group by s.explanation_id
+),
 scored as (
     select n.hookpoint_id, n.feature, n.explanation_id, s.scorer_id, s.value, s.n_judged,
            s.n_failed, from_json(s.detail, '{_shape()}') as d
     from newest n
     join score s using (explanation_id)
     join scorer m using (scorer_id)
+    join led using (explanation_id)
     where m.name = ? and coalesce(s.scorer_id = ?, true)
     qualify row_number() over (
-        partition by n.explanation_id order by m.preset = '{HEADLINE}' desc, s.scorer_id desc
+        partition by n.explanation_id
+        order by m.judge is not distinct from led.leader desc, {STANDING}
     ) = 1
 )
 select n.hookpoint_id, n.feature, coalesce(n.explanation_id, 0) as explanation_id,
@@ -198,19 +249,13 @@ def sides_of_run(con: Connection, run_id: int) -> list[Row]:
     return con.rows(OF_RUN, [run_id])
 
 
-BOTH = f"""
-with newest as ({NEWEST}),
-scored as (
-    select s.explanation_id, m.name, s.value
-    from newest
+PAIRED = """newest
     join score s using (explanation_id)
     join scorer m using (scorer_id)
-    where m.name in ('detection', 'fuzzing')
-    qualify row_number() over (
-        partition by s.explanation_id, m.name
-        order by m.preset = '{HEADLINE}' desc, s.scorer_id desc
-    ) = 1
-)
+    where m.name in ('detection', 'fuzzing')"""
+BOTH = f"""
+with newest as ({NEWEST}),
+scored as ({HEADLINE.format(scores=PAIRED)})
 select any_value(value) filter (name = 'detection') as detection,
        any_value(value) filter (name = 'fuzzing') as fuzzing
 from scored

@@ -20,6 +20,7 @@ from data.summaries import HEADLINE, SCORERS, shown
 
 DENSE, VERY_DENSE = 0.01, 0.1  # share of tokens (methods.md 7.2)
 ONE_TOKEN = 0.9  # share of a feature's firings on its most frequent token
+LOW, APART = 0.7, 0.15  # of the presets: detection below LOW, two scores this far APART
 MANY_FAILED = 0.1  # share of unusable replies above which a score is not ranked (methods 6.2)
 
 
@@ -133,10 +134,10 @@ class Filter:
 
 CONDITIONS = {
     Preset.ALL: "true",
-    Preset.LOW_DETECTION: "s.detection < 0.7",
+    Preset.LOW_DETECTION: f"s.detection < {LOW}",
     Preset.WORST: f"s.detection is not null and s.n_failed <= {MANY_FAILED} * (s.n_judged + "
     "s.n_failed)",
-    Preset.DISAGREE: f"abs(s.detection - s.fuzzing) >= 0.15 and s.n_failed <= {MANY_FAILED} * "
+    Preset.DISAGREE: f"abs(s.detection - s.fuzzing) >= {APART} and s.n_failed <= {MANY_FAILED} * "
     "(s.n_judged + s.n_failed)",
     Preset.UNSCORED: "s.explanation_id is not null and s.detection is null and s.fuzzing is null "
     "and s.n_judged = 0",
@@ -305,10 +306,13 @@ class Question:
 
     def _further(self) -> str:
         scorer = self._bind(self._wanted.further)
-        return HEADLINE.format(
-            scores=f"score s join scorer m using (scorer_id) where m.name = {scorer} "
-            f"and {self._judged()}"
+        every = HEADLINE.format(  # other scorers too: one of them may say whose scores are shown
+            scores=f"""score s join scorer m using (scorer_id) semi join (
+                select explanation_id from score join scorer using (scorer_id)
+                where name = {scorer}
+            ) using (explanation_id) where {self._judged()}"""
         )
+        return f"select * from ({every}) where name = {scorer}"
 
     def _near(self) -> str:
         found = self._wanted.near or ()

@@ -24,7 +24,7 @@ BINS = 25  # of a histogram over 0..1
 # What is shown of a feature: facts, the explanation with its scores, what a person noted.
 COLUMNS = """
     f.feature, s.explanation_id, t.text, {scores},
-    coalesce(s.n_judged, 0) as n_judged, coalesce(s.n_failed, 0) as n_failed,
+    s.judge, coalesce(s.n_judged, 0) as n_judged, coalesce(s.n_failed, 0) as n_failed,
     coalesce(s.n_explanations, 0) as n_explanations,
     f.density, f.max_activation, f.n_active, f.top_token_share, f.reason,
     coalesce(n.bookmark, '') <> '' as bookmarked, nullif(n.label, '') as label
@@ -47,6 +47,7 @@ class Choices(NamedTuple):
     explainers: list[Row]  # explainer_id, name, model, settings; newest first
     runs: list[Row]  # run_id, stage, settings, started_at; newest first
     has_labels: bool
+    has_judges: bool  # the scores shown are of more than one
 
 
 def count(con: Connection, hookpoint_id: int, wanted: Filter) -> int:
@@ -200,6 +201,7 @@ def choices(con: Connection, hookpoint_id: int) -> Choices:
         explainers=con.rows(EXPLAINERS, [hookpoint_id]),
         runs=con.rows(RUNS, [hookpoint_id]),
         has_labels=bool(con.value(LABELS, [hookpoint_id])),
+        has_judges=con.value(JUDGES, [hookpoint_id]) > 1,
     )
 
 
@@ -215,4 +217,5 @@ from run
 where run_id in (select run_id from explanation where hookpoint_id = ?)
 order by run_id desc
 """
+JUDGES = "select count(distinct judge) from feature_summary where hookpoint_id = ?"
 LABELS = "select count(*) from note where hookpoint_id = ? and tag = 'label'"

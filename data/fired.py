@@ -21,14 +21,14 @@ with shown as (
     from feature_summary
     where hookpoint_id = $1 and feature in (select unnest($2))
 ),
-detection as (  -- the preset gloss, else the latest, as everywhere
+detection as (  -- the preset gloss, of equals the first judge's, as everywhere
     select s.explanation_id, s.value, s.low, s.high, s.n_judged, s.n_failed, m.judge
     from score s
     join scorer m using (scorer_id)
     semi join shown using (explanation_id)
     where m.name = 'detection'
     qualify row_number() over (
-        partition by s.explanation_id order by m.preset = 'gloss' desc, s.scorer_id desc
+        partition by s.explanation_id order by m.preset = 'gloss' desc, s.scorer_id
     ) = 1
 )
 select shown.feature, explanation_id, e.text, d.* exclude (explanation_id)

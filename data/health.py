@@ -30,6 +30,8 @@ class HookpointHealth(NamedTuple):
     reasons: dict[str, int]  # features by why they are not treated in full
     fvu: float | None  # None = not measured
     l0: float | None
+    extent: str  # how many features there are, in words
+    is_size_known: bool  # False = an import of contexts only: dead features are unknown
 
 
 class CacheHealth(NamedTuple):
@@ -67,7 +69,7 @@ def health(catalogue: Catalogue, record: CacheRecord) -> CacheHealth:
         has_activations=record.has_activations,
         hookpoints=tuple(
             HookpointHealth(h.name, h.status, h.n_features, reasons.get(h.hookpoint_id, {}),
-                            h.fvu, h.l0)
+                            h.fvu, h.l0, h.extent, h.is_size_known)
             for h in record.hookpoints
         ),
         unfinished=tuple(row["run_id"] for row in unfinished),
@@ -133,7 +135,7 @@ def check(catalogue: Catalogue, cache: str) -> list[Check]:
         return [Check("cache.json", False, str(error))]
     files = CacheFiles(folder, meta)
     return [
-        _same("subject's weights", known["subject"], meta.subject_sha256),
+        _same("subject's weights", _hash(known["subject"]), meta.subject_sha256),
         *_tokenizer(known, meta, files),
         *_tokens(known, meta, files, record),
         *(found for sae in saes for found in _sae(sae, meta, files, record)),
@@ -212,7 +214,7 @@ def identity(con: Connection, cache_id: int) -> list[tuple[str, str]]:
                row["architecture"], row["dtype"]]  # fmt: skip
     facts = [
         ("subject", " · ".join(filter(None, subject))),
-        ("subject's weights", settings.get("subject")),
+        ("subject's weights", _hash(settings.get("subject"))),
         *((f"SAE at {sae['name']}", " · ".join(filter(None, [
             sae["source"], sae["kind"], sae["weights_sha256"]]))) for sae in saes),
         ("corpus", row["spec"] or settings.get("corpus")),
@@ -224,6 +226,12 @@ def identity(con: Connection, cache_id: int) -> list[tuple[str, str]]:
         ("begun", f"{row['created_at']:%-d %B %Y %H:%M} UTC" if row["created_at"] else None),
     ]  # fmt: skip
     return [(name, value or "not known") for name, value in facts]
+
+
+def _hash(text: str | None) -> str | None:
+    """A hash as it is; an import has a name in its place, which says nothing of the weights."""
+    is_hash = text is not None and len(text) == 64 and set(text) <= set("0123456789abcdef")
+    return text if is_hash else None
 
 
 def _sequences(row: Row) -> str | None:

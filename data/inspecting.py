@@ -1,21 +1,22 @@
 """Questions in SQL that a person types, answered without trusting them.
 
-Every question has a process of its own (`python -m data.inspecting`): an empty environment, the
-catalogue attached read-only beside an empty database, settings locked, and by the operating system
-no further open file or socket, no byte written to any file, bounded memory and a deadline. So what
-DuckDB overlooks still meets a wall: it lets SQL read the very file that is attached, for example.
+Every question has a process of its own (`python -m data.inspecting`): an empty environment, a copy
+of the catalogue (`data/snapshots.py`) attached read-only beside an empty database, settings locked,
+and by the operating system no further open file or socket, no byte written to any file, bounded
+memory and a deadline. So what DuckDB overlooks still meets a wall: it lets SQL read the very file
+that is attached, for example. A catalogue too large to be copied is asked itself, for a shorter
+time, as everything else waits meanwhile.
 
 Text stands for what is neither number, truth value nor text; cells and answers are cut at a size.
 """
 
 import faulthandler
 import json
-import os
 import re
 import resource
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from time import monotonic
@@ -23,6 +24,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from data.catalogue import SCHEMA, Catalogue, sealed, too_long
 from data.errors import BadInput, GlossError, StoreBusy, StoreTrouble
+from data.snapshots import environment, is_copied, snapshot
 
 if TYPE_CHECKING:  # the process of a question starts without it
     import pandas as pd
@@ -34,6 +36,8 @@ MEMORY = 512  # megabytes for the work of a question
 HEAP = 3_000_000_000  # bytes of a process, beyond which it gets no more
 PATIENCE = 10.0  # seconds to wait for another process to let go of the catalogue
 LATE = 1  # exit code of a process that did not end in time
+ALONE = 3.0  # seconds for a question that others wait for
+LOOK = 0.2  # seconds between two looks at whether the answer is still wanted
 STARTING = 5.0  # seconds for a process to start and to end
 PLAIN = re.compile(r"u?(tiny|small|big|huge)?int(eger)?|float|double|boolean", re.IGNORECASE)
 KINDS = "select, with, from, values, describe, show or summarize"
@@ -55,16 +59,37 @@ class ColumnFacts(NamedTuple):
     comment: str  # "" = its name says it
 
 
-def query(catalogue: Catalogue, sql: str, limit: int = 1000, seconds: float = 10) -> Answer:
-    """Answer one question that only reads; limit: rows, seconds: from its start to its end."""
+def nothing() -> None:
+    """Go on waiting."""
+
+
+def seconds_for(catalogue: Catalogue, seconds: float) -> float:
+    """How long a question may take, of the seconds that were asked for."""
+    return seconds if is_copied(catalogue) else min(seconds, ALONE)
+
+
+def query(
+    catalogue: Catalogue,
+    sql: str,
+    limit: int = 1000,
+    seconds: float = 10,
+    waiting: Callable[[], None] = nothing,
+) -> Answer:
+    """Answer one question that only reads; limit: rows, seconds: from its start to its end.
+
+    waiting: called a few times a second; what it raises ends the question.
+    """
     if not sql.strip():
         raise BadInput("there is no question: write one, e.g. select count(*) from explanation")
     if len(sql) > LONGEST:
         raise BadInput(f"the question has {len(sql):,} characters; {LONGEST:,} are allowed")
     began = monotonic()
-    asked = {"path": str(catalogue.path.absolute()), "sql": sql, "limit": limit,
-             "seconds": seconds, "patience": PATIENCE}  # fmt: skip
-    found = _answered(asked, seconds)
+    copied = snapshot(catalogue, PATIENCE)  # goes when nobody names it any more
+    path = copied.path if copied else catalogue.path.absolute()
+    seconds = seconds if copied else min(seconds, ALONE)
+    asked = {"path": str(path), "sql": sql, "limit": limit, "seconds": seconds,
+             "patience": PATIENCE}  # fmt: skip
+    found = _answered(asked, seconds, waiting)
     if found.get("error") is not None:
         raise {"busy": StoreBusy, "trouble": StoreTrouble}.get(found["kind"], BadInput)(
             found["error"])  # fmt: skip
@@ -72,22 +97,18 @@ def query(catalogue: Catalogue, sql: str, limit: int = 1000, seconds: float = 10
     return Answer(_frame(found["names"], rows[:limit]), len(rows) > limit, monotonic() - began)
 
 
-def _answered(asked: dict[str, Any], seconds: float) -> dict[str, Any]:
+def _answered(asked: dict[str, Any], seconds: float, waiting: Callable[[], None]) -> dict[str, Any]:
     """Ask in a process of its own; one that does not end in time is ended."""
     process = subprocess.Popen(
         [sys.executable, "-P", "-m", "data.inspecting"],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-        env=_environment(), start_new_session=True,
+        env=environment(), start_new_session=True,
     )  # fmt: skip
-    try:
-        out, _ = process.communicate(
-            json.dumps(asked).encode(), timeout=PATIENCE + seconds + STARTING
-        )
-    except subprocess.TimeoutExpired:
-        raise BadInput(too_long(seconds)) from None
-    finally:
-        process.kill()
-        process.wait()
+    with process:
+        try:
+            out = _awaited(process, json.dumps(asked).encode(), seconds, waiting)
+        finally:
+            process.kill()
     if process.returncode == LATE:
         raise BadInput(too_long(seconds))
     try:
@@ -98,10 +119,17 @@ def _answered(asked: dict[str, Any], seconds: float) -> dict[str, Any]:
         ) from None
 
 
-def _environment() -> dict[str, str]:
-    """What Python needs to start, and nothing that somebody set for another purpose."""
-    kept = {name: os.environ[name] for name in ("PYTHONPATH", "PYTHONHOME") if name in os.environ}
-    return kept | {"OPENBLAS_NUM_THREADS": "1", "LC_ALL": "C.UTF-8", "TZ": "UTC"}
+def _awaited(
+    process: "subprocess.Popen[bytes]", asked: bytes, seconds: float, waiting: Callable[[], None]
+) -> bytes:
+    given: bytes | None = asked
+    give_up = monotonic() + PATIENCE + seconds + STARTING
+    while monotonic() < give_up:
+        with suppress(subprocess.TimeoutExpired):
+            return process.communicate(given, timeout=LOOK)[0]
+        given = None  # it is on its way
+        waiting()
+    raise BadInput(too_long(seconds))
 
 
 def _frame(names: list[str], rows: list[list[Any]]) -> "pd.DataFrame":

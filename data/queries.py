@@ -37,6 +37,18 @@ order by measure, rank
 """
 
 
+def shown_texts(con: Connection, hookpoint_id: int, features: tuple[int, ...]) -> dict[int, str]:
+    """The explanations shown for some features; one without any is left out."""
+    found = con.rows(
+        """select s.feature, e.text
+        from feature_summary s
+        join explanation e using (explanation_id)
+        where s.hookpoint_id = $1 and s.feature in (select unnest($2::bigint[]))""",
+        [hookpoint_id, list(features)],
+    )
+    return {row["feature"]: row["text"] for row in found}
+
+
 def live_features(con: Connection, hookpoint_id: int) -> list[int]:
     """Numbers of the features that fired, ascending."""
     found = con.frame(

@@ -51,6 +51,14 @@ class HookpointRecord:
     fvu: float | None  # variance left unexplained on the first sequences; None = not measured
     l0: float | None  # active features a token there, mean
     status: str  # "running" or "done"
+    is_size_known: bool = True  # False = n_features is only one more than the largest number met
+
+    @property
+    def extent(self) -> str:
+        """How many features there are, in words; an import of contexts cannot say."""
+        if self.is_size_known:
+            return f"{self.n_features:,} features"
+        return f"{self.n_alive:,} features known; size of the SAE and dead features unknown"
 
 
 @dataclass(frozen=True, slots=True)

@@ -103,16 +103,26 @@ def verdicts(con: Connection, hookpoint_id: int, feature: int) -> list[Row]:
     return con.rows(VERDICTS, [hookpoint_id, feature])
 
 
-def headline(scores: Iterable[Score]) -> dict[str, Score]:
-    """The score of each scorer that stands for it: the latest of preset `gloss`, else the latest.
+def standing(score: Score) -> tuple[bool, int]:
+    """Which of a scorer's scores comes first: preset `gloss`, of equals the first judge's."""
+    return score.preset != HEADLINE, score.scorer_id or 0
 
+
+LEADING = {"detection": 0, "fuzzing": 1, "exact": 3}  # whose judge counts; any other scorer: 2
+
+
+def headline(scores: Iterable[Score]) -> dict[str, Score]:
+    """The score of each scorer that stands for it, of one judge where that is possible.
+
+    The judge is the one of the first detection (see `standing`), else of the first fuzzing, else
+    of any. Of each scorer that judge's first score stands; only where it has none, another's.
     Scores of different presets or judges are never averaged or mixed; the others stay beside it.
     """
-    chosen: dict[str, Score] = {}
-    for score in scores:  # oldest first
-        known = chosen.get(score.scorer)
-        if known is None or score.preset == HEADLINE or known.preset != HEADLINE:
-            chosen[score.scorer] = score
+    known = list(scores)
+    led = min(known, key=lambda one: (LEADING.get(one.scorer, 2), *standing(one)), default=None)
+    chosen: dict[str, Score] = dict.fromkeys(score.scorer for score in known)  # in this order
+    for score in sorted(known, key=lambda one: (led and one.judge != led.judge, *standing(one))):
+        chosen[score.scorer] = chosen[score.scorer] or score
     return chosen
 
 
@@ -237,3 +247,18 @@ def live_feature(con: Connection, hookpoint_id: int, rank: int) -> int | None:
     """
     row = con.row(LIVE, [hookpoint_id, rank])
     return None if row is None else row["feature"]
+
+
+BESIDE = """
+select coalesce(max(feature) filter (feature < $2), max(feature)) as before,
+       coalesce(min(feature) filter (feature > $2), min(feature)) as after
+from feature
+where hookpoint_id = $1 and coalesce(n_active, 1) > 0
+"""
+
+
+def beside(con: Connection, hookpoint_id: int, feature: int) -> tuple[int, int]:
+    """The features that fired before and after this one, round the ends; itself without others."""
+    row = con.row(BESIDE, [hookpoint_id, feature]) or {"before": None, "after": None}
+    before, after = (feature if n is None else n for n in (row["before"], row["after"]))
+    return before, after

@@ -94,6 +94,30 @@ def stopped(con: Connection, most: int = 50) -> list[Row]:
     )
 
 
+def unfinished_cancelled(con: Connection) -> list[Row]:
+    """Runs that were asked to stop and that nobody has closed."""
+    return con.rows(
+        f"{RUN} where r.status = 'cancelled' and r.finished_at is null order by r.run_id"
+    )
+
+
+def standing(con: Connection) -> list[Row]:
+    """What changes when a run begins or ends."""
+    return con.rows(
+        "select status, count(*) as n, max(run_id) as newest, count(finished_at) as closed "
+        "from run group by status order by status"
+    )
+
+
+def goes_on(con: Connection, run_id: int) -> Row | None:
+    """The newest later run that does the same as this one."""
+    return con.row(
+        f"{RUN} join run mine on mine.run_id = ? where r.settings_hash = mine.settings_hash "
+        "and r.run_id > mine.run_id order by r.run_id desc limit 1",
+        [run_id],
+    )
+
+
 def run(con: Connection, run_id: int) -> Row | None:
     """One run."""
     return con.row(f"{RUN} where r.run_id = ?", [run_id])

@@ -126,6 +126,17 @@ def cancel(catalogue: Catalogue, run_id: int) -> None:
         )
 
 
+def is_ending(run: Row) -> bool:
+    """Whether a run is cancelled and its process, of this machine, has still to end it."""
+    return (
+        run["status"] == "cancelled"
+        and run["finished_at"] is None
+        and run["pid"] is not None
+        and run["host"] == socket.gethostname()
+        and is_alive(run["pid"])
+    )
+
+
 def mark_interrupted(catalogue: Catalogue) -> None:
     """Turn "running" into "interrupted" where the process is gone."""
     with catalogue.reading() as con:

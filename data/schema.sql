@@ -337,19 +337,20 @@ create table saved (
 create table feature_summary (       -- derived: what the table of features sorts and filters by
     hookpoint_id uinteger,
     feature uinteger,
-    explanation_id ubigint,          -- shown for it: usable, the best by detection, of equals the newest
+    explanation_id ubigint,          -- shown for it: usable, by the first judge, the best by detection, of equals the newest
     n_explanations uinteger,         -- usable ones
-    detection float,                 -- headline scores of the shown one with their 95 % intervals
-    detection_low float,
-    detection_high float,
-    fuzzing float,
-    fuzzing_low float,
-    fuzzing_high float,
-    exact float,
-    exact_low float,
-    exact_high float,
+    detection double,                -- headline scores of the shown one with their 95 % intervals
+    detection_low double,
+    detection_high double,
+    fuzzing double,
+    fuzzing_low double,
+    fuzzing_high double,
+    exact double,
+    exact_low double,
+    exact_high double,
     n_judged uinteger,               -- usable verdicts of the shown one, the exact check left out
-    n_failed uinteger
+    n_failed uinteger,
+    judge varchar                    -- of the detection, else of the fuzzing; null = not scored
 );
 
 create table import_report (

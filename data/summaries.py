@@ -11,39 +11,60 @@ import pyarrow as pa
 
 from data.catalogue import Connection
 
-# One score a scorer: the preset gloss, else the latest (as data.results.headline).
-# {scores}: what follows "from", with columns of score as s and of scorer as m.
-HEADLINE = """
-select s.explanation_id, m.name, s.value, s.low, s.high, s.n_judged, s.n_failed
-from {scores}
+# Which score comes first: the preset gloss, then the first judge (as data.results.standing).
+STANDING = "((m.preset <> 'gloss')::bigint << 32) + s.scorer_id"
+# An explanation's judge is that of its first detection, else of the first of the next.
+LEADER = f"""arg_min(m.judge, (case m.name when 'detection' then 0 when 'fuzzing' then 1
+             when 'exact' then 3 else 2 end::bigint << 33) + {STANDING})"""
+# One score a scorer, by the explanation's judge where that one scored (data.results.headline).
+# {scores}: what follows "from", with columns of score as s and of scorer as m. Joined to their
+# judge by a grouping, because a second window takes twice as long over a million features.
+HEADLINE = f"""
+select said.*
+from (
+    select s.explanation_id, m.name, m.judge, s.value, s.low, s.high, s.n_judged, s.n_failed,
+           {STANDING} as standing
+    from {{scores}}
+) said
+join (
+    select s.explanation_id, {LEADER} as leader
+    from {{scores}}
+    group by s.explanation_id
+) led using (explanation_id)
 qualify row_number() over (
-    partition by s.explanation_id, m.name
-    order by m.preset = 'gloss' desc, s.scorer_id desc
+    partition by explanation_id, name
+    order by judge is not distinct from leader desc, standing
 ) = 1
 """
-# The explanation shown for a feature is the best by detection, of equals the newest.
+# Shown for a feature: by the first judge before others, so that no score is weighed against one of
+# another judge or preset; of these the best by detection, of equals the newest.
 # {candidates}: usable explanations (feature, explanation_id); {headline}: their scores, as above.
 SHOWN = """
 select c.feature, c.explanation_id,
        (count(*) over (partition by c.feature))::uinteger as n_explanations,
-       h.* exclude (explanation_id, n_judged, n_failed),
-       coalesce(n_judged, 0)::uinteger as n_judged, coalesce(n_failed, 0)::uinteger as n_failed
+       h.* exclude (explanation_id, n_judged, n_failed, judge, standing),
+       coalesce(n_judged, 0)::uinteger as n_judged, coalesce(n_failed, 0)::uinteger as n_failed,
+       judge
 from {candidates} c
 left join (
     select explanation_id,
            {columns},
+           coalesce(any_value(judge) filter (name = 'detection'),
+                    any_value(judge) filter (name = 'fuzzing')) as judge,
+           any_value(standing) filter (name = 'detection') as standing,
            sum(n_judged) filter (name <> 'exact') as n_judged,
            sum(n_failed) filter (name <> 'exact') as n_failed
     from ({headline})
     group by explanation_id
 ) h using (explanation_id)
 qualify row_number() over (
-    partition by c.feature order by detection desc nulls last, c.explanation_id desc
+    partition by c.feature
+    order by standing nulls last, detection desc nulls last, c.explanation_id desc
 ) = 1
 """
 SCORERS = ("detection", "fuzzing", "exact")
 COLUMNS = ",\n           ".join(
-    f"any_value({source}) filter (name = '{scorer}')::float as {scorer}{suffix}"
+    f"any_value({source}) filter (name = '{scorer}')::double as {scorer}{suffix}"
     for scorer in SCORERS
     for source, suffix in (("value", ""), ("low", "_low"), ("high", "_high"))
 )

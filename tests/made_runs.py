@@ -18,9 +18,9 @@ def interrupted(folder, status="interrupted", error=None, command=COMMAND, **set
     return catalogue, record
 
 
-def add(catalogue, record, settings, status="done", error=None, command=()):
+def add(catalogue, record, settings, status="done", error=None, command=(), stage="explain"):
     """One more run; gives its number."""
-    plan = runs.Plan("explain", record.cache_id, record.hookpoints[0].hookpoint_id, None,
+    plan = runs.Plan(stage, record.cache_id, record.hookpoints[0].hookpoint_id, None,
                      settings, command)  # fmt: skip
     run = runs.start_run(catalogue, plan, total=10, done=4)
     if status != "running":

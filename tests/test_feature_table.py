@@ -97,7 +97,7 @@ def test_a_page_beyond_the_last_is_the_last(made):
         ({"explained": Explained.YES, "words": "river"}, [2]),
         ({"scorer": "detection", "score": Span(0.8, None)}, [0]),
         ({"scorer": "detection", "score": Span(None, 0.8)}, [1]),
-        ({"scorer": "exact", "score": Span(0.84, 0.84)}, []),  # 0.84 as a float is not 0.84
+        ({"scorer": "exact", "score": Span(0.84, 0.84)}, [0, 1, 2]),  # as it was scored
         ({"scorer": "exact", "score": Span(0.83, 0.85)}, [0, 1, 2]),
         ({"flags": (Flag.ONE_TOKEN, Flag.VERY_DENSE)}, []),
         ({"preset": Preset.WORST}, [1, 0]),
@@ -193,3 +193,4 @@ def test_choices_name_what_is_in_the_store(made):
     assert [row["explainer_id"] for row in found.explainers] == [2, 1]
     assert [row["run_id"] for row in found.runs] == [2, 1]
     assert not found.has_labels
+    assert not found.has_judges

@@ -4,14 +4,16 @@ import hashlib
 import os
 import subprocess
 import sys
-from time import monotonic
+from concurrent.futures import ThreadPoolExecutor
+from time import monotonic, sleep
 
 import pytest
 from stores import make_store
 
+from data import notes
 from data.catalogue import Catalogue
 from data.errors import BadInput, StoreBusy
-from data.inspecting import query, tables
+from data.inspecting import query, seconds_for, tables
 
 
 @pytest.fixture(scope="module")
@@ -226,6 +228,25 @@ print(n, flush=True)
 """
 
 
+NOTE = """
+import sys
+from pathlib import Path
+from data import notes
+from data.catalogue import Catalogue
+notes.write_note(Catalogue(Path(sys.argv[1])), 1, 1, "label", "x")
+"""
+LEFT = """
+import os, sys
+from pathlib import Path
+from data import notes
+from data.catalogue import Catalogue
+catalogue = Catalogue(Path(sys.argv[1]))
+with catalogue.reading():  # an open connection puts the checkpoint off
+    notes.write_note(catalogue, 1, 1, "label", "x")
+    os._exit(9)
+"""
+
+
 def test_questions_are_answered_while_another_process_writes(tmp_path):
     made = make_store(tmp_path, sequences=60, judged=False)
     with subprocess.Popen([sys.executable, "-c", WRITE, str(tmp_path)], stdout=subprocess.PIPE,
@@ -247,10 +268,81 @@ def test_a_question_waits_for_our_own_transaction_and_does_not_undo_its_lock(mad
     assert "Could not set lock" in held.stderr
 
 
-def test_a_busy_catalogue_is_said(made, monkeypatch):
+def test_a_busy_catalogue_is_said(tmp_path, monkeypatch):
     monkeypatch.setattr("data.inspecting.PATIENCE", 0.2)
-    with made.catalogue.reading(), pytest.raises(StoreBusy, match=f"process {os.getpid()}"):
-        ask(made, "select 1")
+    catalogue = Catalogue(tmp_path)
+    with catalogue.reading(), pytest.raises(StoreBusy, match=f"process {os.getpid()}"):
+        query(catalogue, "select 1")
+
+
+ENDLESS = "select count(*) from range(1000000000000)"
+
+
+def written_while_asked(catalogue, sql, seconds):
+    """Ask in a thread, and write after a second; gives seconds of writing, and of the question."""
+    with ThreadPoolExecutor(1) as pool:
+        began = monotonic()
+        asked = pool.submit(query, catalogue, sql, seconds=seconds)
+        sleep(1)
+        assert not asked.done()
+        writing = monotonic()
+        subprocess.run([sys.executable, "-c", NOTE, str(catalogue.store)], check=True)
+        written = monotonic() - writing
+        assert asked.exception() is not None
+        return written, monotonic() - began
+
+
+def test_a_slow_question_delays_nobody(tmp_path):
+    catalogue = Catalogue(tmp_path)
+    written, asked = written_while_asked(catalogue, ENDLESS, 4)
+    assert written < 2 < asked  # most of it is the start of the process that writes
+    assert query(catalogue, "select count(*) from note").frame.iloc[0, 0] == 1
+
+
+def test_a_catalogue_too_large_to_copy_is_asked_for_a_shorter_time(tmp_path, monkeypatch):
+    catalogue = Catalogue(tmp_path)
+    assert seconds_for(catalogue, 10) == 10
+    monkeypatch.setattr("data.snapshots.LARGEST", 1000)
+    monkeypatch.setattr("data.inspecting.ALONE", 0.3)
+    assert seconds_for(catalogue, 10) == 0.3
+    with pytest.raises(BadInput, match=r"longer than 0\.3 s"):
+        query(catalogue, ENDLESS)
+
+
+def test_one_copy_serves_until_something_is_written_and_is_then_removed(tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "copies"))
+    orphan = tmp_path / "copies" / "gloss-question-4194303-x"
+    orphan.mkdir(parents=True)
+    made = make_store(tmp_path / "store", sequences=60, judged=False)
+    ask(made, "select 1")
+    (first,) = (tmp_path / "copies").iterdir()
+    assert first != orphan
+    assert first.stat().st_mode & 0o077 == 0
+    with made.catalogue.reading():  # nobody is waited for
+        ask(made, "select 2")
+    assert list((tmp_path / "copies").iterdir()) == [first]
+    notes.write_note(made.catalogue, 1, 1, "label", "x")
+    assert ask(made, "select count(*) from note").frame.iloc[0, 0] == 1
+    (second,) = (tmp_path / "copies").iterdir()
+    assert second != first
+
+
+def test_what_a_killed_writer_left_in_the_log_is_seen(tmp_path):
+    made = make_store(tmp_path, sequences=60, judged=False)
+    done = subprocess.run([sys.executable, "-c", LEFT, str(tmp_path)], check=False)
+    assert done.returncode == 9
+    assert (tmp_path / "catalogue.duckdb.wal").exists()
+    assert ask(made, "select count(*) from note").frame.iloc[0, 0] == 1
+
+
+def test_a_question_that_is_not_wanted_any_more_ends(made):
+    def refuse():
+        raise KeyError("unwanted")
+
+    began = monotonic()
+    with pytest.raises(KeyError, match="unwanted"):
+        query(made.catalogue, ENDLESS, waiting=refuse)
+    assert monotonic() - began < 3
 
 
 def test_tables_are_described_as_the_schema_says(made):

@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 from stores import begin, new_explanation
 
-from data import judgements, ledger, results, runs, summaries
+from dashboard.panels import explanations
+from data import comparing, feature_table, judgements, ledger, results, runs, summaries
 from data.catalogue import Catalogue
+from data.feature_filter import Filter, Sort
 from data.items import ItemTable
 from data.records import Score
 
@@ -18,6 +20,9 @@ NAMES = ("detection", "fuzzing", "exact")
 def place(tmp_path):
     catalogue = Catalogue(tmp_path)
     record = begin(catalogue)
+    with catalogue.writing() as con:
+        con.run("insert into feature (hookpoint_id, feature) select ?, unnest(range(10))",
+                [record.hookpoints[0].hookpoint_id])  # fmt: skip
     return catalogue, record.cache_id, record.hookpoints[0].hookpoint_id
 
 
@@ -35,15 +40,15 @@ def explain(place, features, objective, *, usable=True):
     return list(zip(ids, features, strict=True))
 
 
-def judge(place, told, scorer, value, *, preset="gloss", failed=1):
+def judge(place, told, scorer, value, *, preset="gloss", failed=1, by="grammar"):
     """One score with two verdicts behind it."""
     catalogue, cache_id, hookpoint_id = place
-    scorer_id = ledger.method_id(catalogue, "scorer", scorer, "grammar", {"preset": preset})
+    scorer_id = ledger.method_id(catalogue, "scorer", scorer, by, {"preset": preset})
     explanation_id, feature = told
     items = ItemTable(["random"] * 2, np.zeros(2, np.uint8), np.array([0, 32], np.uint64),
                       np.zeros(2, np.float32), [None, None])  # fmt: skip
     low, high = (None, None) if value is None else (value - 0.1, value + 0.1)
-    score = Score(scorer, "balanced_accuracy", value, low, high, None, None, 2, failed, "grammar",
+    score = Score(scorer, "balanced_accuracy", value, low, high, None, None, 2, failed, by,
                   preset, {}, {}, {})  # fmt: skip
     new = judgements.Judgement(explanation_id, feature, scorer_id, scorer, preset, items,
                                np.array([0, 0], np.int8), None, score)  # fmt: skip
@@ -67,27 +72,34 @@ def recomputed(place):
     for feature, found in sorted(by_feature.items()):
         usable = [(e, results.headline(e.scores)) for e in found if e.text is not None]
         if usable:
-            best, scores = max(usable, key=lambda one: (*detection(one[1]), one[0].explanation_id))
+            best, scores = min(usable, key=lambda one: (*detection(one[1]), -one[0].explanation_id))
+            assert explanations.best(found) is best
             row = [place[2], feature, best.explanation_id, len(usable)]
             for name in NAMES:
                 score = scores.get(name)
                 ends = (score.value, score.low, score.high) if score else (None,) * 3
-                row += [None if end is None else round(float(np.float32(end)), 5) for end in ends]
+                row += [None if end is None else round(end, 5) for end in ends]
             asked = [score for name, score in scores.items() if name != "exact"]
-            rows.append((*row, sum(s.n for s in asked), sum(s.failed for s in asked)))
+            who = [scores[name].judge for name in NAMES[:2] if name in scores]
+            rows.append((*row, sum(s.n for s in asked), sum(s.failed for s in asked),
+                         who[0] if who else None))  # fmt: skip
     return rows
 
 
 def detection(scores):
+    """What its detection is worth to an explanation, the least first."""
     found = scores.get("detection")
-    return (False, 0.0) if found is None or found.value is None else (True, found.value)
+    if found is None:
+        return 3, 0, 0.0
+    lost = 2.0 if found.value is None else -found.value
+    return 1 + (found.preset != "gloss"), found.scorer_id, lost
 
 
 @pytest.mark.parametrize("seed", range(2))
 def test_the_rows_equal_a_full_recomputation_after_any_sequence_of_writes(place, seed):
     rng = random.Random(seed)
     told = explain(place, [1, 2, 3], "f1")
-    for step in range(6):
+    for step in range(8):
         match rng.randrange(4):
             case 0:
                 told += explain(place, rng.sample(range(6), 2), f"o{step}")
@@ -96,7 +108,8 @@ def test_the_rows_equal_a_full_recomputation_after_any_sequence_of_writes(place,
             case _:
                 scorer = rng.choice(("detection", "fuzzing", "simulation"))
                 preset = rng.choice(("gloss", "paper"))
-                judge(place, rng.choice(told), scorer, rng.choice((None, 0.5, 0.8)), preset=preset)
+                judge(place, rng.choice(told), scorer, rng.choice((None, 0.5, 0.8)), preset=preset,
+                      by=rng.choice(("grammar", "llama")))  # fmt: skip
         assert stored(place) == recomputed(place)
     before = stored(place)
     with place[0].writing() as con:
@@ -128,3 +141,74 @@ def test_only_the_features_asked_for_are_touched(place):
         con.run("update feature_summary set n_explanations = 9")
         summaries.refresh(con, place[2], [2])
     assert [row[1:4] for row in stored(place)] == [(1, 1, 9), (2, 2, 1)]
+
+
+def test_another_judge_takes_neither_the_headline_nor_the_place_of_the_best(place):
+    """One re-explanation judged by a kinder judge, who also judges the old one."""
+    first, other = explain(place, [4, 5], "f1")
+    judge(place, first, "detection", 0.6)
+    judge(place, other, "detection", 0.7)
+    (again,) = explain(place, [4], "f2")
+    for told in (first, again):
+        judge(place, told, "detection", 0.9, by="llama")
+    assert [(row[2], row[4], row[-1]) for row in stored(place)] == [
+        (first[0], 0.6, "grammar"), (other[0], 0.7, "grammar")]  # fmt: skip
+    assert stored(place) == recomputed(place)
+
+
+def test_the_scores_of_an_explanation_are_of_the_judge_of_its_detection(place):
+    (told,) = explain(place, [4], "f1")
+    judge(place, told, "fuzzing", 0.5, by="llama")
+    judge(place, told, "simulation", 0.2, by="llama")
+    judge(place, told, "detection", 0.6, by="grammar")
+    assert scores(place) == {"detection": ("grammar", 0.6), "fuzzing": ("llama", 0.5),
+                             "exact": ("grammar", 0.8), "simulation": ("llama", 0.2)}  # fmt: skip
+    for scorer, value in (("fuzzing", 0.7), ("simulation", 0.4)):
+        judge(place, told, scorer, value, by="grammar")
+    found = scores(place)
+    assert (found["fuzzing"], found["simulation"]) == (("grammar", 0.7), ("grammar", 0.4))
+    assert stored(place) == recomputed(place)
+    with place[0].reading() as con:
+        wanted = Filter(sort=Sort("simulation"))
+        rows = feature_table.whole(con, place[2], wanted)
+        both = comparing.both_scores(con, "made", 1, None)
+        side = comparing.Wanted("made", 1, "fuzzing", None, None)
+        fuzzing = comparing.scores(con, side)["value"].tolist()
+    assert rows["further"].dropna().tolist() == [0.4]
+    assert both.to_numpy().tolist() == [[0.6, 0.7]]
+    assert fuzzing == [0.7]
+
+
+def scores(place):
+    with place[0].reading() as con:
+        (found,) = results.explanations(con, place[2], 4)[4]
+    return {
+        name: (score.judge, score.value and round(score.value, 1))
+        for name, score in results.headline(found.scores).items()
+    }
+
+
+def test_the_preset_gloss_stands_before_an_earlier_one(place):
+    first, second = explain(place, [4], "f1") + explain(place, [4], "f2")
+    judge(place, first, "detection", 0.9, preset="paper")
+    judge(place, second, "detection", 0.6)
+    assert [row[2] for row in stored(place)] == [second[0]]
+    judge(place, first, "detection", 0.5)
+    assert [row[2:5] for row in stored(place)] == [(second[0], 2, 0.6)]
+
+
+def test_a_hookpoint_with_two_judges_says_so(place):
+    first, second = explain(place, [4, 5], "f1")
+    judge(place, first, "detection", 0.645)
+    assert not choices(place).has_judges
+    judge(place, second, "detection", 0.7, by="llama")
+    assert choices(place).has_judges
+    with place[0].reading() as con:
+        rows = feature_table.whole(con, place[2], Filter())
+        assert con.value("select detection from feature_summary where feature = 4") == 0.645
+    assert rows["judge"].dropna().tolist() == ["grammar", "llama"]
+
+
+def choices(place):
+    with place[0].reading() as con:
+        return feature_table.choices(con, place[2])

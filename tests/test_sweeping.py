@@ -13,7 +13,7 @@ from core.grammar.settings import Settings
 from core.llm.settings import EndpointSettings
 from core.pipeline.scorers import Means
 from core.pipeline.sweep_plan import plan_sweep
-from core.pipeline.sweep_results import address, results
+from core.pipeline.sweep_results import results, side_by_side
 from core.pipeline.sweep_words import explainers_of
 from core.pipeline.sweeping import SweepRequest, sweep_stage
 from core.pipeline.variations import variations
@@ -61,7 +61,7 @@ def test_a_sweep_explains_and_scores_every_setting_and_does_nothing_twice(fresh_
     found = results(catalogue, SWEEP)
     assert [one.differs for one in found] == [{"objective": "f1"}, {"objective": "f0.5"}]
     assert all(one.scores["detection"].n for one in found)
-    assert address("small", found) == "/compare?mode=figures&cache=small&settings=1,2"
+    assert side_by_side("small", found) == "side by side: gloss compare small:1 small:2"
     command = ["gloss", "sweep", "small", "--vary", "objective=f1,f0.5,mdl", "--features=0-5"]
     assert explainers_of(catalogue, command) == [1, 2]
 
@@ -130,6 +130,21 @@ def gloss(*words):
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
+def test_time_is_told_from_runs_of_the_same_kind_only(fresh_store):
+    catalogue = Catalogue(fresh_store)
+    plan = plan_sweep(catalogue, SWEEP)
+    assert plan.seconds is None
+    assert "some minutes" in plan.in_all()
+    list(sweep_stage(catalogue, SWEEP))
+    with catalogue.writing() as con:
+        con.run("update run set finished_at = started_at + interval 6 seconds")
+    more = replace(SWEEP, features="6-11")
+    # 6 features and 6 scores in 6 s each, twice: 12 of either at 1 a second.
+    assert plan_sweep(catalogue, more).seconds == pytest.approx(24)
+    few = replace(more, settings=variations(["grammar"], ["examples=20"]))
+    assert plan_sweep(catalogue, few).seconds is None
+
+
 def test_the_command_prints_a_line_or_an_object_a_setting(fresh_store):
     words = ["small", "--features", "0-3", "--vary", "families=token", "--store", str(fresh_store)]
     planned = gloss(*words, "--dry-run", "--json")
@@ -138,6 +153,6 @@ def test_the_command_prints_a_line_or_an_object_a_setting(fresh_store):
     (one,) = [json.loads(line) for line in done.stdout.splitlines()]
     assert (one["explainer"], one["settings"]["families"]) == ("grammar", "token")
     assert set(one["scores"]) >= {"exact"}
-    assert gloss(*words).stdout.splitlines()[-1].startswith("side by side: /compare?mode=figures")
+    assert gloss(*words).stdout.splitlines()[-1].startswith("as small:1, on the page Compare")
     wrong = gloss("small", "--vary", "foo=1", "--store", str(fresh_store))
     assert (wrong.returncode, wrong.stderr.count("\n")) == (1, 1)

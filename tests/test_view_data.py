@@ -120,6 +120,25 @@ def test_a_refused_question_is_one_sentence_and_the_old_answer_goes(monkeypatch,
     assert "Table with name nowhere does not exist." in html_of(app)
 
 
+def test_an_answer_goes_when_another_question_is_chosen(monkeypatch, made):
+    app = open_data(monkeypatch, made.folder, part="SQL")
+    run_sql(app, "select 1 as a")
+    assert len(app.dataframe) == 1
+    app.selectbox(key="sql.chosen").set_value(next(iter(ready_queries.READY))).run()
+    assert len(app.dataframe) == 0
+    run_sql(app, "select nope from run")
+    app.selectbox(key="sql.chosen").set_value(list(ready_queries.READY)[1]).run()
+    assert "nope" not in html_of(app)
+
+
+def test_a_catalogue_too_large_to_copy_has_a_shorter_limit_that_is_said(monkeypatch, made):
+    app = open_data(monkeypatch, made.folder, part="SQL")
+    assert any("10 seconds" in caption.value for caption in app.caption)
+    monkeypatch.setattr("data.snapshots.LARGEST", 1000)
+    app.run()
+    assert any("3 seconds" in c.value and "too large" in c.value for c in app.caption)
+
+
 def test_hostile_answers_and_questions_are_text(monkeypatch, made):
     app = open_data(monkeypatch, made.folder, part="SQL")
     run_sql(app, f"select '{HOSTILE}' as \"{HOSTILE}\"")

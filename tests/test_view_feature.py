@@ -1,16 +1,20 @@
 """The page of one feature, driven by AppTest: what is pinned, filtered, noted, opened."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from stores import HOOKPOINT, make_store
 from streamlit.testing.v1 import AppTest
 
 from dashboard import session
 from dashboard.library import Place
-from dashboard.panels import header
+from dashboard.panels import header, more
+from data.cachefiles import CacheFiles
 from data.notes import write_note
+from data.strongest import write_strongest
 
 APP = str(Path(__file__).parents[1] / "dashboard" / "app.py")
 PATIENCE = 30  # seconds; the first run imports everything
@@ -60,6 +64,13 @@ def test_a_pinned_explanation_stays_while_another_one_is_shown(opened):
     button(app, "Unpin #1").click().run()
     assert "against" not in app.query_params
     assert 'class="fx pinned"' not in html_of(app)
+
+
+def test_the_key_of_pin_says_why_it_does_nothing(opened):
+    app = opened(feature="2")
+    button(app, "Pin").click().run()
+    assert "one explanation" in app.toast[0].value
+    assert "against" not in app.query_params
 
 
 def test_the_next_feature_leaves_the_explanations_and_keeps_the_view(opened):
@@ -141,6 +152,14 @@ def test_label_and_remark_are_kept_and_hostile_ones_are_only_text(opened):
     assert app.text_area(key="notes.remark").value == "seen"
 
 
+def test_a_long_label_is_cut_and_said_to_be(opened):
+    app = opened(feature="10")
+    app.text_input(key="notes.label").set_value("day " * 20)
+    button(app, "Keep").click().run()
+    assert app.toast[0].value == "The label was cut to 60 characters."
+    assert app.text_input(key="notes.label").value == ("day " * 15).strip()
+
+
 def test_a_note_of_somebody_else_fills_the_field(opened, made):
     app = opened(feature="9")
     write_note(made.catalogue, made.hookpoint_id, 9, "label", "theirs")
@@ -168,6 +187,60 @@ def test_a_neighbour_is_a_button_that_goes_there(opened):
     assert found[0].label == r"0.61 · #1 · Fires on \<b\>markup\</b\> \& \$x\$"
     found[0].click().run()
     assert "<p id=mark hidden>1</p>" in html_of(app)
+
+
+def neighbours_of(opened, **query):
+    app = opened(**query)
+    app.session_state["more.Neighbours"] = True
+    app.run()
+    assert not app.exception
+    return app, [b.label for b in app.button if b.key and b.key.startswith("near.co-firing")]
+
+
+def without_cofiring(folder):
+    made = make_store(folder, sequences=60)
+    with made.catalogue.writing() as con:
+        con.run("delete from neighbour where measure = 'co-firing'")
+    return made
+
+
+def test_what_fires_together_is_counted_when_it_is_not_stored(opened, tmp_path):
+    made = without_cofiring(tmp_path)
+    files = CacheFiles.open(tmp_path / made.cache.folder)
+    columns, n = files.columns(made.hookpoint_id), files.meta.n_tokens
+    monday = columns.slice(0).token
+    both = monday[: len(monday) // 2]  # half of the firings of 0, with a feature of its own
+    write_strongest(files.hookpoint_folder(made.hookpoint_id), 0, token=np.repeat(both, 2),
+                    feature=np.tile([0, 1], len(both)), activation=np.ones(2 * len(both), "<f2"),
+                    n_tokens=n, k=4, n_features=16)  # fmt: skip
+    app, found = neighbours_of(opened, store=tmp_path, feature="0")
+    counts = columns.counts()
+    value = len(both) / (counts[0] + counts[1] - len(both))
+    assert found == [rf"{value:.2f} · #1 · Fires on \<b\>markup\</b\> \& \$x\$"]
+    assert "among the 4 strongest features of each token" in html_of(app)
+    app.button(key="near.co-firing.1").click().run()
+    assert "<p id=mark hidden>1</p>" in html_of(app)
+
+
+def test_without_activations_nothing_says_what_fires_together(opened, tmp_path):
+    made = without_cofiring(tmp_path)
+    place = Place(replace(made.cache, has_activations=False), made.cache.hookpoints[0])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(session, "place", lambda: place)
+        app, found = neighbours_of(opened, store=tmp_path, feature="0")
+    assert found == []
+    assert "imported without activations" in html_of(app)
+
+
+def test_mistakes_stand_with_what_they_are_ordered_by(opened):
+    """Missed activations, and what the rules predict where nothing fires."""
+
+    class Around:
+        def around(self, tokens):
+            return {token: token for token in tokens if token != 6}  # 6 is in the context of 5
+
+    rows = more.listed_rows(Around(), [(5, 9.5), (6, 8.0), (40, 7.25)], "missed")
+    assert [(row.passage, row.peak) for row in rows] == [(5, 9.5), (40, 7.25)]
 
 
 @pytest.mark.parametrize("show", ["Strongest", "All deciles", "Non-activating", "Train"])

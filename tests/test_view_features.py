@@ -5,7 +5,7 @@ import json
 
 import pandas as pd
 import pytest
-from stores import make_store
+from stores import HOOKPOINT, make_store
 from test_views import html_of, open_page
 from word_encoder import WordEncoder
 
@@ -54,6 +54,27 @@ def test_scores_stand_beside_their_intervals(monkeypatch, made):
 )  # fmt: skip
 def test_the_address_holds_the_filter(monkeypatch, made, query, expected):
     assert listed(open_page(monkeypatch, made.folder, **query)) == expected
+
+
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        ({"preset": "Low detection"}, "Detection below 0.70; lowest first."),
+        ({"preset": "Most disagreement", "sort": "by index"},
+         "Detection and fuzzing differ by 0.15 or more; features with over 10 % failed verdicts "
+         "are left out."),
+        ({"preset": "Worst explained"}, "lowest upper end of the detection interval first."),
+    ],
+)  # fmt: skip
+def test_the_chosen_preset_says_what_it_means(monkeypatch, made, query, said):
+    assert said in html_of(open_page(monkeypatch, made.folder, **query))
+
+
+def test_what_nothing_here_reads_leaves_the_address(monkeypatch, made):
+    asked = {"feature": f"{HOOKPOINT}/3", "judge": "nobody", "flags": "?", "sort": "by index"}
+    app = open_page(monkeypatch, made.folder, **asked)
+    assert not {"feature", "judge", "flags"} & set(app.query_params)
+    assert len(listed(app)) == 16
 
 
 def test_an_active_filter_is_a_word_that_can_be_taken_away(monkeypatch, made):
@@ -116,6 +137,8 @@ def test_the_chart_is_one_figure_and_a_point_opens_its_feature(monkeypatch, made
     titles = " ".join(note["text"] for note in figure["layout"]["annotations"])
     assert "n = 2 features with both" in titles
     assert "16 features" in html_of(app)
+    files = [button.proto.label for button in app.get("download_button")]
+    assert files == ["CSV of the chart", "CSV of the features", "Parquet of the features"]
     app.session_state["scores"] = {"selection": {"points": [{"customdata": 1}], "box": [],
                                    "lasso": [], "point_indices": []}}  # fmt: skip
     app.run()
@@ -133,6 +156,18 @@ def test_bookmarks_and_labels_are_shown(monkeypatch, tmp_path):
     notes.write_note(made.catalogue, made.hookpoint_id, 1, "bookmark", notes.SET)
     app = open_page(monkeypatch, tmp_path, marked="bookmarked")
     assert app.dataframe[0].value[["★", "Label"]].to_numpy().tolist() == [["★", "<b>[202E]"]]
+
+
+def test_a_table_by_several_judges_names_them(made):
+    with made.catalogue.reading() as con:
+        rows = feature_table.features(con, made.hookpoint_id, Filter()).rows
+    one = features_table.readable(rows, Filter(), has_labels=False)
+    assert "Judge" not in one.columns
+    elsewhere = features_table.readable(rows, Filter(), has_labels=False, has_judges=True)
+    assert elsewhere["Judge"].tolist()[:3] == ["grammar", "grammar", ""]
+    rows.loc[1, "judge"] = "\u202ellama"
+    both = features_table.readable(rows, Filter(), has_labels=False)
+    assert both["Judge"].tolist()[:3] == ["grammar", "[202E]llama", ""]
 
 
 def test_files_hold_every_row_that_passes(made):

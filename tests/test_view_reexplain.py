@@ -1,6 +1,7 @@
 """The drawer and the dialog of the Feature page, offline and with a scripted endpoint."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 from time import monotonic, sleep
@@ -8,14 +9,14 @@ from time import monotonic, sleep
 import pytest
 from answering import by_text
 from scripted_server import Faults, serving
-from stores import make_store
+from stores import make_store, new_explanation
 from streamlit.testing.v1 import AppTest
 
 from core.explain.settings import ExplainerSettings
 from core.llm.settings import EndpointSettings
 from core.pipeline.ask import Ask, as_preset
 from core.pipeline.scorers import Means
-from data import notes, runs
+from data import ledger, notes, runs
 from data.catalogue import Catalogue
 
 APP = str(Path(__file__).parent.parent / "dashboard" / "app.py")
@@ -111,6 +112,7 @@ def test_a_model_explains_and_the_estimate_is_shown_before(monkeypatch, store):
     with serving(by_text) as server:
         with_model(app, server.base_url)
         assert "Asks test-model" in html_of(app)
+        assert re.search(r"1 \+ \d+ calls · ~[\d,]+k? tokens in · price unknown", html_of(app))
         app.session_state["reexplain.forecast"] = True
         app.run()
         shown = next(code.value for code in app.code if "[system]" in code.value)
@@ -126,6 +128,38 @@ def test_a_model_explains_and_the_estimate_is_shown_before(monkeypatch, store):
     with_model(app, server.base_url)
     assert "Already asked: explanation #" in html_of(app)
     assert not [b for b in app.button if b.label == "Start"]
+
+
+def test_the_drawer_opens_with_the_settings_of_the_explanation_shown(monkeypatch, store):
+    asked = ExplainerSettings("logits", examples=12, sampling="top", temperature=0.5)
+    catalogue = Catalogue(store)
+    with catalogue.reading() as con:
+        hookpoint = con.value("select min(hookpoint_id) from explanation")
+        run = con.value("select min(run_id) from explanation")
+    explainer = ledger.method_id(catalogue, "explainer", "logits", "m1", asked.recorded())
+    exact = ledger.method_id(catalogue, "scorer", "exact", "grammar", {"preset": "exact"})
+    ledger.write_explanations(catalogue, hookpoint, explainer, exact, run,
+                              [new_explanation(6, "Fires on <b>")])  # fmt: skip
+    app = open_drawer(monkeypatch, store)
+    assert app.selectbox(key="reexplain.explainer").value == "logits"
+    assert app.text_input(key="reexplain.model.model").value == "m1"
+    assert app.number_input(key="reexplain.asking.examples").value == 12
+    assert app.slider(key="reexplain.asking.temperature").value == 0.5
+
+
+def test_switches_choose_the_explainer_and_refuse_what_none_shows(monkeypatch, store):
+    app = open_drawer(monkeypatch, store)
+    assert not app.checkbox
+    app.selectbox(key="reexplain.explainer").set_value("plain").run()
+    app.checkbox(key="reexplain.explainer.shows.logits").check().run()
+    assert app.selectbox(key="reexplain.explainer").value == "logits"
+    assert app.checkbox(key="reexplain.explainer.shows.activations").value
+    assert app.checkbox(key="reexplain.explainer.shows.chain of thought").disabled
+    assert "logits together with chain of thought: switch logits off first" in html_of(app)
+    app.checkbox(key="reexplain.explainer.shows.logits").uncheck().run()
+    assert app.selectbox(key="reexplain.explainer").value == "activations"
+    app.selectbox(key="reexplain.explainer").set_value("debate").run()
+    assert all(box.disabled for box in app.checkbox)
 
 
 def test_a_missing_key_is_named_and_nothing_can_be_started(monkeypatch, store):

@@ -1,16 +1,20 @@
 """The page of runs, driven by AppTest."""
 
 import os
+import shutil
+from dataclasses import asdict
 from datetime import UTC, datetime
 
 import pytest
 from made_runs import COMMAND, add, failed_explanations, interrupted, many
-from stores import begin, make_store
+from stores import HOOKPOINT, begin, make_store
 from test_views import html_of, open_page
 
 from core import launching
+from core.explain.settings import ExplainerSettings
+from core.llm.dispatch import KEPT
 from dashboard import run_words, session
-from data import runs
+from data import caches, run_queries, runs
 from data.catalogue import Catalogue
 from data.errors import StoreTrouble
 
@@ -76,7 +80,56 @@ def test_a_run_that_a_page_began_says_where_it_goes_on(monkeypatch, tmp_path):
     interrupted(tmp_path, command=())
     app = open_page(monkeypatch, tmp_path, "runs")
     assert "a page began it" in html_of(app)
-    assert not [button for button in app.button if button.label == "Resume"]
+    assert not [button for button in app.button if button.label in ("Resume", "Open")]
+
+
+def test_a_run_that_a_page_began_is_opened_with_its_settings(monkeypatch, tmp_path):
+    folder = shutil.copytree(make_store(tmp_path / "made", sequences=60).folder, tmp_path / "store")
+    asked = ExplainerSettings("cot", examples=12, sampling="top")
+    catalogue = Catalogue(folder)
+    settings = asdict(asked) | {"features": "6", "model": "m1"}
+    run = add(catalogue, caches.caches(catalogue)[0], settings, "failed", KEPT)
+    app = open_page(monkeypatch, folder, "runs")
+    assert "asking again goes on" in html_of(open_page(monkeypatch, folder, "runs", run=str(run)))
+    app.button(key="resume-0-open").click().run()
+    assert not app.exception
+    assert app.query_params["feature"] == f"{HOOKPOINT}/6"
+    assert app.selectbox(key="reexplain.explainer").value == "cot"
+    assert app.text_input(key="reexplain.model.model").value == "m1"
+    assert app.number_input(key="reexplain.asking.examples").value == 12
+    assert app.checkbox(key="reexplain.explainer.shows.chain of thought").value
+
+
+def test_an_unfinished_scoring_is_opened_with_its_judge(monkeypatch, tmp_path):
+    folder = shutil.copytree(make_store(tmp_path / "made", sequences=60).folder, tmp_path / "store")
+    with Catalogue(folder).reading() as con:
+        number = con.value("select min(explanation_id) from explanation where feature = 1")
+    catalogue = Catalogue(folder)
+    record = caches.caches(catalogue)[0]
+    settings = {"features": "1", "explanations": [number], "scorers": ["fuzzing"],
+                "preset": "quick", "judge": "j1"}  # fmt: skip
+    run = add(catalogue, record, settings, "cancelled", stage="score")
+    app = open_page(monkeypatch, folder, "runs", run=str(run))
+    app.button(key="open-run").click().run()
+    assert not app.exception
+    assert app.query_params["explanation"] == str(number)
+    assert app.text_input(key="reexplain.judge.model").value == "j1"
+    assert app.pills(key="reexplain.scorers.Another model").value == ["fuzzing"]
+
+
+def test_a_job_and_its_run_are_one_line(monkeypatch, tmp_path):
+    folder = shutil.copytree(make_store(tmp_path / "made", sequences=60).folder, tmp_path / "store")
+    catalogue = Catalogue(folder)
+    record = caches.caches(catalogue)[0]
+    key = ("reexplain", record.cache_id, record.hookpoints[0].hookpoint_id, 6, "ask")
+    job = session._library(str(folder)).jobs.start(key, "re-explaining 6", lambda s: s.wait(20))
+    step = add(catalogue, record, {"features": "6"}, "running")
+    other = add(catalogue, record, {"features": "7"}, "running")
+    app = open_page(monkeypatch, folder, "runs")
+    cancels = [button.key for button in app.button if button.label == "Cancel"]
+    assert cancels == [f"cancel-{other}", f"stop-{job.started}"]
+    assert f"run {step}: explain" in html_of(app)
+    job.stop.set()
 
 
 def test_a_running_run_shows_its_progress_and_can_be_cancelled(monkeypatch, tmp_path):
@@ -87,7 +140,57 @@ def test_a_running_run_shows_its_progress_and_can_be_cancelled(monkeypatch, tmp_
     app = open_page(monkeypatch, tmp_path, "runs")
     assert "250 of 1,000 tokens" in html_of(app)
     app.button(key="cancel-1").click().run()
+    assert app.dataframe[0].value["Status"].tolist() == ["… cancelling"]
+    assert "cancelling …; it can be resumed when its process has ended" in html_of(app)
+    assert "Stopped before the end" not in html_of(app)
+    runs.end_run(catalogue, 1, "cancelled")
+    app.run()
     assert app.dataframe[0].value["Status"].tolist() == ["■ cancelled"]
+    assert "Stopped before the end" in html_of(app)
+
+
+def test_a_run_that_is_being_cancelled_cannot_be_resumed_yet(monkeypatch, tmp_path):
+    catalogue, _ = interrupted(tmp_path, "running")
+    runs.cancel(catalogue, 1)
+    app = open_page(monkeypatch, tmp_path, "runs", run="1")
+    assert "… cancelling" in html_of(app)
+    assert not [button for button in app.button if button.label == "Resume"]
+    with catalogue.writing() as con:
+        con.run("update run set pid = 4194303")  # nobody's number: its process was killed
+    app.run()
+    assert [button for button in app.button if button.label == "Resume"]
+
+
+def test_after_resume_the_page_goes_on_with_the_run_that_goes_on(monkeypatch, tmp_path, launched):
+    catalogue, record = interrupted(tmp_path, "cancelled")
+    app = open_page(monkeypatch, tmp_path, "runs", run="1")
+    app.button(key="resume-run").click().run()
+    assert len(launched) == 1
+    assert add(catalogue, record, {"features": "0-9"}, "running", command=COMMAND) == 2
+    app.run()
+    assert app.query_params["run"] == "2"
+    assert "Run 2: explain made" in html_of(app)
+    app.query_params["run"] = "1"  # Back is not caught
+    app.run()
+    assert app.query_params["run"] == "1"
+    assert "A later run goes on with this one" in html_of(app)
+    assert "run=2" in [link.proto.query_string for link in app.get("page_link")]
+
+
+def test_what_changes_when_runs_begin_and_end_is_noticed(tmp_path):
+    catalogue, record = interrupted(tmp_path)
+
+    def standing():
+        with catalogue.reading() as con:
+            return run_queries.standing(con)
+
+    seen = [standing()]
+    run = add(catalogue, record, {"features": "7"}, "running")
+    seen.append(standing())
+    runs.set_done(catalogue, run, 6, 10)
+    assert standing() == seen[-1]
+    runs.end_run(catalogue, run, "done")
+    assert standing() not in seen
 
 
 def test_a_job_of_the_dashboard_is_listed_and_can_be_stopped(monkeypatch, made):

@@ -1,9 +1,12 @@
 """The pages, driven by AppTest: one good case and one empty state each, and what may be missing."""
 
+import os
 import subprocess
 import sys
+from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
+from threading import Timer
 from time import sleep
 
 import pytest
@@ -232,15 +235,51 @@ time.sleep(60)
 """
 
 
-def test_a_busy_store_is_one_sentence_and_can_be_tried_again(monkeypatch, tmp_path):
-    Catalogue(tmp_path)
-    path = str(tmp_path / "catalogue.duckdb")
+@pytest.fixture
+def waits(monkeypatch):
+    """What spinners say; nothing waits for longer than two seconds."""
+    said = []
+
+    @contextmanager
+    def spinner(text, **_):
+        said.append(text)
+        yield
+
+    monkeypatch.setattr(session.st, "spinner", spinner)
+    monkeypatch.setattr(session, "PATIENCE", 2.0)
+    return said
+
+
+@contextmanager
+def held(store):
+    """Another process that holds the store."""
+    path = str(store / "catalogue.duckdb")
     with subprocess.Popen([sys.executable, "-c", HOLD, path], stdout=subprocess.PIPE) as holder:
         holder.stdout.readline()
-        app = open_page(monkeypatch, tmp_path)
+        yield holder
         holder.kill()
+
+
+def test_a_busy_store_is_one_sentence_and_can_be_tried_again(monkeypatch, tmp_path, waits):
+    Catalogue(tmp_path)
+    with held(tmp_path) as holder:
+        app = open_page(monkeypatch, tmp_path)
     assert f"is held by process {holder.pid}" in html_of(app)
+    assert waits == ["Waiting for the store, which another process holds …"]
     app.button[0].click().run()
+    assert "gloss demo" in html_of(app)
+
+
+def test_a_page_that_waits_for_an_open_store_says_so_and_goes_on(monkeypatch, tmp_path, waits):
+    Catalogue(tmp_path)
+    app = open_page(monkeypatch, tmp_path)
+    assert waits == []
+    monkeypatch.setattr("data.catalogue.SOON", 0.1)
+    with held(tmp_path) as holder:
+        os.utime(tmp_path / "catalogue.duckdb")  # as after a commit: what was read counts no more
+        Timer(0.8, holder.kill).start()
+        app.run()
+    assert waits == ["Waiting for the store, which another process holds …"]
     assert "gloss demo" in html_of(app)
 
 

@@ -1,10 +1,11 @@
 """How long a person waits: from a key press to the painted page, in a real Chromium.
 
 On a made-up store of 32,768 features with 10 explanations each and 100 verdicts behind each. *Text*
-is key press to the new feature's mark, which a page writes last, so all of its text is there;
-*still* is key press to the last change of the page. Bytes are what the server sends over its
-socket, scripts that are loaded once left out. Latencies need an otherwise idle machine: the load
-is printed beside them.
+is key press to the new feature's text: its number, its explanation and its contexts. *Still* is key
+press to the last change of what can be seen: a table's hidden copy for screen readers, which
+follows the painted one after a fifth of a second, is left out. Bytes are what the server sends over
+its socket, scripts that are loaded once left out. Latencies need an otherwise idle machine: the
+load is printed beside them.
 """
 
 import base64
@@ -30,8 +31,11 @@ VISITS, QUICK_VISITS = 500, 60  # navigations of the memory figure
 WATCH = """
 () => {
     if (window.gloss) return;
+    window.words = () => [...document.querySelectorAll('.fx .ex.cur .t, .fx .row .tx')]
+        .slice(0, 2).map(e => e.textContent);
     window.gloss = {start: 0, text: 0, last: 0, wanted: null};
-    const seen = () => {
+    const seen = changes => {
+        if (changes.every(change => change.target.parentElement?.closest('canvas'))) return;
         const now = performance.now();
         window.gloss.last = now;
         if (!window.gloss.text && window.gloss.wanted && window.gloss.wanted())
@@ -42,7 +46,7 @@ WATCH = """
     for (const kind of ['keydown', 'mousedown'])
         document.addEventListener(kind, () => {
             const at = performance.now();
-            Object.assign(window.gloss, {start: at, last: at, text: 0});
+            Object.assign(window.gloss, {start: at, last: at, text: 0, before: window.words()});
         }, true);
 }
 """
@@ -137,11 +141,18 @@ def _mark(feature: int) -> str:
     return f"() => document.querySelector('#mark')?.textContent === '{feature}'"
 
 
+def _words(feature: int) -> str:
+    """Whether a feature's number, explanation and first context are there."""
+    return f"""() => document.querySelector('input[aria-label=Feature]')?.value === '{feature}'
+        && window.words().length === 2
+        && window.words().every((text, k) => text !== window.gloss.before?.[k])"""
+
+
 def _features(window: Window, rounds: int) -> Iterator[Figure]:
     """From a feature to the next, all in the same direction, as a person reads."""
     window.open(f"/feature?cache={NAME}&feature={HOOKPOINT}/100", _mark(100))
     waits = [
-        window.wait(lambda: window.page.keyboard.press("ArrowRight"), _mark(101 + k))
+        window.wait(lambda: window.page.keyboard.press("ArrowRight"), _words(101 + k))
         for k in range(WARM + rounds)
     ][WARM:]
     n = len(waits)

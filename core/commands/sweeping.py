@@ -1,6 +1,7 @@
 """`gloss sweep`: several settings over a sample of features, explained, scored, side by side."""
 
 import json
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -98,7 +99,7 @@ def _price(store: Path, request: "SweepRequest", *, as_json: bool) -> None:
 
 def _run(store: Path, request: "SweepRequest", *, as_json: bool) -> None:
     """Sweep with progress drawn, then print what came of each setting."""
-    from core.pipeline.sweep_results import address, results
+    from core.pipeline.sweep_results import results, side_by_side
     from core.pipeline.sweeping import sweep_stage
     from core.progress import draw
 
@@ -107,5 +108,6 @@ def _run(store: Path, request: "SweepRequest", *, as_json: bool) -> None:
     found = results(catalogue, request)
     for one in found:
         print(json.dumps(one.as_dict(), ensure_ascii=False) if as_json else one.line())
-    if not as_json:
-        print(f"side by side: {address(request.cache, found)} of gloss serve")
+    if not as_json and found:
+        where = "" if store == DEFAULT_STORE else f" --store {shlex.quote(str(store))}"
+        print(f"{side_by_side(request.cache, found)}{where}")

@@ -6,10 +6,19 @@ Everything is read in a few queries (data/comparing.py) and computed on arrays.
 
 from core.comparing.figures import Comparison, Figure, Group, Share, adjusted, compare
 from core.comparing.pairs import Found, Judge, LeftOut, Pairs, Question, read
-from core.comparing.sides import Judged, Side, SideRecord, differing, parse, side_named, sides
+from core.comparing.sides import (
+    Judged,
+    Side,
+    SideRecord,
+    differing,
+    parse,
+    partners,
+    side_named,
+    sides,
+)
 
 __all__ = [
     "Comparison", "Figure", "Found", "Group", "Judge", "Judged", "LeftOut", "Pairs", "Question",
-    "Share", "Side", "SideRecord", "adjusted", "compare", "differing", "parse", "read",
+    "Share", "Side", "SideRecord", "adjusted", "compare", "differing", "parse", "partners", "read",
     "side_named", "sides",
 ]  # fmt: skip

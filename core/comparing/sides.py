@@ -76,6 +76,15 @@ def _record(row: Row) -> SideRecord:
     )
 
 
+def partners(con: Connection, side: Side, at: str | None, scorer: str | None) -> dict[Side, int]:
+    """Features that each other side shares with this one, scored under both; most first.
+
+    at, scorer: only this hookpoint, only this scorer; None = any.
+    """
+    found = comparing.partners(con, *side, at, scorer)
+    return {Side(row["cache"], row["explainer_id"]): row["n"] for row in found}
+
+
 def parse(text: str) -> Side | None:
     """The side that a text names, None if it has not that form; the last colon divides.
 

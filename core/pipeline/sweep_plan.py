@@ -25,6 +25,7 @@ from core.pipeline.materials import Drawer, nearest_features
 from core.pipeline.pricing import NO_METHOD, known_ids, planner
 from core.pipeline.scorers import GRAMMAR, JUDGELESS, Tools, groups
 from core.pipeline.scoring import Work, controls, unscored_features
+from core.pipeline.sweep_time import grammar_seconds
 from core.pipeline.sweeping import (
     Opened,
     SweepRequest,
@@ -74,7 +75,7 @@ class SweepPlan(NamedTuple):
 
     parts: tuple[Part, ...]
     features: int  # over all hookpoints
-    seconds: float | None  # of the grammar's work, one process; None = it has not worked here yet
+    seconds: float | None  # of the grammar's work; None = no such work was measured here yet
 
     @property
     def calls(self) -> int:
@@ -105,8 +106,10 @@ class SweepPlan(NamedTuple):
             words.append("price unknown" if dollars is None else f"cost {dollars}")
         else:
             words.append("no language model is asked, it costs nothing")
-        if self.seconds:
-            words.append(f"the grammar works about {_time(self.seconds)}")
+        if self.seconds is None:
+            words.append("the grammar works some minutes: nothing like it was measured here yet")
+        elif self.seconds:
+            words.append(f"the grammar works about {_time(self.seconds)}, by runs of its kind here")
         return "; ".join(words)
 
     def lines(self) -> list[str]:
@@ -137,20 +140,20 @@ def plan_sweep(catalogue: Catalogue, request: SweepRequest) -> SweepPlan:
     trial = Trial(catalogue, request, opened)
     parts = tuple(_part(trial, settings, size) for settings in request.settings)
     n_features = sum(len(features) for _, features in opened.chosen)
-    seconds = _grammar_seconds(catalogue, opened)
-    work = sum(part.to_explain for part in parts if part.explainer == GRAMMAR)
-    return SweepPlan(parts, n_features, None if seconds is None else work * seconds)
+    return SweepPlan(parts, n_features, _seconds(catalogue, request, parts))
 
 
-def _grammar_seconds(catalogue: Catalogue, opened: Opened) -> float | None:
-    """Seconds that the grammar took for a feature of this cache, on average."""
-    ids = [one.hookpoint_id for one in opened.record.hookpoints]
-    with catalogue.reading() as con:
-        return con.value(
-            "select avg(seconds) from explanation join explainer using (explainer_id) "
-            "where name = 'grammar' and list_contains(?, hookpoint_id)",
-            [ids],
-        )
+def _seconds(
+    catalogue: Catalogue, request: SweepRequest, parts: Sequence[Part]
+) -> float | None:  # fmt: skip
+    """Seconds that the grammar's own work takes, by what it took in this store."""
+    to_explain = dict.fromkeys((False, True), 0)
+    for part in parts:
+        if part.explainer == GRAMMAR:
+            to_explain[part.settings.get("examples") is not None] += part.to_explain
+    judges = request.means.judge == GRAMMAR
+    to_score = sum(part.to_score for part in parts) if judges else 0
+    return grammar_seconds(catalogue, to_explain, to_score)
 
 
 def _part(trial: "Trial", settings: AnySettings, size: int) -> Part:

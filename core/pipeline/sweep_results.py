@@ -1,9 +1,9 @@
-"""What came of a sweep, setting by setting, and the address at which a page shows it."""
+"""What came of a sweep, setting by setting, and the command that sets them side by side."""
 
 import math
+import shlex
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
-from urllib.parse import urlencode
 
 from core.pipeline.scorers import GRAMMAR
 from core.pipeline.sweeping import Opened, SweepRequest, explainer_of, explanations_of, open_sweep
@@ -109,7 +109,9 @@ def _mean(row: Mapping[str, float]) -> Mean:
     return Mean(value, max(0.0, value - half), min(1.0, value + half), n, failed)
 
 
-def address(cache: str, found: Sequence[Result]) -> str:
-    """Where the figures of all settings stand side by side, below the dashboard's address."""
-    ids = ",".join(str(one.explainer_id) for one in found)
-    return "/compare?" + urlencode({"mode": "figures", "cache": cache, "settings": ids}, safe=",")
+def side_by_side(cache: str, found: Sequence[Result]) -> str:
+    """What shows the settings side by side: a command, or where to look on a page."""
+    sides = [f"{cache}:{one.explainer_id}" for one in found]
+    if len(sides) < 2:
+        return f"as {sides[0]}, on the page Compare of gloss serve"
+    return f"side by side: gloss compare {' '.join(map(shlex.quote, sides))}"

@@ -2,21 +2,44 @@
 
 Python work is spread over processes, not threads. Each worker opens the cache once. Results come
 back in the order of the chunks, so that what is stored does not depend on the number of workers.
+
+No worker outlives its use: when the results are wanted no longer its chunk is broken off, and when
+the process that started it is gone, however that went, it ends by itself.
 """
 
 import multiprocessing
 import os
+import pickle
 import signal
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
-from itertools import islice
-from typing import TypeVar
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+from typing import Any, NamedTuple, TypeVar
+
+from data.errors import GlossError
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 
-AHEAD = 2  # chunks handed out a worker beyond the one it works on
+AHEAD = 2  # chunks done by each worker before the first that is still to come
+LOOK = 1.0  # seconds between two signs of life
+
+
+class Worker(NamedTuple):
+    """A process and our end of its pipe."""
+
+    process: BaseProcess
+    pipe: Connection
+
+
+class Made(NamedTuple):
+    """What a worker sends back."""
+
+    value: Any
+    error: Exception | None
 
 
 def default_workers() -> int:
@@ -25,44 +48,123 @@ def default_workers() -> int:
 
 
 def in_order(
-    work: Callable[[Task], Result], tasks: Sequence[Task], workers: int
-) -> Iterator[Result]:
+    work: Callable[[Task], list[Result]], tasks: Sequence[Task], workers: int
+) -> Iterator[list[Result]]:
     """Do the tasks, in this process when one worker is enough, and yield results in order.
 
+    [] is a sign of life, about once a second while there is nothing else to yield.
     work and tasks are pickled: a module's function or a frozen dataclass with __call__.
     """
     if workers <= 1 or len(tasks) <= 1:
         yield from map(work, tasks)
         return
+    crew = [_started(work) for _ in range(min(workers, len(tasks)))]
+    try:
+        yield from _in_order(crew, tasks)
+    finally:
+        for worker in crew:
+            worker.process.kill()  # it writes no file: nothing can be left half done
+            worker.pipe.close()
+        for worker in crew:
+            worker.process.join()
+
+
+def _in_order(crew: Sequence[Worker], tasks: Sequence[Any]) -> Iterator[list[Any]]:
+    """Hand out tasks, not too far beyond the next to be yielded, and gather what is made."""
+    busy, idle = dict[Any, int](), list[Any](worker.pipe for worker in crew)
+    made = dict[int, Made]()
+    given = done = 0
+    while done < len(tasks):
+        while idle and given < min(len(tasks), done + len(crew) * (1 + AHEAD)):
+            pipe = idle.pop()
+            _send(pipe, tasks[given])
+            busy[pipe], given = given, given + 1
+        ready = wait(list(busy), timeout=LOOK)
+        for pipe in ready:
+            made[busy.pop(pipe)] = _received(pipe)
+            idle.append(pipe)
+        if not ready:
+            yield []
+        while done in made:
+            found, done = made.pop(done), done + 1
+            if found.error is not None:
+                raise found.error
+            yield found.value
+
+
+def _send(pipe: Any, task: object) -> None:
+    with _required():
+        pipe.send(task)
+
+
+def _received(pipe: Any) -> Made:
+    with _required():
+        return pipe.recv()
+
+
+@contextmanager
+def _required() -> Iterator[None]:
+    """Say so when a worker is gone."""
+    try:
+        yield
+    except (EOFError, ConnectionError):
+        raise GlossError(
+            "a worker process ended in the middle of its work, most likely for want of memory; "
+            "what was finished is kept: try again with fewer --workers"
+        ) from None
+
+
+def _started(work: Callable[[Any], Any]) -> Worker:
+    """Start a worker; those started here ignore Ctrl+C, which is for the parent alone."""
     # A fresh interpreter a worker: forking a process that holds threads (torch, DuckDB) can hang.
     context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(min(workers, len(tasks)), mp_context=context, initializer=_modest)
-    try:
-        waiting = iter(tasks)
-        pending = _submitted(pool, work, islice(waiting, workers * (1 + AHEAD)))
-        while pending:
-            yield pending.pop(0).result()
-            pending += _submitted(pool, work, islice(waiting, 1))
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
-
-
-def _submitted(
-    pool: ProcessPoolExecutor, work: Callable[[Task], Result], tasks: Iterable[Task]
-) -> list[Future[Result]]:
-    """Hand out tasks; workers started here ignore Ctrl+C, which is for the parent alone."""
+    ours, theirs = context.Pipe()
+    process = context.Process(target=_serve, args=(theirs, work), daemon=True)
     if threading.current_thread() is not threading.main_thread():
-        return [pool.submit(work, task) for task in tasks]
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # inherited by processes started now
+        process.start()
+    else:
+        before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # inherited while it starts
+        try:
+            process.start()
+        finally:
+            signal.signal(signal.SIGINT, before)
+    theirs.close()
+    return Worker(process, ours)
+
+
+def _serve(pipe: Connection, work: Callable[[Any], Any]) -> None:
+    """Do what comes through the pipe until nothing more can come; this is a worker."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    os.nice(5)  # give way to the dashboard
     try:
-        return [pool.submit(work, task) for task in tasks]
-    finally:
-        signal.signal(signal.SIGINT, before)
+        while True:
+            _answer(pipe, _made(work, pipe.recv()))
+    except (EOFError, ConnectionError):
+        return
 
 
-def _modest() -> None:
-    """Give way to the dashboard."""
-    os.nice(5)
+def _end_with_parent() -> None:
+    """Wait for the end of the process that started this one, which a kill may bring, and follow."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+    os._exit(1)  # the main thread may be deep in a chunk
+
+
+def _made(work: Callable[[Any], Any], task: object) -> Made:
+    try:
+        return Made(work(task), None)
+    except Exception as error:  # whatever it is, the parent raises it
+        error.add_note(traceback.format_exc())
+        return Made(None, error)
+
+
+def _answer(pipe: Connection, made: Made) -> None:
+    try:
+        pipe.send(made)
+    except (TypeError, AttributeError, pickle.PicklingError):
+        pipe.send(Made(None, RuntimeError(f"a worker could not hand over {made!r}"[:500])))
 
 
 def chunks(features: Sequence[int], size: int) -> list[list[int]]:

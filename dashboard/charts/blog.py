@@ -210,14 +210,14 @@ def _cell_hover(found: Matrix, i: int, j: int) -> str:
             f"{_two(cell.spearman)}, {cell.n:,} features")  # fmt: skip
 
 
-def correlation_table(found: Matrix) -> pd.DataFrame:
-    """One row a pair."""
+def correlation_table(found: Matrix, setting: str) -> pd.DataFrame:
+    """One row a pair of scorers; setting: whose explanations they scored."""
     rows = []
     for i, first in enumerate(found.names):
         for j, second in enumerate(found.names[:i]):
             cell: Cell = found.cells[i][j]
             r = cell.pearson
-            rows.append({"first": first, "second": second, "n": cell.n,
+            rows.append({"setting": setting, "first": first, "second": second, "n": cell.n,
                          "pearson": r and r.value, "low": r and r.low, "high": r and r.high,
                          "spearman": cell.spearman})  # fmt: skip
     return pd.DataFrame(rows)

@@ -11,10 +11,12 @@ from typing import Any
 import pandas as pd
 
 from core.score.statistics import wilson
+from dashboard.cards import two
 from dashboard.charts.parts import GREY, NEUTRAL, axis, common, heading, line, log_ticks
 from data.records import Interval, Score, Tally
 
 HEIGHT, HEIGHT_ALONE = 470, 190  # pixels, of both panels and of the histogram alone
+HEIGHT_ACCURACY = 300  # of the accuracy alone
 SYMBOL = {"detection": "circle", "fuzzing": "square"}
 DODGE = {"detection": -0.11, "fuzzing": 0.11}  # so that two scores do not hide each other
 FEW = 100  # test contexts below which deciles are shown two by two
@@ -97,7 +99,8 @@ def feature_figure(
     layout = _layout(histogram, curves)
     if chosen:
         layout["shapes"] = [*layout["shapes"], _band(chosen)]
-    return {"data": [*dots, _bars(histogram), _places(curves)], "layout": layout}
+    bars = [_bars(histogram)] if histogram.counts else []
+    return {"data": [*dots, *bars, _places(curves)], "layout": layout}
 
 
 def numbers(histogram: Histogram, curves: Sequence[Curve]) -> pd.DataFrame:
@@ -154,7 +157,7 @@ def _dots(scorer: str, curves: Sequence[Curve]) -> dict:
 
 def _hover(point: Point) -> list[str]:
     failed = f", {point.tally.failed} failed" if point.tally.failed else ""
-    span = f"{point.share.low:.2f}, {point.share.high:.2f}"
+    span = f"{two(point.share.low)}, {two(point.share.high)}"
     return [point.label, span, f"{point.tally.n}{failed}", point.deciles]
 
 
@@ -201,14 +204,18 @@ def _layout(histogram: Histogram, curves: Sequence[Curve]) -> dict[str, Any]:
     points = [point for found in curves for point in found.points]
     places = [k for k, (x, _) in SILENT_PLACES.items() if any(p.x == x for p in points)]
     divider = line(x0=10.8, x1=10.8, y0=0, y1=1, xref="x2", yref="y2 domain", dash="dot")
-    axes = _histogram_axes(histogram, [0.74, 1]) | _accuracy_axes(points, places)
-    return common(HEIGHT) | axes | {
-        "legend": {"orientation": "h", "x": 0, "y": 0.47, "yanchor": "bottom",
+    is_alone = not histogram.counts  # an import of contexts does not say how they are spread
+    top = 0.82 if is_alone else 0.47
+    axes = {} if is_alone else _histogram_axes(histogram, [0.74, 1])
+    axes |= _accuracy_axes(points, places, top)
+    title = heading("Activation distribution", _histogram_note(histogram.counts), 1.01)
+    return common(HEIGHT_ACCURACY if is_alone else HEIGHT) | axes | {
+        "legend": {"orientation": "h", "x": 0, "y": top, "yanchor": "bottom",
                    "font": {"size": 11.5}, "traceorder": "normal"},
         "annotations": [
-            heading("Activation distribution", _histogram_note(histogram.counts), 1.01),
-            heading("Accuracy by decile", _accuracy_note(curves), 0.54),
-            *[_key_of_second(c) for c in curves if c.is_second][:1],
+            *[title] * (not is_alone),
+            heading("Accuracy by decile", _accuracy_note(curves), 1.01 if is_alone else 0.54),
+            *[_key_of_second(c) | {"y": top + 0.005} for c in curves if c.is_second][:1],
         ],
         "shapes": [line(x0=0, x1=1, y0=0.5, y1=0.5, xref="x2 domain", yref="y2", dash="dash"),
                    *[divider] * bool(places)],
@@ -223,7 +230,7 @@ def _histogram_axes(histogram: Histogram, domain: list[float]) -> dict[str, Any]
     }
 
 
-def _accuracy_axes(points: Sequence[Point], places: Sequence[str]) -> dict[str, Any]:
+def _accuracy_axes(points: Sequence[Point], places: Sequence[str], top: float) -> dict[str, Any]:
     """From 0 to 1 for every feature, with room for half a dot at both ends."""
     last = max((SILENT_PLACES[k][0] for k in places), default=10)
     in_pairs = any(p.x % 1 == 0.5 for p in points)
@@ -232,7 +239,7 @@ def _accuracy_axes(points: Sequence[Point], places: Sequence[str]) -> dict[str, 
     return {
         "xaxis2": axis(f"{which} (1 weakest … 10 strongest)", showgrid=False,
                         anchor="y2", tickangle=0, range=[0.4, last + 0.6], **ticks),
-        "yaxis2": axis("share right, dashed = chance", anchor="x2", domain=[0, 0.47],
+        "yaxis2": axis("share right, dashed = chance", anchor="x2", domain=[0, top],
                         range=[-0.03, 1.03], dtick=0.2, tickformat=".1f"),
     }  # fmt: skip
 

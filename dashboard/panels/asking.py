@@ -19,9 +19,9 @@ from core.pipeline.by_hand import offline_offers
 from core.pipeline.judging import DEFAULT
 from core.pipeline.scorers import GRAMMAR, JUDGED, JUDGELESS, MODEL_ONLY, Means
 from core.score import METHODS
-from dashboard.panels import endpoints
+from dashboard.panels import endpoints, shown_parts
 from dashboard.panels.fields import KEEP, keep, record_fields, widget
-from dashboard.spans import block, escape
+from dashboard.spans import escape
 from data.records import ExplanationRecord
 
 PREFIX = "reexplain"
@@ -31,14 +31,6 @@ ALL, SOME = "All train tokens", "Examples"
 FAMILIES = {"token": "Tokens", "form": "+ word forms", "context": "+ context before"}
 BY_GRAMMAR, SAME, OTHER, NOBODY = "The grammar", "Same model", "Another model", "Nobody"
 IN_FRONT = ("examples", "sampling", "highlight", "temperature")
-SHOWN = {  # explainer -> whether strengths, logit effects and worked stages are in its prompt
-    "plain": (False, False, False), "activations": (True, False, False),
-    "logits": (True, True, False), "cot": (True, False, True),
-    "contrastive": (True, False, False), "single-token": (True, False, False),
-    "best-of-k": (True, False, False), "iterative": (True, False, False),
-    "debate": (True, False, False), "output": (False, True, False),
-}  # fmt: skip
-PARTS = ("activations", "logits", "chain of thought")
 
 
 def chosen_ask(shown: ExplanationRecord | None) -> Ask:
@@ -70,10 +62,7 @@ def chosen_explainer() -> str:
         help="The grammar needs no model; all others ask one and differ in what they show it.",
         **KEEP,
     )  # fmt: skip
-    if explainer in SHOWN:
-        marks = (f'<span class="{"has" if has else "not"}">{part} {"✓" if has else "–"}</span>'
-                 for part, has in zip(PARTS, SHOWN[explainer], strict=True))  # fmt: skip
-        st.html(block(f'<div class="shows"><span>The prompt shows</span>{"".join(marks)}</div>'))
+    shown_parts.switches(explainer, f"{PREFIX}.explainer")
     return explainer
 
 
@@ -90,9 +79,10 @@ def grammar_settings() -> Settings:
                                 **KEEP)  # fmt: skip
     chosen: dict[str, Any] = {"examples": None}
     if data == SOME:
-        st.session_state.setdefault(f"{PREFIX}.examples", 40)
-        chosen["examples"] = int(st.slider("Examples", 5, 200, step=5, key=f"{PREFIX}.examples",
-                                           **KEEP))  # fmt: skip
+        n = int(st.session_state.setdefault(f"{PREFIX}.examples", 40))
+        step = 1 if n % 5 else 5  # an explanation from elsewhere may have any number
+        chosen["examples"] = int(st.slider("Examples", min(5, n), max(200, n), step=step,
+                                           key=f"{PREFIX}.examples", **KEEP))  # fmt: skip
         chosen["sampling"] = widget(Settings, "sampling", PREFIX)
     chosen["families"] = widget(Settings, "families", PREFIX, words=FAMILIES)
     chosen["objective"] = widget(Settings, "objective", PREFIX)
@@ -158,14 +148,20 @@ def _sizes() -> str:
 
 def chosen_scorers(who: str | None) -> tuple[str, ...]:
     """Scorers that this judge can answer, and those that need no judge and can be had."""
-    offline = [offer.scorer for offer in offline_offers(JUDGELESS) if offer.possible]
-    judged = {BY_GRAMMAR: JUDGED, NOBODY: ()}.get(who or NOBODY, (*JUDGED, *MODEL_ONLY))
-    options = [*judged, *offline]
+    options = scorer_options(who)
     key = f"{PREFIX}.scorers.{who}"
-    st.session_state.setdefault(key, [name for name in DEFAULT if name in judged])
+    first = [name for name in DEFAULT if name in options]
+    st.session_state.setdefault(key, first)
     helped = "; ".join(f"{name}: {METHODS[name].measures}" for name in options)
     return tuple(st.pills("Scorers", options, selection_mode="multi", key=key,
                           help=f"{helped}.", **KEEP))  # fmt: skip
+
+
+def scorer_options(who: str | None) -> list[str]:
+    """Scorers that can be had with a judge."""
+    judged = {BY_GRAMMAR: JUDGED, NOBODY: ()}.get(who or NOBODY, (*JUDGED, *MODEL_ONLY))
+    offline = [offer.scorer for offer in offline_offers(JUDGELESS) if offer.possible]
+    return [*judged, *offline]
 
 
 def beside(shown: ExplanationRecord | None, means: Means | None) -> int | None:
@@ -191,16 +187,45 @@ def chosen_budget() -> float | None:
     )  # fmt: skip
 
 
-def fill(ask: Ask) -> None:
-    """Put an ask into the widgets, also into those that are not drawn now."""
-    keep(PREFIX, {"explainer": ask.explainer, "chooser": ask.chooser, "budget": ask.budget})
-    if isinstance(ask.settings, Settings):
-        values = asdict(ask.settings)
+def fill_explainer(settings: Settings | ExplainerSettings, chooser: str) -> None:
+    """Put an explainer's settings into the widgets, also into those that are not drawn now."""
+    explainer = GRAMMAR if isinstance(settings, Settings) else settings.explainer
+    keep(PREFIX, {"explainer": explainer, "chooser": chooser})
+    if isinstance(settings, Settings):
+        values = asdict(settings)
         examples = values.pop("examples")
         keep(PREFIX, values | {"data": ALL if examples is None else SOME})
         keep(PREFIX, {"examples": examples or 40})
     else:
-        keep(ASKING, {n: v for n, v in asdict(ask.settings).items() if n != "explainer"})
+        keep(ASKING, {n: v for n, v in asdict(settings).items() if n != "explainer"})
+
+
+def fill_model(model: str) -> None:
+    """Put a model's name into its widget; the endpoint used last stays."""
+    keep(MODEL, {"model": model})
+
+
+def fill_judge(
+    explainer: str, model: str | None, judge: str, scorers: tuple[str, ...], preset: str
+) -> None:
+    """Put a judge whose endpoint is not known, and what it is asked, into the widgets."""
+    first = BY_GRAMMAR if explainer == GRAMMAR else SAME
+    if judge == GRAMMAR:
+        who = BY_GRAMMAR if first == BY_GRAMMAR else NOBODY
+    else:
+        who = SAME if first == SAME and judge == model else OTHER
+    names = [name for name in scorers if name in scorer_options(who)]
+    keep(PREFIX, {f"judged.{first}": who, f"scorers.{who}": names})
+    if preset in PRESETS:
+        keep(PREFIX, {"preset": preset})
+    if who == OTHER:
+        keep(JUDGE, {"model": judge})
+
+
+def fill(ask: Ask) -> None:
+    """Put an ask into the widgets, also into those that are not drawn now."""
+    fill_explainer(ask.settings, ask.chooser)
+    keep(PREFIX, {"budget": ask.budget})
     if ask.endpoint is not None:
         endpoints.fill(MODEL, ask.endpoint)
     first = BY_GRAMMAR if ask.explainer == GRAMMAR else SAME

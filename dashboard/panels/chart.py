@@ -33,8 +33,8 @@ def clickable(figure: Figure, table: Callable[[], pd.DataFrame], *, key: str) ->
 
 def numbers(table: Callable[[], pd.DataFrame], *, key: str) -> None:
     """The numbers behind a chart as CSV."""
-    st.download_button("CSV", lambda: table().to_csv(index=False), f"{key}.csv", "text/csv",
-                       key=f"{key}.csv", icon=":material/download:", type="tertiary",
+    st.download_button("CSV of the chart", lambda: table().to_csv(index=False), f"{key}.csv",
+                       "text/csv", key=f"{key}.csv", icon=":material/download:", type="tertiary",
                        on_click="ignore", help="The numbers of this chart.")  # fmt: skip
 
 

@@ -86,6 +86,7 @@ def nothing(place: Place) -> None:
 def chosen(bar: DeltaGenerator, place: Place, known: list[Row]) -> Choice | None:
     """Settings, hookpoint, judge and feature, from widgets that follow the address."""
     rows = _rows(place, known)
+    _share(place, rows)
     names = {key_of(row): words_of(row, place) for row in known}
     st.session_state["figures.settings"] = [key_of(row) for row in rows]
     bar.multiselect("Settings", list(names), key="figures.settings", max_selections=MOST,
@@ -97,6 +98,11 @@ def chosen(bar: DeltaGenerator, place: Place, known: list[Row]) -> Choice | None
     if by is None:
         words = ["gloss", "score", rows[0]["cache"]]
         said = "This setting is" if len(rows) == 1 else "These settings are"
+        unable = {c.name for c in session.library().caches() if not c.has_activations}
+        if rows[0]["cache"] in unable:
+            st.html(sentence(f"{said} not scored by detection or fuzzing, and a cache imported "
+                             "without activations cannot be scored anew; choose others."))
+            return None
         st.html(sentence(f"{said} not scored by detection or fuzzing yet; this scores them:",
                          session.command(words)))  # fmt: skip
         return None
@@ -139,6 +145,12 @@ def _rows(place: Place, known: list[Row]) -> list[Row]:
         return found
     own = [row for row in known if row["cache"] == here] or known
     return [row for row in own if row["scored"]][:FIRST] or own[:1]
+
+
+def _share(place: Place, rows: list[Row]) -> None:
+    """Name the settings in the address where nothing in it says which."""
+    if not any(st.query_params.get(name) for name in (NAMED, "run", "a", "b")):
+        session.share({"cache": place.cache.name, NAMED: ",".join(map(key_of, rows))})
 
 
 def say(text: str) -> None:
@@ -313,5 +325,6 @@ def correlations(choice: Choice) -> None:
         st.html(sentence("No score is defined for any feature of this setting."))
         return
     found = matrix(scores)
-    chart.show(blog.correlation_figure(found), lambda: blog.correlation_table(found),
+    name = choice.names[which or 0]
+    chart.show(blog.correlation_figure(found), lambda: blog.correlation_table(found, name),
                key="blog-agreement")  # fmt: skip

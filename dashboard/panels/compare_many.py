@@ -6,14 +6,14 @@ import streamlit as st
 from core import comparing
 from core.comparing import Comparison, Question, SideRecord
 from core.comparing.agreement import agreement
-from core.comparing.words import asides, headline, left_out_words
+from core.comparing.words import asides, headline
 from dashboard import session
 from dashboard.cards import sentence
 from dashboard.charts.pairs import pairs_figure
 from dashboard.charts.pairs_parts import parts_figure
 from dashboard.memory import Memory
 from dashboard.pairs_tables import against_reference, curve_table, pairs_table, parts_table
-from dashboard.panels import chart, compare_one
+from dashboard.panels import chart, compare_none, compare_one
 from dashboard.panels import compare_sides as sides
 from dashboard.spans import block, escape, heading, plain
 from data.comparing import texts
@@ -35,8 +35,7 @@ def show() -> None:
     others = sides.more(first, second)
     scorers = sides.scorers_of([first, second])
     if not scorers:
-        command = session.command(["gloss", "score", first.side.cache])
-        st.html(sentence("Neither run is scored yet; this scores both:", command))
+        compare_none.unscored(first, second)
         return
     scorer = sides.choose_score(bar, scorers)
     hookpoint = sides.choose_hookpoint(bar, [first, second])
@@ -71,14 +70,8 @@ def compared(question: Question) -> Comparison:
 def draw(found: Comparison, records: list[SideRecord]) -> None:
     """What was found, or why there is nothing."""
     if not found.n:
-        st.html(
-            sentence(
-                f"No feature has a {found.question.scorer} score under both: "
-                f"{left_out_words(found)}. Score the same features under both:",
-                session.command(["gloss", "score", found.question.first.cache]),
-            )
-        )
-        return  # fmt: skip
+        compare_none.nothing(found, records[0])
+        return
     st.html(block(f'<div class="cmp"><p class="res">{escape(headline(found))}</p>'
                   + "".join(f'<p class="mut">{escape(line)}</p>' for line in asides(found))
                   + "</div>"))  # fmt: skip

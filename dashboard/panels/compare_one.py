@@ -53,9 +53,23 @@ def show() -> None:
         st.html(without(place, feature, record))
         return
     found = chosen(record.explanations)
+    share(place, feature, found)
     choose(bar, record.explanations, found)
     to_feature(bar, place, feature, found)
     body(place, feature, record, found)
+
+
+def share(place: Place, feature: int, found: list[ExplanationRecord]) -> None:
+    """Name what is shown in the address; explanations that it names in another way are kept."""
+    named = {"cache": place.cache.name, "feature": f"{place.hookpoint.name}/{feature}"}
+    if not st.query_params.get("explanation"):
+        named[NAMED] = ids_of(found)
+    session.share(named)
+
+
+def ids_of(found: list[ExplanationRecord]) -> str:
+    """Explanations as the address names them."""
+    return ",".join(str(e.explanation_id) for e in found)
 
 
 def chosen_feature(place: Place) -> int | None:
@@ -104,9 +118,11 @@ def _typed(place: Place) -> None:
 
 def go_to(place: Place, feature: int) -> None:
     """Put a feature in the address, one step for Back; its explanations are its own."""
-    address = f"{place.hookpoint.name}/{feature % place.hookpoint.n_features}"
+    address = f"{place.hookpoint.name}/{feature}"
+    found = session.library().feature(place, feature).explanations
     st.query_params.update(
-        {"mode": "one", "cache": place.cache.name, "feature": address, NAMED: [],
+        {"mode": "one", "cache": place.cache.name, "feature": address,
+         NAMED: ids_of(usual(found, explanations.best(found))) or [],
          "explanation": [], "against": []}
     )  # fmt: skip
 
@@ -133,6 +149,13 @@ def chosen(found: list[ExplanationRecord]) -> list[ExplanationRecord]:
     shown, against, _ = explanations.chosen(found)
     if shown and against:
         return [shown, against]
+    return usual(found, shown)
+
+
+def usual(
+    found: list[ExplanationRecord], shown: ExplanationRecord | None
+) -> list[ExplanationRecord]:  # fmt: skip
+    """Those that are compared when none are named: the shown one first, then the newest."""
     usable = sorted(found, key=lambda e: (e is not shown, e.text is None, -e.explanation_id))
     return usable[:MOST]
 
@@ -219,7 +242,11 @@ def contexts(place: Place, feature: int, ids: list[int]) -> None:
 def _list(place: Place, feature: int, ids: list[int]) -> str:
     library = session.library()
     record = library.feature(place, feature)
-    if not any(row["explanation_id"] in ids for row in record.verdicts):
+    is_judged = any(row["explanation_id"] in ids for row in record.verdicts)
+    if not is_judged and not place.cache.has_activations:
+        return sentence("None of these was judged on single contexts, and a cache imported without "
+                        "activations cannot be scored anew.")  # fmt: skip
+    if not is_judged:
         words = ["gloss", "score", place.cache.name, "--hookpoint", place.hookpoint.name,
                  "--features", str(feature)]  # fmt: skip
         return sentence("None of these is judged yet; this judges them on contexts that no "

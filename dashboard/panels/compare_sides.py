@@ -5,14 +5,14 @@ hand, because a bound widget would write the words of its options instead. Each 
 undoes.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from core import comparing
-from core.comparing import Comparison, SideRecord
+from core.comparing import Comparison, Side, SideRecord
 from dashboard import session
 from dashboard.cards import HUMAN, sentence
 from dashboard.commands import grammar_words, model_words
@@ -51,7 +51,7 @@ def option(record: SideRecord) -> str:
 
 
 def two() -> tuple[SideRecord, SideRecord]:
-    """The sides in the address, else the oldest and the newest there are; stops without two."""
+    """The sides in the address, else an old one and one that it pairs with; stops without two."""
     found = known()
     if st.query_params.get("cache") and not st.query_params.get("a"):
         session.place()  # a cache that is not there is said
@@ -62,9 +62,17 @@ def two() -> tuple[SideRecord, SideRecord]:
     for name in asked:
         if name and name not in by_name:
             st.html(_unknown(name, by_name))
-    first = by_name.get(asked[0]) or _oldest(found, but=asked[1])
-    second = by_name.get(asked[1]) or _newest(found, first)
+    named = by_name.get(asked[1])
+    first = by_name.get(asked[0]) or _oldest(found, pairing(named) if named else {}, but=asked[1])
+    second = named or _best(found, first)
+    session.share({"a": str(first.side), "b": str(second.side)})
     return first, second
+
+
+def pairing(record: SideRecord) -> dict[Side, int]:
+    """Features that each other side shares with this one, as far as the address narrows them."""
+    at, scorer = (st.query_params.get(name) or None for name in ("hookpoint", "score"))
+    return session.library().ask(comparing.partners, record.side, at, scorer)
 
 
 def _unknown(name: str, known_names: dict[str, SideRecord]) -> str:
@@ -74,16 +82,28 @@ def _unknown(name: str, known_names: dict[str, SideRecord]) -> str:
                  f"shown. There are: {escape(there)}.</p>")  # fmt: skip
 
 
-def _oldest(found: Sequence[SideRecord], *, but: str) -> SideRecord:
-    """The first side of the cache at hand that was scored."""
+def _oldest(
+    found: Sequence[SideRecord], pairs: Mapping[Side, int], *, but: str
+) -> SideRecord:  # fmt: skip
+    """The first side of the cache at hand that was scored; where B is given, one that pairs."""
     here = st.query_params.get("cache") or st.session_state.get("place.cache")
     others = [record for record in found if str(record.side) != but]
-    return min(others, key=lambda r: (r.side.cache != here, not r.n_scored))
+    return min(others, key=lambda r: (bool(pairs) and r.side not in pairs, r.side.cache != here,
+                                      not r.n_scored))  # fmt: skip
 
 
-def _newest(found: Sequence[SideRecord], first: SideRecord) -> SideRecord:
-    others = [record for record in found if record is not first]
-    return max(others, key=lambda r: (r.side.cache == first.side.cache, r.n_scored > 0, r.run_id))
+def _best(found: Sequence[SideRecord], first: SideRecord) -> SideRecord:
+    """The newest of the same cache that pairs with A, else that of another cache with most pairs.
+
+    Where none pairs, the newest there is, of the same cache if it can be.
+    """
+    pairs = pairing(first)
+
+    def rank(record: SideRecord) -> tuple[bool, bool, int, bool, int]:
+        is_near, n = record.side.cache == first.side.cache, pairs.get(record.side, 0)
+        return n > 0, is_near, 0 if is_near else n, record.n_scored > 0, record.run_id
+
+    return max((record for record in found if record is not first), key=rank)
 
 
 def alone(found: Sequence[SideRecord]) -> NoReturn:

@@ -1,5 +1,8 @@
 """A box for SQL that only reads: questions typed, ready-made or saved; answers as text and CSV."""
 
+from time import monotonic
+from typing import NamedTuple
+
 import pandas as pd
 import streamlit as st
 
@@ -17,6 +20,13 @@ from data.inspecting import Answer
 BOX, ANSWER, SAID, CHOSEN, NAME = "sql", "sql.answer", "sql.said", "sql.chosen", "sql.name"
 ROWS, SECONDS = 1_000, 10
 LONGEST = 80  # characters of a name
+
+
+class Found(NamedTuple):
+    """An answer and what it answers."""
+
+    text: str
+    answer: Answer
 
 
 def show() -> None:
@@ -48,6 +58,7 @@ def _fill() -> None:
     text = _saved().get(name) or READY.get(name)
     if text:
         st.session_state[BOX] = text
+        st.session_state[SAID] = None  # it was about another question
         st.session_state[NAME] = name if name not in READY else ""
 
 
@@ -69,28 +80,54 @@ def ask() -> None:
         st.button("Delete the saved question", key="sql.delete", icon=":material/delete:",
                   type="tertiary", on_click=_delete)  # fmt: skip
     if is_asked:
-        with st.spinner("Asking the catalogue …"):
-            _ask(st.session_state[BOX] or "")
-    st.caption(f"One question that only reads: at most {ROWS:,} rows, {SECONDS} seconds and "
-               f"{inspecting.MEMORY} MB; no files, no network, no settings.")  # fmt: skip
+        _ask(st.session_state[BOX] or "")
+    st.caption(_limits())
+
+
+def _limits() -> str:
+    seconds = inspecting.seconds_for(session.library().catalogue, SECONDS)
+    words = (f"One question that only reads: at most {ROWS:,} rows, {seconds:g} seconds and "
+             f"{inspecting.MEMORY} MB; no files, no network, no settings.")  # fmt: skip
+    if seconds < SECONDS:
+        words += (" So few seconds because this catalogue is too large to be copied for a "
+                  "question: everything else waits while it is asked.")  # fmt: skip
+    return words
 
 
 def _ask(text: str) -> None:
+    """Ask, with the seconds it takes so far and a button that ends it."""
     st.session_state[ANSWER] = st.session_state[SAID] = None
+    began = monotonic()
+    slot = st.empty()
+    bar = slot.container(horizontal=True, vertical_alignment="center")
+    clock = bar.empty()
+    clock.html(sentence("Asking the catalogue …"))
+    bar.button("Cancel", key="sql.cancel", icon=":material/stop:", on_click=_cancelled)
+
+    def waiting() -> None:
+        # Where the page is left or drawn again meanwhile, this raises, which ends the question.
+        clock.html(sentence(f"Asking the catalogue … {monotonic() - began:.0f} s"))
+
     try:
-        st.session_state[ANSWER] = inspecting.query(session.library().catalogue, text, ROWS,
-                                                    SECONDS)  # fmt: skip
+        found = inspecting.query(session.library().catalogue, text, ROWS, SECONDS, waiting)
+        st.session_state[ANSWER] = Found(text, found)
     except GlossError as error:
         st.session_state[SAID] = f"{capital(str(error)).rstrip('.!')}."
+    slot.empty()
+
+
+def _cancelled() -> None:
+    st.session_state[SAID] = "The question was cancelled."
 
 
 def answer() -> None:
     """What was found last, or why nothing was."""
     if said := st.session_state.get(SAID):
         st.html(sentence(said))
-    found: Answer | None = st.session_state.get(ANSWER)
-    if found is None:
+    kept: Found | None = st.session_state.get(ANSWER)
+    if kept is None or kept.text != st.session_state.get(BOX):  # another question stands above
         return
+    found = kept.answer
     more = "the first " if found.truncated else ""
     note = f"{more}{counted(len(found.frame), 'rows')}, {found.seconds:.1f} s"
     st.html(heading("Answer", note))

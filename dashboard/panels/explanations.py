@@ -14,6 +14,7 @@ from dashboard.spans import escape
 from data import results
 from data.records import ExplanationRecord
 
+ALONE = "This feature has one explanation: there is no other one to show beside it."
 AT_ONCE = 4  # cards drawn; older ones wait in a closed expander
 
 
@@ -47,14 +48,19 @@ def unknown(found: list[ExplanationRecord]) -> str | None:
 
 
 def best(found: list[ExplanationRecord]) -> ExplanationRecord | None:
-    """As in the table of features: usable, the best by detection, of equals the newest."""
+    """As in the table of features (data/summaries.py): the one that no other comes before.
 
-    def merit(explanation: ExplanationRecord) -> tuple[bool, float, int]:
+    Usable, detection by the first judge before others, the best by it, of equals the newest.
+    """
+
+    def place(explanation: ExplanationRecord) -> tuple[bool, bool, tuple[bool, int], float, int]:
         score = cards.score_of(explanation, "detection")
         value = -1.0 if score is None or score.value is None else score.value
-        return explanation.text is not None, value, explanation.explanation_id
+        judged = (True, 0) if score is None else results.standing(score)
+        return (explanation.text is None, score is None, judged, -value,
+                -explanation.explanation_id)  # fmt: skip
 
-    return max(found, key=merit, default=None)
+    return min(found, key=place, default=None)
 
 
 def show(place: Place, feature: int, record: FeatureRecord, choice: Choice) -> None:
@@ -75,8 +81,10 @@ def show(place: Place, feature: int, record: FeatureRecord, choice: Choice) -> N
     with st.container(key="cards", gap=None):
         draw(listed[:AT_ONCE], columns, choice)
     if older := listed[AT_ONCE:]:
-        with st.expander(f"{len(older)} more explanations"):
-            draw(older, columns, choice)
+        expander = st.expander(f"{len(older)} more explanations", key="older", on_change="rerun")
+        if expander.open:
+            with expander:
+                draw(older, columns, choice, first=AT_ONCE)
     actions(place, record.explanations, choice)
 
 
@@ -90,8 +98,13 @@ def without(place: Place, feature: int, record: FeatureRecord) -> None:
     st.html(cards.sentence("Not explained yet; press E, or run", session.command(words)))
 
 
-def draw(listed: list[ExplanationRecord], columns: list[str], choice: Choice) -> None:
-    """One card each; those that are not shown are buttons."""
+def draw(
+    listed: list[ExplanationRecord], columns: list[str], choice: Choice, first: int = 0
+) -> None:
+    """One card each; those that are not shown are buttons.
+
+    Keys are places, from `first` on: a button that is made anew for every feature costs time.
+    """
     for i, explanation in enumerate(listed):
         corners = "first " * (i == 0) + "last" * (i == len(listed) - 1)
         is_shown = explanation is choice.shown
@@ -101,9 +114,9 @@ def draw(listed: list[ExplanationRecord], columns: list[str], choice: Choice) ->
             st.html(body)
             continue
         number = explanation.explanation_id
-        with st.container(key=f"card-{number}", gap=None):
+        with st.container(key=f"card-{first + i}", gap=None):
             st.html(body)
-            st.button(f"Show explanation {number}", key=f"show-{number}", on_click=choose,
+            st.button(f"Show explanation {number}", key=f"show-{first + i}", on_click=choose,
                       args=("explanation", str(number)))  # fmt: skip
 
 
@@ -111,8 +124,8 @@ def actions(place: Place, found: list[ExplanationRecord], choice: Choice) -> Non
     """Pin the shown one, put another beside it, or read how it came about."""
     assert choice.shown is not None  # or there were no cards
     bar = st.container(horizontal=True, vertical_alignment="center", gap="small", key="acts")
+    pin(bar, choice.shown, choice.pinned, is_alone=len(found) == 1)
     if len(found) > 1:
-        pin(bar, choice.shown, choice.pinned)
         compare_with(bar, found, choice)
     bar.space("stretch")
     for side, explanation in (("shown", choice.shown), ("pinned", choice.against)):
@@ -129,14 +142,28 @@ def pin(
     bar: DeltaGenerator,
     shown: ExplanationRecord,
     pinned: ExplanationRecord | None,
+    *,
+    is_alone: bool,
 ) -> None:
-    """Keep the shown explanation in sight while another one is shown; again to let go."""
+    """Keep the shown explanation in sight while another one is shown; again to let go.
+
+    A feature with one explanation has the button too: its key must not seem dead.
+    """
+    if is_alone and pinned is None:
+        bar.button("Pin", key="pin", shortcut="P", type="tertiary", icon=":material/keep:",
+                   help=ALONE, on_click=say_alone)  # fmt: skip
+        return
     held = pinned and f"#{pinned.explanation_id}"
     bar.button(f"Unpin {held}" if held else "Pin", key="pin", shortcut="P", type="tertiary",
                icon=":material/keep_off:" if held else ":material/keep:",
                help="Keeps this explanation beside the one that you choose next",
                on_click=choose,
                args=("against", None if pinned else str(shown.explanation_id)))  # fmt: skip
+
+
+def say_alone() -> None:
+    """Why there is nothing to pin."""
+    st.toast(ALONE, icon=":material/keep:")
 
 
 def compare_with(bar: DeltaGenerator, found: list[ExplanationRecord], choice: Choice) -> None:

@@ -6,11 +6,13 @@ it is active stands below as words that a click takes away.
 
 import json
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, NamedTuple, NoReturn
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
+from streamlit.errors import StreamlitAPIException
 
 from dashboard.cards import TITLE
 from dashboard.commands import explain_words
@@ -21,6 +23,7 @@ from data.feature_filter import Explained, Filter, Flag, Marked, Preset, Sort, S
 from data.feature_table import Choices
 
 USUAL = "in the preset's order"
+FACETS = {"explainer": "Explained by", "judge": "Judged by", "made_in": "Explained in"}
 ANY = {"explainer": "any explainer", "judge": "any judge", "made_in": "any run"}
 # Keys are names in the address; page is not part of a filter.
 DEFAULTS: dict[str, Any] = {
@@ -51,6 +54,11 @@ class Options:
     explainers: dict[str, int]
     judges: list[str]
     runs: dict[str, int]
+
+    def facet(self, key: str) -> list[str]:
+        """The choices of one of ANY."""
+        known = {"explainer": self.explainers, "judge": self.judges, "made_in": self.runs}
+        return list(known[key])
 
     def allows(self, key: str, value: Any) -> bool:
         """Whether a widget can take a value."""
@@ -113,9 +121,8 @@ def popover(bar: DeltaGenerator, found: Options, hint: str) -> None:
                  on_change=first_page, **KEPT)  # fmt: skip
         st.pills("Yours", list(Marked), selection_mode="multi", key="marked",
                  on_change=first_page, **KEPT)  # fmt: skip
-        _facet("Explained by", "explainer", list(found.explainers))
-        _facet("Judged by", "judge", found.judges)
-        _facet("Explained in", "made_in", list(found.runs))
+        for key, label in FACETS.items():
+            _facet(label, key, found.facet(key))
         if hint:
             st.html(block(f'<p class="mut">{escape(hint)}</p>'))
 
@@ -133,6 +140,18 @@ def _ends(name: str, label: str, limits: tuple[float, float], step: float) -> No
             f"{label}, {end}", *limits, value=None, step=step, key=f"{name}_{end}",
             placeholder=end, on_change=first_page, format="%g", **KEPT,
         )  # fmt: skip
+
+
+def tidy_address(found: Options) -> None:
+    """Take out of the address what nothing on this page reads, so that copies do not carry it.
+
+    Widgets do so themselves with values that they cannot take. In answer to Back the browser
+    replaces its entry of the history, so that Back is never caught.
+    """
+    unread = ["feature", *(key for key in ANY if len(found.facet(key)) < 2)]
+    for key in set(unread) & set(st.query_params):
+        with suppress(StreamlitAPIException):  # a widget had it in the run before; it takes it away
+            st.query_params.pop(key)
 
 
 def _facet(label: str, key: str, known: Sequence[str]) -> None:

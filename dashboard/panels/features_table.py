@@ -11,6 +11,7 @@ import streamlit as st
 from pyarrow.csv import write_csv
 
 from dashboard import session
+from dashboard.cards import two
 from dashboard.commands import counted
 from dashboard.library import Library, Place
 from dashboard.panels.features_filter import choose_page, first_page, leave, score_title
@@ -33,9 +34,11 @@ SORTED = {
 } | {score_title(name): (name, False) for name in SCORERS}  # fmt: skip
 
 
-def show(place: Place, found: Page, wanted: Filter, *, has_labels: bool) -> None:
+def show(
+    place: Place, found: Page, wanted: Filter, *, has_labels: bool, has_judges: bool = False
+) -> None:
     """Scores as bars with their intervals as text; a click on a row opens the feature."""
-    shown = readable(found.rows, wanted, has_labels=has_labels)
+    shown = readable(found.rows, wanted, has_labels=has_labels, has_judges=has_judges)
     picked = st.dataframe(
         shown, key="table", hide_index=True, on_select=sort_by_header,
         selection_mode=["single-cell", "single-column"],  # columns: else a header sorts this page
@@ -80,8 +83,13 @@ def scorers(rows: pd.DataFrame, wanted: Filter) -> dict[str, str]:
     return {"detection": "detection", "fuzzing": "fuzzing"} | exact | further
 
 
-def readable(rows: pd.DataFrame, wanted: Filter, *, has_labels: bool) -> pd.DataFrame:
-    """The table's columns in words; what is missing says why."""
+def readable(
+    rows: pd.DataFrame, wanted: Filter, *, has_labels: bool, has_judges: bool = False
+) -> pd.DataFrame:
+    """The table's columns in words; what is missing says why.
+
+    has_judges: the whole table is by more than one; a page that is says so in any case.
+    """
     columns: dict[str, Any] = {
         "Feature": rows["feature"],
         STAR: [STAR if marked else "" for marked in rows["bookmarked"]],
@@ -91,6 +99,8 @@ def readable(rows: pd.DataFrame, wanted: Filter, *, has_labels: bool) -> pd.Data
     if has_labels:
         columns["Label"] = [plain(x) if isinstance(x, str) else "" for x in rows["label"]]
     columns["Explanation"] = [_text(row) for row in rows.to_dict("records")]
+    if has_judges or len({x for x in rows["judge"] if isinstance(x, str)}) > 1:
+        columns["Judge"] = [plain(x) if isinstance(x, str) else "" for x in rows["judge"]]
     for name, scorer in scorers(rows, wanted).items():
         columns[score_title(scorer)] = rows[name]
         columns[f"{score_title(scorer)} 95 %"] = [
@@ -119,7 +129,7 @@ def interval(low: float, high: float) -> str:
 
 
 def _short(share: float) -> str:
-    text = f"{share:.2f}"
+    text = two(share)
     return text.replace("0.", ".", 1) if abs(share) < 1 else text
 
 
@@ -159,10 +169,13 @@ def _columns(shown: dict[str, str]) -> dict[str, Any]:
                              help="cosine of the search and the explanation shown"),
         "Label": text(width=130, help="your own label"),
         "Explanation": text(width=400),
+        "Judge": text(width=90, help="who judged the explanation shown, by detection where it "
+                      "was; scores of different judges do not compare"),
         "By decile": st.column_config.BarChartColumn(
             width=78, y_min=0, y_max=1, color="blue",
             help="share of right detection verdicts by decile, 1 weakest … 10 strongest"),
-        "Judged": number(width=52, help="usable verdicts on the explanation shown"),
+        "Judged": number(width=52, help="usable verdicts on the explanation shown, of "
+                         "detection, fuzzing and all other judged scores together"),
         "Failed": number(width=50, help="verdicts asked for that are not usable"),
         "Density, %": number(width=70, format="%.3f", help="share of tokens it fires on"),
         "Max": number(width=54, format="%.2f", help="largest activation"),
@@ -205,7 +218,8 @@ def _files(place: Place, wanted: Filter) -> None:
         ("Parquet", "application/vnd.apache.parquet", parquet),
     ):
         st.download_button(
-            kind, lambda write=write: write(everything(library, place, wanted)),
+            f"{kind} of the features",
+            lambda write=write: write(everything(library, place, wanted)),
             f"{name}.{kind.lower()}", mime, key=f"features.{kind}", type="tertiary",
             icon=":material/download:", on_click="ignore",
             help="The whole filtered table, every page of it",

@@ -18,6 +18,17 @@ export default function () {
     document.querySelector('[role=dialog] input')?.focus()
 }
 """  # a dialog's field waits for a click otherwise
+REST = """
+export default function () {
+    const body = document.body
+    if (body.dataset.glossRest) return
+    body.dataset.glossRest = 'yes'
+    body.addEventListener('keydown', event => {
+        const isShortcut = event.key.length === 1 || event.key.startsWith('Arrow')
+        if (isShortcut && document.querySelector('[role=dialog]')) event.stopPropagation()
+    })
+}
+"""  # the page's shortcuts are heard above the body and would act behind an open dialog
 FEATURE = "views/feature.py"
 
 
@@ -28,6 +39,7 @@ def button() -> None:
     with st.container(key="find"):
         pressed = st.button("Find", icon=":material/search:", shortcut="S", type="tertiary",
                             key="find.open", help="Find a feature by number or words")  # fmt: skip
+        script("gloss_rest", REST)(key="find.rest")
     if pressed:
         dialog()
 

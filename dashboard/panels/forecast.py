@@ -1,11 +1,13 @@
 """What an ask would send and cost, when somebody wants to see it: the messages, an estimate."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from core.llm.client import price_at
-from core.llm.planning import Plan
+from core.llm.planning import Dollars, Plan
 from core.llm.prices import Price
 from core.llm.requests import Request
 from core.llm.settings import EndpointSettings
@@ -18,6 +20,7 @@ from dashboard.commands import counted
 from dashboard.library import Library, Place
 from dashboard.spans import block, escape
 from data.catalogue import Catalogue
+from data.errors import GlossError
 
 HEIGHT = 340  # pixels of the prompt
 PRICES = 600  # seconds for which a listed price is believed
@@ -40,6 +43,42 @@ def show(place: Place, feature: int, ask: Ask) -> None:
         if found.first is not None:
             st.code(as_sent(found.first), language=None, wrap_lines=True, height=HEIGHT)
             st.html(block(f'<p class="mut">{escape(parameters(found.first))}</p>'))
+
+
+def in_short(place: Place, feature: int, ask: Ask, box: DeltaGenerator) -> None:
+    """Calls, tokens and dollars in a line; comes last, for counting tokens takes a moment."""
+    if not ask.asks_a_model:
+        return
+    box.html(block('<p class="mut">Counting calls and tokens …</p>'))
+    try:
+        said = line(foretold(place, feature, ask))
+    except GlossError as error:
+        said = f"no estimate: {error}"
+    box.html(block(f'<p class="mut">{escape(said)}</p>'))
+
+
+def line(found: Preview) -> str:
+    """The estimate in short, e.g. "1 + 160 calls · ~157k tokens in · $0.15–0.24"."""
+    if found.lacking:
+        return "nothing can be asked"
+    plans = [*found.explaining, *([found.scoring] if found.scoring else [])]
+    if not any(plan.total.calls for plan in plans):
+        return "0 calls · free"
+    calls = [f"{plan.total.calls:,}" for plan in plans]
+    n = sum(plan.total.input_tokens for plan in plans)
+    about = "" if all(plan.exact for plan in plans) else "~"
+    tokens = f"{n / 1000:,.0f}k" if n >= 10_000 else f"{n:,}"
+    noun = "call" if calls == ["1"] else "calls"
+    return f"{' + '.join(calls)} {noun} · {about}{tokens} tokens in · {dollars(plans)}"
+
+
+def dollars(plans: Sequence[Plan]) -> str:
+    """What all of them cost; unknown where one is."""
+    known = [plan.dollars for plan in plans if plan.total.calls]
+    if None in known:
+        return "price unknown"
+    low, high = (sum(ends) for ends in zip(*filter(None, known), strict=True))
+    return str(Dollars(low, high)).replace(" to $", "–")
 
 
 def foretold(place: Place, feature: int, ask: Ask) -> Preview:

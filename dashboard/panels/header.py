@@ -11,7 +11,7 @@ from dashboard import session
 from dashboard.cards import sentence
 from dashboard.facts import subject_line, why_unexplained
 from dashboard.library import FeatureRecord, Place
-from dashboard.panels import notes, reexplain, working, write
+from dashboard.panels import notes, prefill, reexplain, working, write
 from dashboard.spans import block, escape
 from data import results
 from data.records import ExplanationRecord
@@ -35,16 +35,25 @@ def show(
 
 def walk(bar: DeltaGenerator, place: Place, feature: int) -> None:
     """Previous, number, next, random."""
+    before, after = beside(place, feature)
     bar.button("Previous", icon=":material/chevron_left:", shortcut="Left",
-               on_click=session.go_to, args=(place, feature - 1))  # fmt: skip
+               on_click=session.go_to, args=(place, before))  # fmt: skip
     st.session_state["feature.number"] = feature
     bar.number_input("Feature", 0, place.hookpoint.n_features - 1, key="feature.number", width=116,
                      label_visibility="collapsed",
                      on_change=go_to_typed, args=(place,))  # fmt: skip
     bar.button("Next", icon=":material/chevron_right:", icon_position="right", shortcut="Right",
-               on_click=session.go_to, args=(place, feature + 1))  # fmt: skip
+               on_click=session.go_to, args=(place, after))  # fmt: skip
     bar.button("Random", icon=":material/shuffle:", shortcut="N", key="random",
                on_click=go_random, args=(place,))  # fmt: skip
+
+
+def beside(place: Place, feature: int) -> tuple[int, int]:
+    """Where Previous and Next lead: to any feature, or to the known ones of an import."""
+    if place.hookpoint.is_size_known:
+        n = place.hookpoint.n_features
+        return (feature - 1) % n, (feature + 1) % n
+    return session.library().ask(results.beside, place.hookpoint.hookpoint_id, feature)
 
 
 def go_to_typed(place: Place) -> None:
@@ -88,7 +97,10 @@ def ask(
                          help=unable)  # fmt: skip
     pressed = bar.button("Re-explain", icon=":material/auto_awesome:", type="primary", shortcut="E",
                          key="reexplain", help=unable, disabled=is_off)  # fmt: skip
-    if working.stays_open(reexplain.KIND, place, feature, pressed=pressed):
+    is_opened = not is_off and (pressed or prefill.is_wanted(place, feature))
+    if working.stays_open(reexplain.KIND, place, feature, pressed=is_opened):
+        if is_opened:
+            prefill.fill(place, feature, shown)
         reexplain.drawer(place, feature, record, shown)
     elif working.stays_open(write.KIND, place, feature, pressed=by_hand):
         write.dialog(place, feature, record, shown)

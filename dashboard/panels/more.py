@@ -11,7 +11,7 @@ from data import queries
 from data.catalogue import Row
 
 LISTED = 20  # strongest misses and false alarms shown
-NEAREST = 8  # neighbours shown, of each measure
+NEAREST = 10  # neighbours shown, of each measure
 
 
 @st.fragment
@@ -23,7 +23,7 @@ def show(place: Place, feature: int, explanation_id: int | None) -> None:
     parts = {
         "Top tokens": lambda: top_tokens(place, facts),
         "Position in the sequence": lambda: positions(place, facts),
-        "Neighbours": lambda: neighbours(place, record.neighbours),
+        "Neighbours": lambda: neighbours(place, feature, record.neighbours),
         "Exact check: misses and false alarms": lambda: mistakes(place, feature, explanation_id),
         "Cache and SAE": lambda: identity(place),
     }
@@ -55,23 +55,64 @@ def positions(place: Place, facts: Row) -> None:
 
 MEASURES = {
     "cosine": "cosine of the decoder directions",
+    "encoder cosine": "cosine of the encoder directions",
     "co-firing": "tokens on which both fire, of those on which one does (Jaccard)",
 }
 
 
-def neighbours(place: Place, found: list[Row]) -> None:
-    """Nearest features by each measure; a click goes there."""
-    if not found:
-        st.html(cards.sentence("No neighbours were computed for this feature."))
-    for measure in dict.fromkeys(row["measure"] for row in found):
-        st.html(cards.block(f'<span class="k">{MEASURES.get(measure, escape(measure))}</span>'))
-        for row in [row for row in found if row["measure"] == measure][:NEAREST]:
-            text = literal(plain(row["text"] or "not explained"))
-            label = f"{row['value']:.2f} · #{row['other']} · {text}"
-            key = f"near.{measure}.{row['rank']}"
-            if st.button(label, key=key, type="tertiary"):
-                session.go_to(place, row["other"])
-                st.rerun(scope="app")
+def neighbours(place: Place, feature: int, found: list[Row]) -> None:
+    """Nearest features by each measure, as stored; what fires together is counted if it is not."""
+    stored: dict[str, list[Row]] = {}
+    for row in found:
+        stored.setdefault(row["measure"], []).append(row)
+    together = stored.pop("co-firing", None)
+    if not stored:
+        st.html(cards.sentence("No neighbours by direction were computed for this feature."))
+    for measure in [name for name in MEASURES if name in stored] + sorted(stored.keys() - MEASURES):
+        nearest(place, measure, stored[measure])
+    if together is not None:
+        nearest(place, "co-firing", together)
+    elif place.cache.has_activations:
+        firing_together(place, feature)
+    else:
+        st.html(cards.sentence("Which features fire together with it is not known: this run was "
+                               "imported without activations."))  # fmt: skip
+
+
+def nearest(place: Place, measure: str, found: list[Row], note: str = "") -> None:
+    """The neighbours by one measure; a click on one goes there."""
+    title = MEASURES.get(measure, measure)
+    if len(found) > NEAREST:
+        note = f"the first {NEAREST} of {len(found)}"
+    words = f' <span class="mut">{escape(note)}</span>' if note else ""
+    st.html(block(f'<span class="k">{escape(title)}</span>{words}'))
+    for row in found[:NEAREST]:
+        text = literal(plain(row["text"] or "not explained"))
+        key = f"near.{measure}.{row['rank']}"
+        label = f"{row['value']:.2f} · #{row['other']} · {text}"
+        if st.button(label, key=key, type="tertiary"):
+            session.go_to(place, row["other"])
+            st.rerun(scope="app")
+
+
+@session.guarded
+def firing_together(place: Place, feature: int) -> None:
+    """Count what fires on the same tokens, from the strongest features stored for each."""
+    together = session.library().together(place, feature)
+    others, n = tuple(together.other.tolist()), together.n_firings
+    texts = session.library().ask(queries.shown_texts, place.hookpoint.hookpoint_id, others)
+    rows = [
+        {"rank": rank, "other": other, "value": value, "text": texts.get(other)}
+        for rank, (other, value) in enumerate(
+            zip(others, together.value.tolist(), strict=True), start=1
+        )
+    ]
+    note = f"among the {together.k} strongest features of each token"
+    if together.looked_at < n:
+        note += f"; estimated from {together.looked_at:,} of {n:,} firings"
+    nearest(place, "co-firing", rows, note)
+    if not rows:
+        st.html(cards.sentence("No other feature fires on its tokens."))
 
 
 def mistakes(place: Place, feature: int, explanation_id: int | None) -> None:
@@ -85,7 +126,7 @@ def mistakes(place: Place, feature: int, explanation_id: int | None) -> None:
         return
     reader = session.library().reader(place, feature)
     groups = [
-        (GroupHeading(f"{name}, strongest first", note), rows)
+        (GroupHeading(name, note), rows)
         for name, note, key, word in MISTAKES
         if (rows := listed_rows(reader, score.detail.get(key) or [], word))
     ]
@@ -95,16 +136,18 @@ def mistakes(place: Place, feature: int, explanation_id: int | None) -> None:
 
 
 MISTAKES = (
-    ("Misses", "outlined tokens fire, though no rule claims them", "misses", "missed"),
-    ("False alarms", "outlined tokens are claimed by a rule, but silent", "false_alarms",
-     "false alarm"),
+    ("Misses", "outlined tokens fire, though no rule claims them; at the left, and highest first, "
+     "the activation missed", "misses", "missed"),
+    ("False alarms", "outlined tokens are claimed by a rule, but silent; at the left, and highest "
+     "first, the activation that the rule predicts", "false_alarms", "false alarm"),
 )  # fmt: skip
 
 
 def listed_rows(reader: Reader, listed: list[tuple[int, float]], word: str) -> list[ContextRow]:
-    """One row a context that holds listed tokens (flat index, value)."""
-    passages = reader.around([int(token) for token, _ in listed[:LISTED]])
-    return [ContextRow(passage, max(passage.activations), note=word) for passage in passages]
+    """One row a context that holds listed tokens (flat index, value), with the largest value."""
+    values = {int(token): value for token, value in listed[:LISTED]}
+    passages = reader.around(list(values))
+    return [ContextRow(found, values[token], note=word) for token, found in passages.items()]
 
 
 def identity(place: Place) -> None:

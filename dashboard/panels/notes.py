@@ -14,7 +14,7 @@ from data.notes import SET, Tag, write_note
 
 TROUBLE = "notes.trouble"  # why the last note was not kept
 TEXTS: tuple[Tag, ...] = tuple(tag for tag in get_args(Tag) if tag != "bookmark")
-LABEL = 60  # characters of a label
+LONGEST: dict[Tag, int] = {"label": 60, "remark": 10_000}  # characters kept
 
 
 def bookmark(bar: DeltaGenerator, place: Place, feature: int, noted: dict[str, str]) -> None:
@@ -34,9 +34,10 @@ def popover(bar: DeltaGenerator, place: Place, feature: int, noted: dict[str, st
     icon = ":material/sticky_note_2:" if written else ":material/note_add:"
     panel = bar.popover("Notes", icon=icon, key="notes", help="Label and remark of your own")
     form = panel.form("notes.form", border=False)
-    form.text_input("Label", key="notes.label", max_chars=LABEL,
+    # No max_chars: with it, a field drops a longer text that is pasted.
+    form.text_input("Label", key="notes.label",
                     placeholder="a few words, shown beside the number")  # fmt: skip
-    form.text_area("Remark", key="notes.remark", max_chars=10_000, height=140,
+    form.text_area("Remark", key="notes.remark", height=140,
                    placeholder="what you have seen, for yourself")  # fmt: skip
     form.form_submit_button("Keep", type="primary", on_click=keep,
                             args=(place, feature, noted))  # fmt: skip
@@ -56,8 +57,12 @@ def fill(place: Place, feature: int, noted: dict[str, str]) -> None:
 
 
 def keep(place: Place, feature: int, noted: dict[str, str]) -> None:
-    """Write what has changed in the fields."""
+    """Write what has changed in the fields; what is too long is cut, and said to be."""
     typed: dict[Tag, str] = {tag: st.session_state[f"notes.{tag}"].strip() for tag in TEXTS}
+    for tag, longest in LONGEST.items():
+        if len(typed[tag]) > longest:
+            typed[tag] = st.session_state[f"notes.{tag}"] = typed[tag][:longest].rstrip()
+            st.toast(f"The {tag} was cut to {longest:,} characters.", icon=":material/content_cut:")
     write(place, feature, {t: text for t, text in typed.items() if text != noted.get(t, "")})
 
 

@@ -10,7 +10,6 @@ from core.pipeline.again import Answer, answer, reexplain
 from core.pipeline.ask import Ask
 from core.pipeline.watching import Say
 from dashboard import cards, session
-from dashboard.jobs import Job
 from dashboard.library import FeatureRecord, Place
 from dashboard.panels import asking, forecast, presets, working
 from dashboard.spans import block
@@ -29,24 +28,17 @@ def drawer(
     """Settings for a new explanation; the page stays readable behind it."""
     st.caption(f"Feature {feature} · {place.hookpoint.name}")
     working.settle(KIND, place, feature, shown)
+    if running := working.running_about(KIND, place, feature):
+        for job in running:
+            working.progress(KIND, job.key, shown)
+        return  # what is asked next is asked when this has ended
     presets.choose()
-    ask = asking.chosen_ask(shown)
-    running = working.running_about(KIND, place, feature)
-    for job in running:
-        working.progress(KIND, job.key, shown)
-    if ask not in {asked_by(job) for job in running}:
-        offer(place, feature, record, shown, ask)
+    offer(place, feature, record, shown, asking.chosen_ask(shown))
 
 
 def job_key(place: Place, feature: int, ask: Ask) -> tuple[Hashable, ...]:
     """What makes two requests the same job."""
     return *working.about_key(KIND, place, feature), ask
-
-
-def asked_by(job: Job) -> Ask:
-    """The ask of a job, as the form has it."""
-    assert isinstance(job.key, tuple)
-    return replace(job.key[-1], retry=False)
 
 
 def offer(
@@ -74,12 +66,14 @@ def offer(
     forecast.show(place, feature, ask)
     if action:
         st.html(block(f'<p class="mut">{asking.summary(ask)}</p>'))
-    bar = st.container(horizontal=True, gap="small")
+    bar = st.container(horizontal=True, gap="small", vertical_alignment="center")
     with bar:
         if action:
             st.button(action, type="primary", key="reexplain.start", on_click=start,
                       args=(place, feature, ask))  # fmt: skip
+        estimate = st.empty()
         presets.save(ask)
+    forecast.in_short(place, feature, ask, estimate)
 
 
 def action_for(ask: Ask, known: Answer | None, lacking: list[str]) -> str:

@@ -10,10 +10,10 @@ from core import launching
 from dashboard import run_words, session
 from dashboard.cards import sentence
 from dashboard.commands import resume
-from dashboard.panels import features_filter, runs_work
+from dashboard.panels import features_filter, runs_follow, runs_work
 from dashboard.session import KEPT
 from dashboard.spans import block, escape, heading
-from data import run_queries
+from data import run_queries, runs
 from data.catalogue import Row
 from data.run_queries import AT_WORK, STOPPED, Made, Reason
 
@@ -42,16 +42,27 @@ def show(run: Row) -> None:
 def going_on(run: Row) -> None:
     """Its command to copy, and the button that resumes it; Cancel stands above, with its bar."""
     command = resume(run)
+    later = runs_follow.follow(run)
+    is_stopped = run["status"] in STOPPED and later is None and not runs.is_ending(run)
     if command is None:
         st.caption("A page began this run: asking there again repeats or goes on with it.")
+        if is_stopped:
+            runs_work.open_again(st.container(), run, key="open-run")
         return
     words = tuple(command)
-    if run["status"] in STOPPED:
+    if is_stopped:
         st.button("Resume", key="resume-run", icon=":material/play_arrow:", type="primary",
-                  on_click=runs_work.start, args=(words,), disabled=runs_work.is_at_work(words),
+                  on_click=_resume, args=(words, run["run_id"]),
+                  disabled=runs_work.is_at_work(words),
                   help="Starts the command below as a process of its own.")  # fmt: skip
     st.html(heading("Repeat with changes", "copy it, change what you like, run it in a terminal"))
     st.code(session.command(command), language="bash", wrap_lines=True)
+
+
+def _resume(words: tuple[str, ...], run_id: int) -> None:
+    """Start the command, and stay with the work, which a new run may go on with."""
+    st.session_state[runs_follow.FOLLOWED] = run_id
+    runs_work.start(words)
 
 
 def results(run: Row) -> None:

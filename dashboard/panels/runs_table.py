@@ -5,7 +5,7 @@ import streamlit as st
 
 from dashboard import session
 from dashboard.commands import labels, spent, took
-from dashboard.run_words import MARKS
+from dashboard.run_words import MARKS, state
 from dashboard.session import KEPT
 from dashboard.spans import block, heading, plain
 from data import run_queries
@@ -92,7 +92,7 @@ def readable(found: list[Row]) -> pd.DataFrame:
         [
             {
                 "Run": run["run_id"],
-                "Status": f"{MARKS.get(run['status'], '?')} {run['status']}",
+                "Status": f"{MARKS.get(state(run), '?')} {state(run)}",
                 "Stage": run["stage"],
                 "Cache": run["cache"],
                 "Hookpoint": run["hookpoint"] or "all",

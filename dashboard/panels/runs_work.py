@@ -1,5 +1,6 @@
 """What is at work now and what stopped: progress, Cancel, and Resume as a process of its own."""
 
+import os
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial, wraps
@@ -7,12 +8,15 @@ from pathlib import Path
 from typing import NamedTuple, ParamSpec
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from core import launching
 from dashboard import session, strip
 from dashboard.cards import capital, sentence
-from dashboard.commands import counted, duration, resume, unit_of
+from dashboard.commands import counted, duration, resume, settings_of, spent, unit_of
 from dashboard.jobs import Job
+from dashboard.panels import prefill, runs_follow
+from dashboard.panels.working import KINDS
 from dashboard.run_words import title
 from dashboard.spans import block, escape, heading
 from data import run_queries, runs
@@ -40,10 +44,14 @@ def at_work() -> None:
     if said := st.session_state.pop(SAID, None):
         st.html(sentence(said))
     is_alive = any(runs.is_alive(one.pid) for one in begun())
-    if run_queries.live(library.catalogue) or library.jobs.running() or is_alive:
+    working = run_queries.live(library.catalogue)
+    runs_follow.note_standing()
+    if working or library.jobs.running() or is_alive or runs_follow.ending():
         st.fragment(_at_work, run_every=strip.EVERY)()
-    elif begun():
+        return
+    if begun():
         _at_work()
+    runs_follow.notice()
 
 
 @session.guarded
@@ -52,13 +60,19 @@ def _at_work() -> None:
     working = run_queries.live(library.catalogue)
     jobs = library.jobs.running()
     starting = [one for one in begun() if one.pid not in {run["pid"] for run in working}]
-    _rerun_on_change(working, jobs, starting)
+    ending = runs_follow.ending()
+    _rerun_on_change([*working, *ending], jobs, starting)
+    inside = {job.started: own_runs(job, working) for job in jobs}
+    held = {run["run_id"] for found in inside.values() for run in found}
+    alone = [run for run in working if run["run_id"] not in held]
     if working or jobs:
-        st.html(heading("At work", counted(len(working) + len(jobs), "jobs")))
-    for run in working:
+        st.html(heading("At work", counted(len(alone) + len(jobs), "jobs")))
+    for run in alone:
         _line(strip.line(run), f"cancel-{run['run_id']}", partial(cancel, run["run_id"]))
     for job in jobs:
-        _line(_words(job), f"stop-{job.started}", job.stop.set)
+        _line(_words(job, inside[job.started]), f"stop-{job.started}", job.stop.set)
+    for run in ending:
+        runs_follow.ending_line(run)
     for one in starting:
         _starting(one)
 
@@ -81,10 +95,28 @@ def _line(words: str, key: str, stop: Callable[[], None]) -> None:
                help="Stops at the next step; what is finished is kept.")  # fmt: skip
 
 
-def _words(job: Job) -> str:
-    """A job of this dashboard: what, bar, how far, how long."""
+def own_runs(job: Job, working: list[Row]) -> list[Row]:
+    """Runs at work that are steps of a job about one feature of this process."""
+    if not isinstance(job.key, tuple) or len(job.key) < 4 or job.key[0] not in KINDS:
+        return []
+    _, cache_id, hookpoint_id, feature, *_ = job.key
+    named = {(record.name, one.name) for record in session.library().caches()
+             for one in record.hookpoints
+             if (record.cache_id, one.hookpoint_id) == (cache_id, hookpoint_id)}  # fmt: skip
+    return [
+        run for run in working
+        if not run["command"] and run["pid"] == os.getpid()
+        and (run["cache"], run["hookpoint"]) in named
+        and str(settings_of(run).get("features")) == str(feature)
+    ]  # fmt: skip
+
+
+def _words(job: Job, steps: list[Row]) -> str:
+    """A job of this dashboard: what, its runs, bar, how far, how long."""
     told = job.progress
     words = [f"{told.done:,} of {told.total:,} {told.unit}"] if told and told.total else []
+    words += [" · ".join([f"run {run['run_id']}: {run['stage']}", *filter(None, [spent(run)])])
+              for run in steps]  # fmt: skip
     words.append("stopping" if job.stop.is_set() else duration(job.seconds))
     share = told.done / told.total if told and told.total else 0
     return (f'<div class="job"><span><b>{escape(job.label)}</b></span><span class="track">'
@@ -134,7 +166,7 @@ def _starting(one: Begun) -> None:
 
 def stopped() -> None:
     """Runs that ended before their work did, by the command that goes on with them."""
-    found = session.library().ask(run_queries.stopped)
+    found = [run for run in session.library().ask(run_queries.stopped) if not runs.is_ending(run)]
     groups: dict[tuple[str, ...], list[Row]] = {}
     for run in found:
         key = tuple(run["command"] or ("", str(run["run_id"])))
@@ -158,7 +190,7 @@ def entry(group: list[Row], *, key: str) -> None:
     bar = st.container(horizontal=True, vertical_alignment="center", key=f"{key}-bar")
     bar.html(block(f'<div class="stopped">{escape(said)}</div>'))
     if command is None:
-        bar.html(block('<span class="mut">a page began it: ask again there</span>'))
+        open_again(bar, run, key=f"{key}-open")
         return
     bar.button("Resume", key=key, icon=":material/play_arrow:", type="primary", on_click=start,
                args=(tuple(command),), disabled=is_at_work(tuple(command)),
@@ -166,9 +198,20 @@ def entry(group: list[Row], *, key: str) -> None:
     st.code(session.command(command), language="bash", wrap_lines=True)
 
 
+def open_again(bar: DeltaGenerator, run: Row, *, key: str) -> None:
+    """The button that leads to the feature of a page's run, where its settings are filled in."""
+    wanted = prefill.wanted_of(run)
+    if wanted is None:
+        bar.html(block('<span class="mut">a page began it: ask again there</span>'))
+    elif bar.button("Open", key=key, icon=":material/play_arrow:", type="primary",
+                    help="Opens its feature with its settings: Start goes on."):  # fmt: skip
+        st.session_state[prefill.WANTED] = wanted
+        st.switch_page("views/feature.py", query_params=wanted.address)
+
+
 def is_at_work(words: tuple[str, ...]) -> bool:
     """Whether a command works already, started here or elsewhere: twice would do it twice."""
-    working = session.library().ask(run_queries.at_work)
+    working = [*session.library().ask(run_queries.at_work), *runs_follow.ending()]
     started = (one for one in st.session_state.get(LAUNCHED, []) if runs.is_alive(one.pid))
     return any(tuple(run["command"] or ()) == words for run in working) or any(
         one.words == words for one in started

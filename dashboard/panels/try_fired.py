@@ -110,14 +110,32 @@ def chips(asked: Asked, reading: Reading, probe: Probe) -> None:
         tokens = whole([place], reading.pieces)
         top = next((best[token] for token in tokens if token in best), None)
         about = (top.address, f"{top.activation:.2f}") if top else ("nothing fires",)
+        is_cut = begins(tokens, probe.text_length)
+        if is_cut:
+            about = (*about, "a new piece begins here")
         is_claimed = claimed is not None and bool(claimed.by_token[tokens].any())
-        drawn.append(Chip(place, max(levels[token] for token in tokens), about, is_claimed))
-    note = f"{len(reading.pieces):,} tokens"
+        drawn.append(Chip(place, max(levels[token] for token in tokens), about, is_claimed, is_cut))
+    note = f"{len(reading.pieces):,} tokens{cut_words(len(reading.pieces), probe)}"
     if asked.feature is not None:
         note += f", shaded by feature {asked.feature} of {asked.place.hookpoint.name}"
     st.html(block(f"<h5>Text<span>{escape(note)}</span></h5>"))
     with st.container(key="try-chips"):
         try_tokens.show(reading.pieces, drawn, words, asked.tokens, choose_tokens)
+
+
+def begins(tokens: Sequence[int], step: int) -> bool:
+    """Whether one of these tokens is the first of a piece behind the first one."""
+    return any(token and token % step == 0 for token in tokens)
+
+
+def cut_words(n: int, probe: Probe) -> str:
+    """How a text of n tokens was cut, if it was."""
+    if n <= probe.text_length:
+        return ""
+    bos = " with BOS" * (probe.meta.bos_id is not None)
+    return (f", cut into {-(-n // probe.text_length):,} pieces of {probe.meta.sequence_length:,} "
+            f"tokens{bos} as the corpus was: a piece (|) knows nothing of the one "
+            "before")  # fmt: skip
 
 
 def _explained(row: Row) -> str:

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from core.fired import Everything, Fired
+from dashboard.cards import two
 from dashboard.spans import plain
 from data.catalogue import Row
 from data.records import HookpointRecord
@@ -151,4 +152,4 @@ def score_words(row: Row | None) -> str:
 
 
 def _short(share: float) -> str:
-    return f"{share:.2f}".removeprefix("0")
+    return two(share).removeprefix("0")

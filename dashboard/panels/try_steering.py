@@ -20,7 +20,7 @@ from dashboard.panels.try_fired import Reading
 from dashboard.panels.try_holding import CANCELLED
 from dashboard.panels.try_loading import held, patiently, waiting
 from dashboard.session import KEPT
-from dashboard.spans import block, heading
+from dashboard.spans import block, escape, heading
 from data.errors import Stopped
 
 MOST_TEXTS = 4
@@ -140,6 +140,10 @@ def _progress(key: Hashable, job: Job) -> str:
 def result(asked: Asked, probe: Probe, found: Continued, steering: Steering) -> None:
     """Divergence, texts side by side, tokens that move."""
     st.html(cards.fact_strip(facts(found, steering)))
+    if said := beyond(found, probe):
+        st.html(block(f'<p class="mut">{escape(said)}</p>'))
+    if is_silent := steering.mode == "ablate" and not found.steered.activation:
+        st.html(cards.sentence(silent_words(found, steering)))
     steered = found.steered
     pairs = [
         try_drawn.Pair(_spelled(probe, clean), _spelled(probe, moved), _alike(clean.ids, moved.ids))
@@ -151,8 +155,31 @@ def result(asked: Asked, probe: Probe, found: Continued, steering: Steering) -> 
         moves = try_drawn.movers(_named(probe, steered.rising), _named(probe, steered.falling))
         st.html(heading("Next token", "probability without → with the edit") + moves)
     with right:
+        if is_silent and not any(map(any, steered.kl_by_token)):
+            st.html(heading("Divergence", "none: the feature is silent, nothing was taken out"))
+            return
         chart.show(divergence_figure(steered.kl_by_token), lambda: numbers(probe, found),
                    key="steering")  # fmt: skip
+
+
+def silent_words(found: Continued, steering: Steering) -> str:
+    """Why an ablation may change nothing: there is nothing to take out at this place."""
+    words = "The feature is silent at the last token of the prompt, so nothing is taken out there"
+    if steering.where == "everywhere":
+        return f"{words}; it may fire on earlier tokens, where it is taken out."
+    if not any(map(any, found.steered.kl_by_token)):
+        words += " nor at the tokens written"
+    return f"{words}. “Whole prompt too” takes it out where it fires in the prompt."
+
+
+def beyond(found: Continued, probe: Probe) -> str:
+    """A warning where prompt and text are longer than what the cache's activations come from."""
+    longest, usual = max(map(len, found.steered.kl_by_token), default=0), probe.text_length
+    total = found.n_prompt + longest
+    if total <= usual:
+        return ""
+    return (f"Prompt and text are {total:,} tokens, more than the {usual:,} of a sequence in the "
+            "cache: what the feature does beyond them was not measured there.")  # fmt: skip
 
 
 def _spelled(probe: Probe, text) -> try_drawn.Written:
@@ -174,13 +201,13 @@ def facts(found: Continued, steering: Steering) -> list[Fact]:
     steered = found.steered
     raw = steering.strength * steering.scale
     edits = {"add": ("Added", f"{raw:+.2f}"), "set": ("Set to", f"{raw:.2f}"),
-             "ablate": ("Ablated", f"{-steered.activation:+.2f}")}  # fmt: skip
+             "ablate": ("Ablated", f"{-steered.activation:+.2f}" if steered.activation else "–")}  # fmt: skip
     label, value = edits[steering.mode]
     cut = f", {found.n_cut:,} before them left out" if found.n_cut else ""
     return [
         Fact("KL at the next token", f"{steered.kl:.3g}", "nats",
              "KL(without || with the edit) of the distribution after the prompt's last token"),
-        Fact(label, value, "raw, along the decoder", "at the last token of the prompt"),
+        Fact(label, value, "silent" if value == "–" else "raw, along the decoder", "at the last token of the prompt"),
         Fact("Feature there", f"{steered.activation:.2f}",
              "raw" if steered.activation else "silent",
              "its activation at the last prompt token without the edit"),

@@ -14,7 +14,8 @@ from dashboard.spans import plain
 
 KEY = "try.chips"
 
-# data: chips [[place, text, level, about, whether rules claim it]], as in Chip; features {address:
+# data: chips [[place, text, level, about, whether rules claim it, whether
+# the text was cut before it]], as in Chip; features {address:
 # words}, chosen [places], hint
 SCRIPT = """
 export default function ({ data, parentElement, setTriggerValue }) {
@@ -35,11 +36,12 @@ export default function ({ data, parentElement, setTriggerValue }) {
   const say = (words) => { said.textContent = words || data.hint; };
   say("");
   all.replaceChildren();
-  for (const [place, text, level, about, claimed] of data.chips) {
+  for (const [place, text, level, about, claimed, cut] of data.chips) {
     const chip = document.createElement("span");  // a button would not flow over a line's end
     chip.role = "button";
     chip.tabIndex = 0;
-    chip.className = "tk" + (level ? " a" + level : "") + (claimed ? " m" : "");
+    chip.className = "tk" + (level ? " a" + level : "") + (claimed ? " m" : "")
+      + (cut ? " cut" : "");
     chip.dataset.place = place;
     chip.textContent = text;
     chip.setAttribute("aria-pressed", chosen.has(place));
@@ -79,6 +81,7 @@ class Chip(NamedTuple):
     level: int  # shade, 0 none
     about: tuple[str, ...]  # said when one points at it; the first may be a feature's address
     is_claimed: bool  # by the rules of the chosen feature
+    is_cut: bool = False  # the text was cut before it
 
 
 def show(
@@ -94,7 +97,7 @@ def show(
     """
     chips = [
         [chip.place, _text(pieces[chip.place]), chip.level, [plain(part) for part in chip.about],
-         chip.is_claimed]
+         chip.is_claimed, chip.is_cut]
         for chip in drawn
     ]  # fmt: skip
     used = {chip.about[0] for chip in drawn if chip.about}

@@ -32,8 +32,8 @@ def page() -> None:
     else:
         body(place, feature, record, choice)
     st.html(f"<p id=mark hidden>{feature}</p>")
-    n = place.hookpoint.n_features
-    examples.read_ahead(place, (feature + 1) % n, (feature - 1) % n)
+    before, after = header.beside(place, feature)
+    examples.read_ahead(place, after, before)
 
 
 def without_feature(place: Place) -> None:

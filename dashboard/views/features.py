@@ -7,7 +7,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from core import meaning
-from dashboard import session, strip
+from dashboard import preset_words, session, strip
 from dashboard.address import every, feature_named, number_named
 from dashboard.cards import sentence
 from dashboard.library import Place
@@ -15,6 +15,7 @@ from dashboard.panels import features_chart, features_filter, features_table, fe
 from dashboard.panels.features_filter import VIEWS, Options, first_page
 from dashboard.panels.features_meaning import HINT, ranking
 from dashboard.session import KEPT
+from dashboard.spans import block, escape
 from data import feature_table
 from data.feature_filter import Filter, Preset
 from data.feature_table import PAGE
@@ -42,7 +43,10 @@ def page() -> None:
     known = session.library().ask(feature_table.choices, place.hookpoint.hookpoint_id)
     found = features_filter.options(known)
     features_filter.return_to_list(found.allows)
+    features_filter.tidy_address(found)
     wanted, slot = filters(bar, place, found)
+    if said := preset_words.meaning(wanted):
+        st.html(block(f'<p class="mut">{escape(said)}</p>'))
     features_filter.show_words(features_filter.words(wanted, found))
     if by_meaning(wanted):
         near = ranking(place, wanted.words)
@@ -55,7 +59,7 @@ def page() -> None:
     if slot.button("Random", icon=":material/shuffle:", shortcut="N", disabled=not total,
                   help="One of the features below"):  # fmt: skip
         open_random(place, wanted, total)
-    listed(place, wanted, total, has_labels=known.has_labels)
+    listed(place, wanted, total, has_labels=known.has_labels, has_judges=known.has_judges)
 
 
 def pick_place(bar: DeltaGenerator, place: Place) -> None:
@@ -149,7 +153,7 @@ def open_random(place: Place, wanted: Filter, total: int) -> None:
         features_table.open_feature(place, feature)
 
 
-def listed(place: Place, wanted: Filter, total: int, *, has_labels: bool) -> None:
+def listed(place: Place, wanted: Filter, total: int, *, has_labels: bool, has_judges: bool) -> None:
     """The features that pass, as a table or as a chart, or why there are none."""
     number = None
     if not total:
@@ -159,7 +163,7 @@ def listed(place: Place, wanted: Filter, total: int, *, has_labels: bool) -> Non
     else:
         found = read_page(place, wanted, total)
         number = found.number
-        features_table.show(place, found, wanted, has_labels=has_labels)
+        features_table.show(place, found, wanted, has_labels=has_labels, has_judges=has_judges)
     features_table.below(place, wanted, total=total, number=number)
 
 
@@ -184,7 +188,7 @@ def nothing(place: Place, wanted: Filter) -> str:
     ):
         return GOOD_NEWS[wanted.preset]
     return ("No feature passes this filter; choose All and clear search and filter to see "
-            f"all {place.hookpoint.n_features:,}.")  # fmt: skip
+            "all of them.")  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -49,3 +49,12 @@ def test_an_export_is_two_clicks(visitor):
     visitor.page.get_by_role("button", name="Export").last.click()
     visitor.page.wait_for_selector("text=/rows as of .* lie in/", timeout=20_000)
     assert "exports/made-parquet" in visitor.text
+
+
+def test_a_slow_question_says_how_long_it_takes_and_can_be_cancelled(visitor):
+    visitor.open("/data?part=SQL&sql=select+count(*)+from+range(1000000000000)")
+    visitor.page.get_by_role("button", name="Run").click()
+    visitor.page.wait_for_selector("text=/Asking the catalogue … [1-9] s/")
+    visitor.page.get_by_role("button", name="Cancel").click()
+    visitor.page.wait_for_selector("text=The question was cancelled.", timeout=4_000)
+    assert visitor.page.get_by_role("button", name="Cancel").count() == 0

@@ -94,7 +94,7 @@ def test_a_point_of_the_chart_opens_its_feature(visitor):
 def test_the_whole_table_is_a_file(visitor):
     visitor.open("/?alive=true")
     with visitor.page.expect_download() as caught:
-        visitor.page.locator(".stDownloadButton").get_by_text("CSV").first.click()
+        visitor.page.locator(".stDownloadButton").get_by_text("CSV of the features").first.click()
     lines = caught.value.path().read_text().splitlines()
     assert len(lines) == 1 + 15
     assert "Fires on the days of the week" in lines[1]

@@ -65,6 +65,26 @@ def test_re_explaining_with_other_settings_takes_three_actions(windows):
     assert visitor.page.get_by_role("dialog").count() == 0
 
 
+def test_keys_of_the_page_rest_while_a_dialog_is_open(windows):
+    visitor = windows[0]
+    drawer = at_drawer(visitor, 2)
+    pick(visitor, drawer.get_by_role("combobox").first, "cot —")
+    drawer.get_by_text("Feature 2 ·").click()  # no field has the keys now
+    for key in ("ArrowRight", "n", "s", "p", "b"):
+        visitor.press(key)
+    assert drawer.is_visible()
+    assert drawer.get_by_role("checkbox", name="Chain of thought").is_checked()
+    assert visitor.page.locator("#mark").text_content() == "2"
+    assert visitor.page.get_by_role("button", name="Bookmarked").count() == 0
+    visitor.press("Escape")
+    drawer.wait_for(state="detached")
+    visitor.press("ArrowRight")
+    visitor.at_feature(3)
+    visitor.press("s")
+    visitor.page.get_by_role("dialog").wait_for()
+    visitor.press("Escape")
+
+
 def test_a_job_outlives_a_reload_and_is_joined_by_another_window(windows):
     first = windows[0]
     with serving(by_text, latency=6.0) as server:

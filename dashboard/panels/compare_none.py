@@ -1,0 +1,94 @@
+"""Why two runs share no scored feature, and what can be done about it.
+
+A cache that was imported without activations cannot be scored anew, so scoring it is never advised.
+"""
+
+import streamlit as st
+
+from core.comparing import Comparison, SideRecord
+from core.comparing.words import counted, left_out_words
+from dashboard import session
+from dashboard.cards import sentence
+from dashboard.panels import compare_sides as sides
+from data.records import CacheRecord
+
+NOT_SCORED = "not scored"  # the reason that scoring would do away with
+
+
+def cannot_be_scored(cache: str) -> str:
+    """Say why a cache is never scored."""
+    return (f"Cache “{cache}” was imported without activations, so it cannot be scored anew: "
+            "it has the scores that came with it")  # fmt: skip
+
+
+def unscored(first: SideRecord, second: SideRecord) -> None:
+    """Neither side has any score."""
+    able, unable = _by_ability([first.side.cache, second.side.cache])
+    said = "Neither run is scored yet"
+    if not able:
+        st.html(sentence(f"{said}. {cannot_be_scored(unable[0])}. Choose other runs above."))
+        return
+    also = f" {cannot_be_scored(unable[0])}." if unable else ""
+    st.html(sentence(f"{said}.{also} This scores “{able[0]}”:",
+                     session.command(["gloss", "score", able[0]])))  # fmt: skip
+
+
+def nothing(found: Comparison, first: SideRecord) -> None:
+    """Both sides have scores, but of no common feature."""
+    asked = found.question
+    said = (f"No feature has a {asked.scorer} score under both: {left_out_words(found)}. "
+            f"{_why(found)}{_other(first)}")  # fmt: skip
+    lacking = [
+        side.cache
+        for side, reasons in (
+            (asked.first, found.left_out.first), (asked.second, found.left_out.second)
+        )
+        if NOT_SCORED in reasons
+    ]  # fmt: skip
+    able, _ = _by_ability(lacking)
+    if not able or not _common_hookpoints(found):
+        st.html(sentence(said))
+        return
+    st.html(sentence(f"{said} Or score the same features under both:",
+                     session.command(["gloss", "score", able[0]])))  # fmt: skip
+
+
+def _why(found: Comparison) -> str:
+    """What stands in the way, as sentences with a space behind each."""
+    asked, out = found.question, found.left_out
+    if not _common_hookpoints(found):
+        a, b = (", ".join(_hookpoints(side.cache)) for side in (asked.first, asked.second))
+        return f"They are at different hookpoints, A at {a} and B at {b}. "
+    _, unable = _by_ability(
+        [side.cache
+         for side, reasons in ((asked.first, out.first), (asked.second, out.second))
+         if NOT_SCORED in reasons or "not explained" in reasons]
+    )  # fmt: skip
+    return "".join(f"{cannot_be_scored(cache)}. " for cache in unable)
+
+
+def _other(first: SideRecord) -> str:
+    """Another B that would pair, the one with most features."""
+    for side, n in sides.pairing(first).items():
+        return f"Choose another B: {side} shares {counted(n)} with A."
+    return f"No other run shares a scored feature with {first.side}: choose another A."
+
+
+def _common_hookpoints(found: Comparison) -> set[str]:
+    first, second = (_hookpoints(s.cache) for s in (found.question.first, found.question.second))
+    return set(first) & set(second)
+
+
+def _hookpoints(cache: str) -> list[str]:
+    return [h.name for h in _records()[cache].hookpoints]
+
+
+def _by_ability(caches: list[str]) -> tuple[list[str], list[str]]:
+    """Those that can be scored, and those that cannot, each once."""
+    known, names = _records(), list(dict.fromkeys(caches))
+    return ([name for name in names if known[name].has_activations],
+            [name for name in names if not known[name].has_activations])  # fmt: skip
+
+
+def _records() -> dict[str, CacheRecord]:
+    return {record.name: record for record in session.library().caches()}
