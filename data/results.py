@@ -120,10 +120,10 @@ def headline(scores: Iterable[Score]) -> dict[str, Score]:
     """
     known = list(scores)
     led = min(known, key=lambda one: (LEADING.get(one.scorer, 2), *standing(one)), default=None)
-    chosen: dict[str, Score] = dict.fromkeys(score.scorer for score in known)  # in this order
+    chosen: dict[str, Score] = {}
     for score in sorted(known, key=lambda one: (led and one.judge != led.judge, *standing(one))):
-        chosen[score.scorer] = chosen[score.scorer] or score
-    return chosen
+        chosen.setdefault(score.scorer, score)
+    return {score.scorer: chosen[score.scorer] for score in known}  # in the order given
 
 
 def headline_verdicts(

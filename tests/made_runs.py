@@ -6,11 +6,12 @@ from stores import begin
 
 from data import caches, ledger, runs
 from data.catalogue import Catalogue
+from data.records import Stage, State
 
 COMMAND = ("gloss", "explain", "made", "--features", "0-9")
 
 
-def interrupted(folder, status="interrupted", error=None, command=COMMAND, **settings):
+def interrupted(folder, status: State = "interrupted", error=None, command=COMMAND, **settings):
     """A store, there before or made here, with a run that stopped after four of ten features."""
     catalogue = Catalogue(folder)
     record = next(iter(caches.caches(catalogue)), None) or begin(catalogue)
@@ -18,7 +19,10 @@ def interrupted(folder, status="interrupted", error=None, command=COMMAND, **set
     return catalogue, record
 
 
-def add(catalogue, record, settings, status="done", error=None, command=(), stage="explain"):
+def add(
+    catalogue, record, settings, status: State = "done", error=None, command=(),
+    stage: Stage = "explain",
+):  # fmt: skip
     """One more run; gives its number."""
     plan = runs.Plan(stage, record.cache_id, record.hookpoints[0].hookpoint_id, None,
                      settings, command)  # fmt: skip

@@ -100,8 +100,12 @@ def chosen(bar: DeltaGenerator, place: Place, known: list[Row]) -> Choice | None
         said = "This setting is" if len(rows) == 1 else "These settings are"
         unable = {c.name for c in session.library().caches() if not c.has_activations}
         if rows[0]["cache"] in unable:
-            st.html(sentence(f"{said} not scored by detection or fuzzing, and a cache imported "
-                             "without activations cannot be scored anew; choose others."))
+            st.html(
+                sentence(
+                    f"{said} not scored by detection or fuzzing, and a cache imported "
+                    "without activations cannot be scored anew; choose others."
+                )
+            )
             return None
         st.html(sentence(f"{said} not scored by detection or fuzzing yet; this scores them:",
                          session.command(words)))  # fmt: skip

@@ -200,14 +200,16 @@ def facts(found: Continued, steering: Steering) -> list[Fact]:
     """The figures over the texts."""
     steered = found.steered
     raw = steering.strength * steering.scale
+    removed = f"{-steered.activation:+.2f}" if steered.activation else "–"
     edits = {"add": ("Added", f"{raw:+.2f}"), "set": ("Set to", f"{raw:.2f}"),
-             "ablate": ("Ablated", f"{-steered.activation:+.2f}" if steered.activation else "–")}  # fmt: skip
+             "ablate": ("Ablated", removed)}  # fmt: skip
     label, value = edits[steering.mode]
     cut = f", {found.n_cut:,} before them left out" if found.n_cut else ""
     return [
         Fact("KL at the next token", f"{steered.kl:.3g}", "nats",
              "KL(without || with the edit) of the distribution after the prompt's last token"),
-        Fact(label, value, "silent" if value == "–" else "raw, along the decoder", "at the last token of the prompt"),
+        Fact(label, value, "silent" if value == "–" else "raw, along the decoder",
+             "at the last token of the prompt"),
         Fact("Feature there", f"{steered.activation:.2f}",
              "raw" if steered.activation else "silent",
              "its activation at the last prompt token without the edit"),
