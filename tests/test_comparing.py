@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from core import comparing
 from core.cli import app
-from core.comparing import Question
+from core.comparing import Question, Side, partners
 from core.comparing.agreement import agreement
 from core.comparing.resampling import UNITS, ratios
 from core.comparing.signed_rank import doubled_ranks, signed_rank
@@ -326,3 +326,18 @@ def test_the_command_refuses_in_one_line(both, words, message):
     _, error = gloss(both, *words)
     assert message in str(error)
     assert "\n" not in str(error)
+
+
+def test_partners_share_features_scored_by_the_same_scorer_most_first(catalogue):
+    one, other = compared.begin(catalogue), compared.begin(catalogue, "other")
+    for record, objective, features, scorer in (
+        (one, "f1", range(6), "detection"), (one, "mdl", range(8, 12), "detection"),
+        (other, "f1", range(2, 9), "detection"), (other, "mdl", range(6), "fuzzing"),
+    ):  # fmt: skip
+        ids = compared.explain(catalogue, record, {"objective": objective}, list(features))
+        compared.judge(catalogue, ids, dict.fromkeys(features, 0.7), scorer=scorer)
+    with catalogue.reading() as con:
+        assert partners(con, Side("one", 1), None, None) == {Side("other", 1): 4}
+        assert partners(con, Side("other", 1), None, "detection") == {
+            Side("one", 1): 4, Side("one", 2): 1}  # fmt: skip
+        assert partners(con, Side("other", 1), "h.2", None) == {}

@@ -8,10 +8,14 @@ import numpy as np
 import pytest
 
 from core.fired import Everything
+from core.probe import Continued
+from core.steered import Steered, Steering
 from dashboard.charts.steering import divergence_figure
+from dashboard.panels import try_steering
 from dashboard.panels.try_asking import places_named
 from dashboard.panels.try_drawn import Pair, Written, movers, percent, side_by_side
 from dashboard.panels.try_feature import figures
+from dashboard.panels.try_fired import begins
 from dashboard.panels.try_holding import CANCELLED, Holding, is_gone, size_words
 from dashboard.panels.try_reading import Order, lines, score_words, starts, strongest, table, whole
 from dashboard.panels.try_tokens import _text
@@ -174,3 +178,19 @@ def test_what_cannot_be_loaded_is_one_line(tmp_path):
 
     with pytest.raises((BadInput, Exception), match="no cache in"):
         Holding().load(Catalogue(tmp_path), RECORD, ["x"], Event())
+
+
+@pytest.mark.parametrize("where", ["end", "everywhere"])
+def test_a_silent_feature_that_is_ablated_says_so_and_where_it_may_not_be(where):
+    steered = Steered((), (), 0.0, ((0.0, 0.0),), (), (), 0.0)
+    found, asked = Continued(steered, 5, 0), Steering(3, "ablate", 0.0, where=where)
+    (_, edit, *_) = try_steering.facts(found, asked)
+    assert (edit.value, "silent" in edit.unit) == ("–", True)
+    words = try_steering.silent_words(found, asked)
+    assert words.startswith("The feature is silent at the last token")
+    assert ("“Whole prompt too”" in words) == (where == "end")
+
+
+def test_a_token_that_begins_another_piece_of_a_long_text_is_known():
+    assert [begins([token], 4) for token in range(9)] == [t in (4, 8) for t in range(9)]
+    assert begins([3, 4], 4)  # a character split over both pieces

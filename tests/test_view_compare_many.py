@@ -214,3 +214,26 @@ def test_the_download_has_a_row_a_pair(found):
     assert len(table) == 15
     assert table["difference"].tolist() == pytest.approx([0.1] * 15)
     assert table["explanation_b"][0] == 16
+
+
+def test_the_side_chosen_for_b_pairs_with_a_and_both_stand_in_the_address(monkeypatch, tmp_path):
+    made = make_store(tmp_path, sequences=60, judged=False)
+    far = compared.begin(made.catalogue, "far", ("elsewhere",))
+    near = made.cache
+    for record, objective, features in (
+        (near, "f1", range(5)), (near, "mdl", range(6, 11)), (near, "f2", range(20, 22)),
+        (far, "f1", range(5)),
+    ):  # fmt: skip
+        ids = compared.explain(made.catalogue, record, {"objective": objective}, list(features))
+        compared.judge(made.catalogue, ids, dict.fromkeys(features, 0.8))
+    ids = compared.explain(made.catalogue, near, {"objective": "f0.5"}, [1, 2])
+    compared.judge(made.catalogue, ids, {1: 0.7, 2: 0.6})
+    ids = compared.explain(made.catalogue, near, {"objective": "f3"}, [30])
+    compared.judge(made.catalogue, ids, {30: 0.7})
+    app = open_page(monkeypatch, made.folder)
+    assert (app.query_params["a"], app.query_params["b"]) == ("made:1", "made:4")
+    app = open_page(monkeypatch, made.folder, a="made:1", b="far:1")
+    said = html_of(app)
+    assert "They are at different hookpoints" in said
+    assert "Choose another B: made:4 shares 2 features with A." in said
+    assert "gloss score" not in said

@@ -274,3 +274,13 @@ def test_sweeps_are_listed_with_a_button_that_shows_their_settings(monkeypatch, 
     app.button(key="sweep.show.0").click().run()
     assert app.query_params["settings"] == "2"
     assert [t["name"] for t in figures(app)[0]["data"]] == ["A"]
+
+
+def test_what_is_chosen_by_itself_stands_in_the_address(monkeypatch, made):
+    app = open_page(monkeypatch, made.folder, mode="one")
+    assert app.query_params["feature"] == f"{HOOKPOINT}/0"
+    assert len(app.query_params["explanations"].split(",")) > 1
+    app = open_page(monkeypatch, made.folder, mode="figures")
+    assert app.query_params["settings"].startswith("made:")
+    app = open_page(monkeypatch, made.folder, mode="figures", a="made:1")
+    assert "settings" not in app.query_params

@@ -7,11 +7,14 @@ from delphi_runs import HOOK, put, row, write_text_run
 from test_view_data import open_data
 from test_views import html_of, open_page
 
+from core import status
 from core.importing.delphi import ImportRequest, import_delphi
+from core.show import cache_lines
+from dashboard import health_words
 from dashboard.imported import ImportedReader
 from dashboard.library import Library, Place
 from dashboard.reader import Width
-from data import caches
+from data import caches, health, queries, results
 from data.catalogue import Catalogue
 
 HOSTILE = "<img src=x onerror=alert(1)> $x$ **b** \u202e"
@@ -103,3 +106,32 @@ def test_no_width_reaches_into_another_context(imported, place, width):
     (passage,) = reader.passages(reader.drawn.first_token[:1], width, {0: frozenset([3])})
     assert "".join(passage.pieces) == " the cat xy"
     assert passage.marks == {3}
+
+
+def test_the_size_of_the_sae_is_not_made_up(monkeypatch, imported, place):
+    catalogue = Catalogue(imported)
+    n = place.hookpoint.n_alive
+    words = f"{n} features known; size of the SAE and dead features unknown"
+    assert words in "\n".join(status.lines(catalogue, as_json=False))
+    assert status.as_object(catalogue)["caches"][0]["features"] is None
+    assert list(cache_lines(catalogue, "run", None, as_json=False))[-1].endswith(words)
+    found = health.health(catalogue, place.cache)
+    assert words in health_words.verdict(found)
+    assert "unknown" in health_words.hookpoints(found)
+    with catalogue.reading() as con:
+        named = dict(health.identity(con, place.cache.cache_id))
+    assert named["subject's weights"] == "not known"
+
+
+def test_next_and_previous_stay_with_the_known_features(monkeypatch, tmp_path):
+    run = write_text_run(tmp_path / "run")
+    put(run / "explanations" / f"{HOOK}_latent900.txt", "Far away")
+    list(import_delphi(tmp_path / "s", ImportRequest(run)))
+    record = caches.cache(Catalogue(tmp_path / "s"), "run")
+    with Catalogue(tmp_path / "s").reading() as con:
+        known = queries.live_features(con, record.hookpoints[0].hookpoint_id)
+        assert results.beside(con, record.hookpoints[0].hookpoint_id, 0) == (known[-1], known[1])
+    app = open_page(monkeypatch, tmp_path / "s", "feature", feature=f"{HOOK}/0")
+    assert "Activation distribution<span>not in the import" in html_of(app)
+    next(b for b in app.button if b.label == "Next").click().run()
+    assert app.query_params["feature"] == [f"{HOOK}/{known[1]}"]

@@ -141,6 +141,15 @@ def test_an_entered_text_loads_the_subject_and_lists_what_fires(monkeypatch, sto
     assert app.dataframe[0].value["Share of max"].is_monotonic_decreasing
 
 
+def test_a_text_longer_than_a_sequence_says_how_it_is_cut(monkeypatch, store):
+    app = loaded(monkeypatch, store, text="12 monkeys " * 6)
+    settled(app, "features fire")
+    assert "pieces of 32 tokens" in html_of(app)
+    app = loaded(monkeypatch, store, text="12 monkeys")
+    settled(app, "features fire")
+    assert "pieces of" not in html_of(app)
+
+
 def test_tokens_in_the_address_sort_by_their_sum(monkeypatch, store):
     app = loaded(monkeypatch, store, text="12 monkeys", tokens="3,4", at=POINT)
     settled(app, "sorted by the sum over 2 tokens")
