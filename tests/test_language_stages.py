@@ -305,7 +305,7 @@ def test_scores_of_two_judges_stand_apart(fresh_store):
         (found, *_) = results.explanations(con, hookpoint, 0)[0]
     judges = [score.judge for score in found.scores if score.scorer == "detection"]
     assert judges == ["grammar", MODEL]
-    assert results.headline(found.scores)["detection"].judge == MODEL
+    assert results.headline(found.scores)["detection"].judge == "grammar"  # the first stays
 
 
 def test_scorers_without_a_judge_and_similar_contexts_over_an_endpoint_of_embeddings(fresh_store):

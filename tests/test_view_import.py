@@ -134,4 +134,4 @@ def test_next_and_previous_stay_with_the_known_features(monkeypatch, tmp_path):
     app = open_page(monkeypatch, tmp_path / "s", "feature", feature=f"{HOOK}/0")
     assert "Activation distribution<span>not in the import" in html_of(app)
     next(b for b in app.button if b.label == "Next").click().run()
-    assert app.query_params["feature"] == [f"{HOOK}/{known[1]}"]
+    assert app.query_params["feature"] == f"{HOOK}/{known[1]}"
