@@ -15,9 +15,10 @@ from data.feature_filter import Filter
 LISTED = 8  # matches shown
 FOCUS = """
 export default function () {
-    document.querySelector('[role=dialog] input')?.focus()
+    const focus = () => document.querySelector('[role=dialog] input')?.focus()
+    for (const wait of [0, 100, 300]) setTimeout(focus, wait)
 }
-"""  # a dialog's field waits for a click otherwise
+"""  # a dialog takes the focus itself once it has opened, and its field would wait for a click
 REST = """
 export default function () {
     const body = document.body

@@ -1,5 +1,7 @@
 """The page of features in a real browser: what AppTest cannot see of addresses, clicks and Back."""
 
+import re
+
 import pytest
 
 ROW = 35  # pixels, as the table's header
@@ -25,14 +27,15 @@ def test_a_badly_explained_feature_is_two_clicks_away_and_back_keeps_the_list(vi
     visitor.open()
     visitor.page.get_by_text("Worst explained", exact=True).click()
     visitor.still()
-    assert "1–2 of 2" in visitor.text
+    listed = re.search(r"1–(\d) of \1", visitor.text)  # other tests may have scored one more
+    assert listed
     click_row(visitor, 0)
     visitor.at_feature(1)
     for _ in range(2):  # leaving for another page is two steps of the history
         visitor.page.go_back()
         visitor.page.wait_for_function("() => !document.querySelector('#mark')")
         visitor.still()
-        assert "1–2 of 2" in visitor.text
+        assert listed[0] in visitor.text
     assert "preset=Worst" in visitor.page.url
 
 

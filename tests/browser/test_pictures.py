@@ -1,6 +1,6 @@
 """Every page, light and dark, at two widths: nothing sticks out, nothing is missing.
 
-With GLOSS_PICTURES=DIR the pictures are kept there; the README's is feature-light-1440.png of the
+With GLOSS_PICTURES=DIR the pictures are kept there; the README's is feature-light-1440.png (dashboard/feature.png) of the
 store in $GLOSS_STORE (else of a small one made here).
 """
 
