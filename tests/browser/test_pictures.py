@@ -1,7 +1,7 @@
 """Every page, light and dark, at two widths: nothing sticks out, nothing is missing.
 
-With GLOSS_PICTURES=DIR the pictures are kept there; the README's is feature-light-1440.png (dashboard/feature.png) of the
-store in $GLOSS_STORE (else of a small one made here).
+With GLOSS_PICTURES=DIR the pictures are kept there; the README's, dashboard/feature.png, is
+feature-light-1440.png of the store in $GLOSS_STORE (else of a small one made here).
 """
 
 import os
