@@ -9,7 +9,7 @@ from data import caches
 from data.catalogue import Catalogue
 from data.imports.report import reports
 
-SHARED = Path("/work/shared")
+SHARED = Path(__file__).resolve().parents[2] / "shared"
 
 
 def bring(store: Path, path: Path, **how) -> Catalogue:

@@ -25,5 +25,4 @@ def agreement(con: Connection, side: Side, hookpoint: str | None) -> Agreement:
     """Both headline scores of every feature that has both."""
     frame = comparing.both_scores(con, side.cache, side.explainer_id, hookpoint)
     x, y = (frame[name].to_numpy(float) for name in ("detection", "fuzzing"))
-    parts = (len(x), x.sum(), y.sum(), (x * x).sum(), (y * y).sum(), (x * y).sum())
-    return Agreement(x, y, pearson(Sums(*map(float, parts))))
+    return Agreement(x, y, pearson(Sums.of(x, y)))

@@ -10,7 +10,8 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from core.score.statistics import Z
+from core.score import statistics
+from core.score.statistics import Sums, Z
 from data.records import Interval
 
 FEWEST = 3  # features
@@ -56,14 +57,7 @@ def _cell(x: np.ndarray, y: np.ndarray) -> Cell:
 
 def pearson(x: np.ndarray, y: np.ndarray) -> float | None:
     """Correlation of two columns, -1..1; None below three pairs or for a constant."""
-    if len(x) < FEWEST:
-        return None
-    x, y = x - x.mean(), y - y.mean()
-    spread = math.sqrt(float(x @ x) * float(y @ y))
-    # What rounding leaves of a constant is not a spread.
-    if spread <= 1e-12 * len(x):
-        return None
-    return max(-1.0, min(1.0, float(x @ y) / spread))
+    return statistics.pearson(Sums.of(x, y)) if len(x) >= FEWEST else None
 
 
 def fisher(r: float, n: int) -> Interval:

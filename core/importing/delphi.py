@@ -22,6 +22,7 @@ from core.importing.locate import locate
 from core.importing.missing import report_missing, report_skipped
 from core.importing.rows import Neighbours, Writing, neighbour_rows, read_all_neighbours, write_rows
 from core.importing.spelling import Spelling, find_spelling, subject_figures
+from core.pipeline.caching import corpus_facts
 from core.pipeline.features import tables_without_model
 from core.pipeline.inputs import require_name
 from core.pipeline.running import running
@@ -317,16 +318,6 @@ def _tables(
 
 
 def _corpus(files: CacheFiles, record: CacheRecord, read: Read) -> CorpusFacts:
-    meta, settings = files.meta, dict[str, Any](read.run.section("cache_cfg"))
-    return CorpusFacts(
-        spec=record.corpus,
-        tokens_sha256=meta.tokens_sha256,
-        tokenizer_sha256=meta.tokenizer_sha256,
-        token_dtype=meta.token_dtype,
-        sequence_length=meta.sequence_length,
-        n_sequences=meta.n_sequences,
-        n_documents=meta.n_documents,
-        n_unmasked=meta.n_unmasked,
-        settings={key: value for key, value in settings.items() if type(value) in (str, int)},
-        is_known=read.tables is not None,
-    )
+    asked = dict[str, Any](read.run.section("cache_cfg"))
+    settings = {key: value for key, value in asked.items() if type(value) in (str, int)}
+    return corpus_facts(files.meta, record.corpus, settings, is_known=read.tables is not None)

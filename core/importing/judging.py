@@ -161,7 +161,7 @@ def _correlation(found: list[SimulatedSequence]) -> float | None:
         return None
     x = np.concatenate([one.expected for one in found])
     y = np.concatenate([one.true for one in found])
-    return pearson(Sums(len(x), *(float(v) for v in (x.sum(), y.sum(), x @ x, y @ y, x @ y))))
+    return pearson(Sums.of(x, y))
 
 
 def settings_of(config: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,12 +7,12 @@ catalogue in one transaction. Each step can be killed and run again.
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from core.pipeline.inputs import list_sources, load_saes, require_name, text_of
 from core.pipeline.running import running
 from data import caches, corpus, runs
-from data.cachefiles import CacheFiles
+from data.cachefiles import CacheFiles, CacheMeta
 from data.caches import CorpusFacts, SaeFacts, SubjectFacts
 from data.catalogue import Catalogue
 from data.records import CacheRecord, HookpointRecord, Progress
@@ -208,8 +208,21 @@ def _fit(hookpoint: HookpointRecord, fvu: float | None) -> str:
 
 def _corpus_facts(files: CacheFiles, request: CacheRequest) -> CorpusFacts:
     meta = files.meta
+    settings = {
+        "bos_id": meta.bos_id,
+        "separator_id": meta.eos_id,
+        "requested_tokens": meta.requested_tokens,
+        "exhausted": meta.exhausted,
+    }
+    return corpus_facts(meta, request.corpus, settings)
+
+
+def corpus_facts(
+    meta: CacheMeta, spec: str, settings: Mapping[str, Any], *, is_known: bool = True
+) -> CorpusFacts:
+    """What a cache whose token file is complete says of its corpus."""
     return CorpusFacts(
-        spec=request.corpus,
+        spec=spec,
         tokens_sha256=meta.tokens_sha256,
         tokenizer_sha256=meta.tokenizer_sha256,
         token_dtype=meta.token_dtype,
@@ -217,10 +230,6 @@ def _corpus_facts(files: CacheFiles, request: CacheRequest) -> CorpusFacts:
         n_sequences=meta.n_sequences,
         n_documents=meta.n_documents,
         n_unmasked=meta.n_unmasked,
-        settings={
-            "bos_id": meta.bos_id,
-            "separator_id": meta.eos_id,
-            "requested_tokens": meta.requested_tokens,
-            "exhausted": meta.exhausted,
-        },
+        settings=settings,
+        is_known=is_known,
     )

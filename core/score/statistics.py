@@ -308,6 +308,11 @@ class Sums(NamedTuple):
     yy: float
     xy: float
 
+    @classmethod
+    def of(cls, x: np.ndarray, y: np.ndarray) -> "Sums":
+        """The sums of all pairs of two columns, both [n]."""
+        return cls(len(x), *(float(v) for v in (x.sum(), y.sum(), x @ x, y @ y, x @ y)))
+
 
 def pearson(sums: Sums) -> float | None:
     """Correlation from running sums, -1..1; None for a constant or fewer than two pairs."""
