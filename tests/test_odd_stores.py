@@ -1,16 +1,14 @@
 """Every page on every odd store: one sentence where there is nothing, never an exception."""
 
-from pathlib import Path
-
 import pytest
 import stores
 from delphi_runs import write_text_run
+from pages import APP
 from streamlit.testing.v1 import AppTest
 
 from data import caches, ledger, runs
 from data.catalogue import Catalogue
 
-APP = str(Path(__file__).parents[1] / "dashboard" / "app.py")
 PAGES = {
     "features": {}, "features chart": {"view": "Chart"}, "feature": {},
     "compare one": {"mode": "one"}, "compare many": {"mode": "many"},

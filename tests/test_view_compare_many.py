@@ -1,12 +1,11 @@
 """The page of comparisons over many features, driven by AppTest."""
 
-from pathlib import Path
-
 import compared
 import numpy as np
+import pages
 import pytest
+from pages import html_of
 from stores import make_store
-from streamlit.testing.v1 import AppTest
 
 from core.comparing import Question, compare, read, sides
 from core.comparing.agreement import agreement
@@ -14,8 +13,6 @@ from dashboard.charts import pairs, pairs_parts
 from dashboard.pairs_tables import pairs_table
 from data.catalogue import Catalogue
 
-APP = str(Path(__file__).parents[1] / "dashboard" / "app.py")
-PATIENCE = 30  # seconds; the first run imports everything
 FEATURES = [*range(5), *range(6, 16)]
 BAD = ["made:99", "nonsense", "<img src=x onerror=alert(1)>", "made:" + "9" * 40]
 
@@ -37,17 +34,7 @@ def made(tmp_path_factory):
 
 
 def open_page(monkeypatch, store, **query):
-    monkeypatch.setenv("GLOSS_STORE", str(store))
-    app = AppTest.from_file(APP, default_timeout=PATIENCE)
-    for name, value in query.items():
-        app.query_params[name] = value
-    app.switch_page("views/compare.py").run()
-    assert not app.exception, app.exception
-    return app
-
-
-def html_of(app) -> str:
-    return "".join(element.proto.body for element in app.get("html"))
+    return pages.open_page(monkeypatch, store, "compare", **query)
 
 
 def two(**more):

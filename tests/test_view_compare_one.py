@@ -3,9 +3,10 @@
 import json
 from pathlib import Path
 
+import pages
 import pytest
+from pages import html_of
 from stores import HOOKPOINT, begin, make_store
-from streamlit.testing.v1 import AppTest
 
 from core.explain.settings import ExplainerSettings
 from core.figures.intervals import picture
@@ -16,7 +17,6 @@ from dashboard.spans import Verdict
 from data import ledger, runs
 from data.catalogue import Catalogue
 
-APP = str(Path(__file__).parents[1] / "dashboard" / "app.py")
 CSS = Path(__file__).parents[1] / "dashboard" / "style" / "compare_one.css"
 HOSTILE = "<img src=x onerror=alert(1)>"
 
@@ -27,18 +27,7 @@ def made(tmp_path_factory):
 
 
 def open_page(monkeypatch, store, **query):
-    monkeypatch.setenv("GLOSS_STORE", str(store))
-    app = AppTest.from_file(APP, default_timeout=60)
-    for name, value in query.items():
-        app.query_params[name] = value
-    app.switch_page("views/compare.py")
-    app.run()
-    assert not app.exception, app.exception
-    return app
-
-
-def html_of(app) -> str:
-    return "".join(element.proto.body for element in app.get("html"))
+    return pages.open_page(monkeypatch, store, "compare", patience=60, **query)
 
 
 def figures(app) -> list[dict]:

@@ -4,9 +4,8 @@ from time import monotonic, sleep
 
 import pytest
 from made_runs import interrupted
+from pages import html_of, open_page
 from stores import make_store
-from streamlit.testing.v1 import AppTest
-from test_views import APP, PATIENCE, html_of
 
 from dashboard import ready_queries, session
 from data import exporting, inspecting, notes
@@ -22,14 +21,7 @@ def made(tmp_path_factory):
 
 
 def open_data(monkeypatch, store, **query):
-    """A page whose address is not its file's name is only found after a first run."""
-    monkeypatch.setenv("GLOSS_STORE", str(store))
-    app = AppTest.from_file(APP, default_timeout=PATIENCE).run()
-    for name, value in query.items():
-        app.query_params[name] = value
-    app.switch_page("views/import_export.py").run()
-    assert not app.exception, app.exception
-    return app
+    return open_page(monkeypatch, store, "import_export", **query)
 
 
 def run_sql(app, text):

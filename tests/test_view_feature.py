@@ -2,12 +2,11 @@
 
 import json
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
+from pages import html_of, open_page
 from stores import HOOKPOINT, make_store
-from streamlit.testing.v1 import AppTest
 
 from dashboard import session
 from dashboard.library import Place
@@ -16,8 +15,6 @@ from data.cachefiles import CacheFiles
 from data.notes import write_note
 from data.strongest import write_strongest
 
-APP = str(Path(__file__).parents[1] / "dashboard" / "app.py")
-PATIENCE = 30  # seconds; the first run imports everything
 HOSTILE = "<img src=x onerror=alert(1)> **b** :material/home:"
 
 
@@ -33,20 +30,10 @@ def unexplained(tmp_path_factory):
 
 @pytest.fixture
 def opened(monkeypatch, made):
-    def open_page(store=made.folder, **query):
-        monkeypatch.setenv("GLOSS_STORE", str(store))
-        app = AppTest.from_file(APP, default_timeout=PATIENCE)
-        for name, value in query.items():
-            app.query_params[name] = value
-        app.switch_page("views/feature.py").run()
-        assert not app.exception, app.exception
-        return app
+    def open_feature(store=made.folder, **query):
+        return open_page(monkeypatch, store, "feature", **query)
 
-    return open_page
-
-
-def html_of(app) -> str:
-    return "".join(element.proto.body for element in app.get("html"))
+    return open_feature
 
 
 def button(app, label):

@@ -5,8 +5,8 @@ import json
 
 import pandas as pd
 import pytest
+from pages import html_of, open_page
 from stores import HOOKPOINT, make_store
-from test_views import html_of, open_page
 from word_encoder import WordEncoder
 
 from core import meaning

@@ -4,8 +4,8 @@ from time import monotonic, sleep
 
 import pytest
 from delphi_runs import HOOK, put, row, write_text_run
+from pages import html_of, open_page
 from test_view_data import open_data
-from test_views import html_of, open_page
 
 from core import status
 from core.importing.delphi import ImportRequest, import_delphi

@@ -8,9 +8,9 @@ from time import monotonic, sleep
 
 import pytest
 from answering import by_text
+from pages import html_of, open_page
 from scripted_server import Faults, serving
 from stores import make_store, new_explanation
-from streamlit.testing.v1 import AppTest
 
 from core.explain.settings import ExplainerSettings
 from core.llm.settings import EndpointSettings
@@ -19,7 +19,6 @@ from core.pipeline.scorers import Means
 from data import ledger, notes, runs
 from data.catalogue import Catalogue
 
-APP = str(Path(__file__).parent.parent / "dashboard" / "app.py")
 FEATURE = "6"
 EXPLAINERS = """
 select settings
@@ -48,13 +47,9 @@ def store(template, tmp_path):
 
 
 def open_drawer(monkeypatch, store: Path, label: str = "Re-explain", feature: str = FEATURE):
-    monkeypatch.setenv("GLOSS_STORE", str(store))
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
-    app = AppTest.from_file(APP, default_timeout=30).run()
-    app.switch_page("views/feature.py")
-    app.query_params["feature"] = feature
-    app.run()
+    app = open_page(monkeypatch, store, "feature", feature=feature)
     button(app, label).click().run()
     assert not app.exception
     return app
@@ -62,10 +57,6 @@ def open_drawer(monkeypatch, store: Path, label: str = "Re-explain", feature: st
 
 def button(app, label):
     return next(b for b in app.button if b.label == label)
-
-
-def html_of(app) -> str:
-    return "".join(found.proto.body for found in app.get("html"))
 
 
 def with_model(app, url, explainer="activations", **more):

@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 
 import pytest
 from made_runs import COMMAND, add, failed_explanations, interrupted, many
+from pages import html_of, open_page
 from stores import HOOKPOINT, begin, make_store
-from test_views import html_of, open_page
 
 from core import launching
 from core.explain.settings import ExplainerSettings

@@ -1,13 +1,13 @@
 """The page of texts, driven by AppTest on a real small subject: empty, gone, loaded, steered."""
 
 import shutil
-from pathlib import Path
 from time import sleep
 
+import pages
 import pytest
 import tiny
+from pages import html_of
 from stores import begin
-from streamlit.testing.v1 import AppTest
 
 from core.pipeline.caching import CacheRequest, cache_stage
 from dashboard import session
@@ -16,7 +16,6 @@ from data import caches, ledger, runs
 from data.catalogue import Catalogue
 from data.ledger import NewExplanation
 
-APP = str(Path(__file__).parents[1] / "dashboard" / "app.py")
 POINT = "gpt_neox.layers.1"
 RULE = 'here:token="a" -> 1 @ 0.5'
 
@@ -50,12 +49,7 @@ def store(tmp_path_factory):
 
 
 def open_page(monkeypatch, store, **query):
-    monkeypatch.setenv("GLOSS_STORE", str(store))
-    app = AppTest.from_file(APP, default_timeout=30).run()  # only then is the page's address known
-    for name, value in query.items():
-        app.query_params[name] = value
-    app.switch_page("views/try_text.py")
-    return again(app)
+    return pages.open_page(monkeypatch, store, "try_text", **query)
 
 
 def again(app):
@@ -72,10 +66,6 @@ def settled(app, words, patience=30.0):
         again(app)
     assert words in html_of(app)
     return app
-
-
-def html_of(app) -> str:
-    return "".join(element.proto.body for element in app.get("html"))
 
 
 def loaded(monkeypatch, store, **query):

@@ -5,13 +5,12 @@ import subprocess
 import sys
 from contextlib import contextmanager
 from dataclasses import asdict, replace
-from pathlib import Path
 from threading import Timer
 from time import sleep
 
 import pytest
+from pages import html_of, open_page
 from stores import HOOKPOINT, begin, make_store, new_explanation
-from streamlit.testing.v1 import AppTest
 
 from core.grammar.settings import Settings
 from core.pipeline.ask import Ask
@@ -22,29 +21,10 @@ from data import ledger, runs
 from data.catalogue import Catalogue
 from data.errors import StoreBusy
 
-APP = str(Path(__file__).parents[1] / "dashboard" / "app.py")
-PATIENCE = 30  # seconds; the first run imports everything
-
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
     return make_store(tmp_path_factory.mktemp("store"), sequences=120)
-
-
-def open_page(monkeypatch, store, page="", **query):
-    monkeypatch.setenv("GLOSS_STORE", str(store))
-    app = AppTest.from_file(APP, default_timeout=PATIENCE)
-    for name, value in query.items():
-        app.query_params[name] = value
-    if page:
-        app.switch_page(f"views/{page}.py")
-    app.run()
-    assert not app.exception, app.exception
-    return app
-
-
-def html_of(app) -> str:
-    return "".join(element.proto.body for element in app.get("html"))
 
 
 def test_the_features_are_listed_with_their_scores(monkeypatch, made):
