@@ -91,8 +91,23 @@ def browser(chromium):
 
 
 @pytest.fixture
-def visitor(browser, served):
+def window(browser):
+    """Opens windows; in none of them may a request leave this machine or a script pop up."""
+    opened: list[Visitor] = []
+
+    def open_on(address: str, **look) -> Visitor:
+        page = browser.new_page(**{"viewport": {"width": 1440, "height": 1000}} | look)
+        opened.append(Visitor(page, address))
+        return opened[-1]
+
+    yield open_on
+    for one in opened:
+        one.page.close()
+    assert [one.left for one in opened] == [[]] * len(opened)
+    assert [one.alerts for one in opened] == [[]] * len(opened)
+
+
+@pytest.fixture
+def visitor(window, served):
     """A new window on the made-up store."""
-    page = browser.new_page(viewport={"width": 1440, "height": 1000})
-    yield Visitor(page, served.address)
-    page.close()
+    return window(served.address)

@@ -6,13 +6,6 @@ from stores import HOOKPOINT
 pytestmark = pytest.mark.browser
 
 
-@pytest.fixture(autouse=True)
-def nothing_leaves(visitor):
-    yield
-    assert visitor.left == []
-    assert visitor.alerts == []
-
-
 def test_choosing_explanations_is_in_the_address_and_back_undoes_it(visitor):
     visitor.open(f"/compare?mode=one&cache=made&feature={HOOKPOINT}/0")
     assert visitor.page.locator(".cols .col").count() == 2

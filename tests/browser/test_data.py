@@ -6,13 +6,6 @@ pytestmark = pytest.mark.browser
 HOSTILE = "<img src=x onerror=alert(1)><script>alert(2)</script>"
 
 
-@pytest.fixture(autouse=True)
-def nothing_leaves(visitor):
-    yield
-    assert visitor.left == []
-    assert visitor.alerts == []
-
-
 def ask(visitor, sql):
     box = visitor.page.get_by_label("SQL", exact=True)
     box.fill(sql)

@@ -8,13 +8,6 @@ ZERO = f"/feature?cache=made&feature={HOOKPOINT}/0"
 HOSTILE = "<img src=x onerror=alert(1)> **b**"
 
 
-@pytest.fixture(autouse=True)
-def nothing_leaves(visitor):
-    yield
-    assert visitor.left == []
-    assert visitor.alerts == []
-
-
 def click_place(visitor, place):
     """Click in the accuracy figure between its dots, over one place of its axis, from 0."""
     page = visitor.page
@@ -93,8 +86,9 @@ def test_b_sets_a_bookmark_and_a_hostile_label_is_text(visitor):
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_the_first_line_fits_at_1024_pixels_and_a_drawer_can_be_read(browser, served, scheme):
-    page = browser.new_page(viewport={"width": 1024, "height": 800}, color_scheme=scheme)
+def test_the_first_line_fits_at_1024_pixels_and_a_drawer_can_be_read(window, served, scheme):
+    narrow = {"viewport": {"width": 1024, "height": 800}, "color_scheme": scheme}
+    page = window(served.address, **narrow).page
     page.goto(f"{served.address}{ZERO}&explanation=1")
     page.wait_for_selector("#mark", state="attached")
     page.get_by_role("button", name="Details").click()
@@ -105,4 +99,3 @@ def test_the_first_line_fits_at_1024_pixels_and_a_drawer_can_be_read(browser, se
     assert abs(ends["y"] - begins["y"]) < 4
     ink = page.locator("table.scores td").first.evaluate("e => getComputedStyle(e).color")
     assert ink == {"light": "rgb(27, 34, 48)", "dark": "rgb(228, 232, 238)"}[scheme]
-    page.close()

@@ -8,13 +8,6 @@ ROW = 35  # pixels, as the table's header
 pytestmark = pytest.mark.browser
 
 
-@pytest.fixture(autouse=True)
-def nothing_leaves(visitor):
-    yield
-    assert visitor.left == []
-    assert visitor.alerts == []
-
-
 def click_row(visitor, row):
     canvas = visitor.page.locator("[data-testid=stDataFrame] canvas").first
     box = canvas.bounding_box()

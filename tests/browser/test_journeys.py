@@ -1,18 +1,10 @@
 """Journeys through the dashboard in a real browser; nothing may leave this machine."""
 
 import pytest
-from driving import Visitor
 from stores import HOOKPOINT
 
 ROW = 35  # pixels, as the table's header
 pytestmark = pytest.mark.browser
-
-
-@pytest.fixture(autouse=True)
-def nothing_leaves(visitor):
-    yield
-    assert visitor.left == []
-    assert visitor.alerts == []
 
 
 def test_from_the_table_to_a_feature_to_the_next_and_back(visitor):
@@ -116,22 +108,21 @@ def test_hostile_tokens_are_text_and_nothing_runs(visitor):
 
 
 @pytest.mark.parametrize("path", ["/", "/feature", "/runs"])
-def test_an_empty_store_says_one_sentence(browser, served_empty, path):
-    page = browser.new_page()
-    empty = Visitor(page, served_empty.address)
+def test_an_empty_store_says_one_sentence(window, served_empty, path):
+    empty = window(served_empty.address)
     empty.open(path)
     assert "gloss demo" in empty.text
     assert "Traceback" not in empty.text
-    page.close()
 
 
-def test_it_works_at_1024_pixels_in_the_dark(browser, served):
-    page = browser.new_page(viewport={"width": 1024, "height": 800}, color_scheme="dark")
-    narrow = Visitor(page, served.address)
+def test_it_works_at_1024_pixels_in_the_dark(window, served):
+    look = {"viewport": {"width": 1024, "height": 800}, "color_scheme": "dark"}
+    narrow = window(served.address, **look)
     narrow.open(f"/feature?feature={HOOKPOINT}/0")
     narrow.at_feature(0)
-    wide = page.evaluate("document.querySelector('[data-testid=stMain]').scrollWidth")
+    wide = narrow.page.evaluate("document.querySelector('[data-testid=stMain]').scrollWidth")
     assert wide <= 1024
-    body = page.evaluate("getComputedStyle(document.querySelector('.stApp')).backgroundColor")
+    body = narrow.page.evaluate(
+        "getComputedStyle(document.querySelector('.stApp')).backgroundColor"
+    )
     assert body == "rgb(17, 21, 28)"
-    page.close()

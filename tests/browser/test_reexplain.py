@@ -18,13 +18,8 @@ def address(serve, tmp_path_factory):
 
 
 @pytest.fixture
-def windows(browser, address):
-    pages = [browser.new_page(viewport={"width": 1440, "height": 1000}) for _ in range(2)]
-    made = [Visitor(page, address) for page in pages]
-    yield made
-    for one in made:
-        assert one.left == []
-        one.page.close()
+def windows(window, address):
+    return [window(address) for _ in range(2)]
 
 
 def at_drawer(visitor: Visitor, feature: int):

@@ -3,7 +3,6 @@
 from time import monotonic
 
 import pytest
-from driving import Visitor
 from made_runs import interrupted, many
 from stores import make_store
 
@@ -26,13 +25,8 @@ def store(tmp_path_factory):
 
 
 @pytest.fixture
-def runner(browser, serve, store):
-    page = browser.new_page(viewport={"width": 1440, "height": 1000})
-    visitor = Visitor(page, serve(store).address)
-    yield visitor
-    assert visitor.left == []
-    assert visitor.alerts == []
-    page.close()
+def runner(window, serve, store):
+    return window(serve(store).address)
 
 
 def ended(catalogue, run_id, page):

@@ -5,7 +5,6 @@ import subprocess
 import sys
 
 import pytest
-from driving import Visitor
 from stores import HOOKPOINT, make_store
 
 pytestmark = pytest.mark.browser
@@ -25,11 +24,8 @@ def address(written, serve):
 
 
 @pytest.fixture
-def two_windows(browser, address):
-    pages = [browser.new_page(viewport={"width": 1440, "height": 1000}) for _ in range(2)]
-    yield [Visitor(page, address) for page in pages]
-    for page in pages:
-        page.close()
+def two_windows(window, address):
+    return [window(address) for _ in range(2)]
 
 
 def explain(store, features):

@@ -4,7 +4,6 @@ from dataclasses import replace
 
 import pytest
 from conftest import Served
-from driving import Visitor
 from small import SMALL
 
 from core.pipeline.caching import cache_stage
@@ -26,13 +25,8 @@ def served_subject(tmp_path_factory):
 
 
 @pytest.fixture
-def visitor(browser, served_subject):
-    page = browser.new_page(viewport={"width": 1440, "height": 1000})
-    visitor = Visitor(page, served_subject.address)
-    yield visitor
-    assert visitor.left == []
-    assert visitor.alerts == []
-    page.close()
+def visitor(window, served_subject):
+    return window(served_subject.address)
 
 
 def test_a_text_is_pasted_read_and_steered(visitor):
