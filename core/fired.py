@@ -57,11 +57,7 @@ class Everything(NamedTuple):
 
     def peaks(self, most: int = 20) -> list[Peak]:
         """The strongest features, each at its strongest token (the first of equals)."""
-        order = np.lexsort((self.token, self.feature, -self.activation))
-        _, first = np.unique(self.feature[order], return_index=True)
-        chosen = order[np.sort(first)[:most]]
-        rows = (self.feature[chosen], self.activation[chosen], self.token[chosen])
-        return [Peak(*row) for row in zip(*(array.tolist() for array in rows), strict=True)]
+        return [Peak(one.feature, one.peak, one.token) for one in self.fired()[:most]]
 
     def fired(self, tokens: Sequence[int] = ()) -> list[Fired]:
         """Every feature once, by its sum over some tokens (places in the text), then by its peak.

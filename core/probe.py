@@ -97,7 +97,7 @@ class Probe:
         n, step = len(found.ids), self.text_length
         if not n:
             return np.empty(0, np.float32)
-        bos = [] if self.meta.bos_id is None else [self.meta.bos_id]
+        bos = self._bos
         block = np.zeros((-(-n // step), len(bos) + step), np.int64)
         block[:, : len(bos)] = bos
         text = np.zeros(len(block) * step, np.int64)
@@ -120,13 +120,12 @@ class Probe:
         """Continue a prompt with and without an edit; of a long one the last tokens are used."""
         from core.steering import steer
 
-        bos = [] if self.meta.bos_id is None else [self.meta.bos_id]
         longest = self.subject.max_length or self.meta.sequence_length
-        room = max(1, longest - len(bos) - writing.n_tokens)
+        room = max(1, longest - len(self._bos) - writing.n_tokens)
         ids = self._ids([prompt])[0].tolist()
         kept = ids[-room:]
         found = steer(
-            self.subject, self._sae(hookpoint), hookpoint, [*bos, *kept], steering, writing,
+            self.subject, self._sae(hookpoint), hookpoint, [*self._bos, *kept], steering, writing,
             special_ids=self.meta.special_ids, watch=watch,
         )  # fmt: skip
         return Continued(found, len(kept), len(ids) - len(kept))
@@ -134,6 +133,11 @@ class Probe:
     def pieces(self, ids: Sequence[int]) -> list[str]:
         """Spell out tokens."""
         return self._vocabulary.pieces(ids)
+
+    @property
+    def _bos(self) -> list[int]:
+        """What every sequence begins with."""
+        return [] if self.meta.bos_id is None else [self.meta.bos_id]
 
     @cached_property
     def _words(self) -> Words:
@@ -154,7 +158,7 @@ class Probe:
     @property
     def text_length(self) -> int:
         """Tokens of a text that fit a sequence, BOS left out; a longer text is cut so."""
-        return self.meta.sequence_length - (self.meta.bos_id is not None)
+        return self.meta.sequence_length - len(self._bos)
 
     def _cuts(self, n_tokens: int) -> range:
         return range(0, n_tokens, self.text_length)
@@ -171,9 +175,9 @@ class Probe:
         """Run a batch of pieces, filled up on the right: what follows a token cannot change it."""
         from core.encoding import encode_batch
 
-        bos = [] if self.meta.bos_id is None else [self.meta.bos_id]
+        bos = np.array(self._bos, np.int64)
         pieces = [
-            np.concatenate([np.array(bos, np.int64), ids[text][first : first + self.text_length]])
+            np.concatenate([bos, ids[text][first : first + self.text_length]])
             for text, first in batch
         ]
         width = max(len(piece) for piece in pieces)
@@ -195,7 +199,7 @@ class Probe:
         width: int,
     ) -> list["_Part"]:
         """Give each piece of a batch what was found in it."""
-        bos = self.meta.bos_id is not None
+        bos = len(self._bos)
         row, place = np.divmod(found.token.astype(np.int64), width)
         out = []
         for number, (piece, (_, first)) in enumerate(zip(pieces, batch, strict=True)):

@@ -4,12 +4,13 @@ The JSON is a contract: people script against it (README, "For scripts").
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 
+from core.examples import FeatureExamples
 from core.examples.contexts import SPLITS, spread
 from core.examples.draw import KINDS
 from core.importing.reading import StoredReader
@@ -20,6 +21,8 @@ from data.catalogue import Catalogue, Row
 from data.nulls import Series
 from data.records import CacheRecord, ExplanationRecord, HookpointRecord, Score, Tally
 
+# Whether judges were right: by kind of context and first token, then explanation and scorer.
+Judged = dict[tuple[str, int], dict[int, dict[str, Any]]]
 Nulls = Mapping[Series, Mapping[str, np.ndarray]]
 
 PAGE = 512  # features read at once
@@ -41,9 +44,11 @@ def cache_lines(
     record = caches.cache(catalogue, name)
     chosen = [caches.hookpoint(record, h) for h in hookpoints or ()] or record.hookpoints
     for hookpoint in chosen:
+        with catalogue.reading() as con:
+            null = nulls.every_distribution(con, hookpoint.hookpoint_id)
         silent = 0
         for first in range(0, hookpoint.n_features, PAGE):
-            for found in _features(catalogue, record, hookpoint, first, first + PAGE - 1):
+            for found in _features(catalogue, record, hookpoint, first, null):
                 if as_json:
                     yield json.dumps(found, ensure_ascii=False)
                 elif found["explanations"]:
@@ -57,12 +62,13 @@ def cache_lines(
 
 
 def _features(
-    catalogue: Catalogue, record: CacheRecord, hookpoint: HookpointRecord, first: int, last: int
+    catalogue: Catalogue, record: CacheRecord, hookpoint: HookpointRecord, first: int, null: Nulls
 ) -> Iterator[dict[str, Any]]:
+    """A page of a hookpoint's features."""
+    last = first + PAGE - 1
     with catalogue.reading() as con:
         rows = con.rows(FEATURES, [hookpoint.hookpoint_id, first, last])
         explanations = results.explanations(con, hookpoint.hookpoint_id, first, last)
-        null = nulls.every_distribution(con, hookpoint.hookpoint_id)
     for row in rows:
         yield _feature(record, hookpoint, row, explanations.get(row["feature"], []), null)
 
@@ -208,20 +214,10 @@ def _examples(
     values = spread(bench.columns(hookpoint).slice(feature), drawn.first_token, length)
     judged = _by_context(verdicts)
     special = np.isin(tokens, bench.files.meta.special_ids)
-    for i, first in enumerate(drawn.first_token.tolist()):
-        kind = KINDS[drawn.kind[i]]
+    for i in range(len(drawn.first_token)):
         pieces = bench.files.vocabulary.pieces(tokens[i])
-        yield {
-            "id": i,
-            "split": SPLITS[drawn.split[i]],
-            "kind": kind,
-            "decile": int(drawn.decile[i]) or None,
-            "tokens": ["" if hide else p for p, hide in zip(pieces, special[i], strict=True)],
-            "activations": [round(float(value), 4) for value in values[i]],
-            "sequence": first // bench.contexts.sequence_length,
-            "start": first % bench.contexts.sequence_length,
-            "verdicts": judged.get((kind, first), {}),
-        }
+        shown = ["" if hide else p for p, hide in zip(pieces, special[i], strict=True)]
+        yield _example(drawn, i, shown, values[i], bench.contexts.sequence_length, judged)
 
 
 def _stored_examples(
@@ -231,29 +227,42 @@ def _stored_examples(
     stored, judged = reader.examples, _by_context(verdicts)
     length = bench.files.meta.sequence_length
     for i, first in enumerate(stored.first_token.tolist()):
-        kind, size = KINDS[stored.kind[i]], reader.length(first)
-        window = reader.window(first, size)
-        is_inside = first < len(bench.files.tokens)
-        yield {
-            "id": i,
-            "split": SPLITS[stored.split[i]],
-            "kind": kind,
-            "decile": int(stored.decile[i]) or None,
-            "tokens": window.pieces,
-            "activations": [round(float(value), 4) for value in window.activations],
-            "sequence": first // length if is_inside else None,
-            "start": first % length if is_inside else None,
-            "verdicts": judged.get((kind, first), {}),
-        }
+        window = reader.window(first, reader.length(first))
+        within = length if first < len(bench.files.tokens) else None
+        yield _example(stored, i, window.pieces, window.activations, within, judged)
 
 
-def _by_context(verdicts: Sequence[Row]) -> dict[tuple[str, int], dict[int, dict[str, Any]]]:
+def _example(
+    examples: FeatureExamples,
+    i: int,
+    tokens: list[str],
+    activations: Iterable[float],
+    sequence_length: int | None,
+    judged: Judged,
+) -> dict[str, Any]:
+    """One context of a feature; no sequence_length: it stands in no sequence."""
+    first, kind = int(examples.first_token[i]), KINDS[examples.kind[i]]
+    sequence, start = divmod(first, sequence_length) if sequence_length else (None, None)
+    return {
+        "id": i,
+        "split": SPLITS[examples.split[i]],
+        "kind": kind,
+        "decile": int(examples.decile[i]) or None,
+        "tokens": tokens,
+        "activations": [round(float(value), 4) for value in activations],
+        "sequence": sequence,
+        "start": start,
+        "verdicts": judged.get((kind, first), {}),
+    }
+
+
+def _by_context(verdicts: Sequence[Row]) -> Judged:
     """Verdicts by (kind of context, first token), then by explanation and scorer.
 
     A verdict is whether the judge was right; null where it gave no usable answer. Wrongly marked
     items stand under "fuzzing:wrong-mark" beside the right marking of the same context.
     """
-    found: dict[tuple[str, int], dict[int, dict[str, Any]]] = {}
+    found: Judged = {}
     for row in verdicts:
         wrong = row["kind"] == "wrong-mark"
         scorer = f"{row['scorer']}:wrong-mark" if wrong else row["scorer"]

@@ -219,13 +219,8 @@ class Subject:
             places = edit._replace(read=self.resolve(edit.read), write=self.resolve(edit.write))
         return Decoding(self, places)
 
-    def _continue(self, ids: Tensor, cache: Any, edit: Edit | None) -> Tensor:
-        """Run tokens after those in the cache; logits of what follows, [batch, vocabulary]."""
-        known = inspect.signature(self.model.forward).parameters
-        # transformers renamed the argument within version 5 and warns of the old name.
-        given: dict[str, Any] = {"cache" if "cache" in known else "past_key_values": cache}
-        if "logits_to_keep" in known:
-            given["logits_to_keep"] = 1
+    def _continue(self, ids: Tensor, given: dict[str, Any], edit: Edit | None) -> Tensor:
+        """Run tokens after those in the cache given; logits of what follows [batch, vocabulary]."""
         with self._lock, torch.inference_mode():
             return self._edited(ids.to(self.device), given, edit)[:, -1].float()
 
@@ -286,11 +281,16 @@ class Decoding:
         from transformers import DynamicCache
 
         self._subject, self._edit = subject, edit
-        self._cache = DynamicCache(config=subject.model.config)
+        cache = DynamicCache(config=subject.model.config)
+        known = inspect.signature(subject.model.forward).parameters
+        # transformers renamed the argument within version 5 and warns of the old name.
+        self._given: dict[str, Any] = {"cache" if "cache" in known else "past_key_values": cache}
+        if "logits_to_keep" in known:
+            self._given["logits_to_keep"] = 1
 
     def run(self, ids: Tensor) -> Tensor:
         """Append tokens [batch, sequence]; logits of what follows, float32 [batch, vocabulary]."""
-        return self._subject._continue(ids, self._cache, self._edit)
+        return self._subject._continue(ids, self._given, self._edit)
 
 
 def _trial(model: Any) -> dict[str, int]:

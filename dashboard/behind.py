@@ -12,6 +12,7 @@ import numpy as np
 
 from core.score import METHODS
 from dashboard.cards import compact, cost_words, identity, made_words, short
+from dashboard.commands import known
 from dashboard.spans import ContextRow, GroupHeading, Passage, block, escape, example_list
 from data.catalogue import Row
 from data.records import ExplanationRecord, Score, Usage
@@ -45,10 +46,12 @@ def usage_words(usage: Usage | None) -> str:
         return "none"
     if not usage.n_calls and usage.cost_usd is None:
         return "not known: made elsewhere"
-    tokens = ("unknown" if n is None else f"{n:,}" for n in (usage.input_tokens,
-                                                             usage.output_tokens))  # fmt: skip
-    into, out = tokens
-    return f"{usage.n_calls:,} · {into} tokens in, {out} out"
+    return f"{usage.n_calls:,} · {token_words(usage.input_tokens, usage.output_tokens)}"
+
+
+def token_words(into: int | None, out: int | None) -> str:
+    """Tokens of calls, e.g. "2,314 tokens in, 150 out"."""
+    return f"{known(into)} tokens in, {known(out)} out"
 
 
 METRICS = {"f1": "F1", "auroc": "AUROC", "pearson": "Pearson's r"}

@@ -10,12 +10,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import ROUND_HALF_UP, Decimal
 
-from dashboard.commands import explain_words
-from dashboard.spans import block, one_line
+from dashboard.commands import HUMAN, explain_words, hand_words
+from dashboard.spans import block, escape, one_line
 from data.records import ExplanationRecord, Score
 from data.results import headline
 
-HUMAN = "human"  # the explainer of what a person wrote
 AXIS = {"detection": (0.4, 1.0), "fuzzing": (0.4, 1.0), "exact": (0.0, 1.0)}
 COLOUR = {"detection": "var(--det)", "fuzzing": "var(--fuz)", "exact": "var(--exa)"}
 TITLE = {"detection": "Detection", "fuzzing": "Fuzzing", "exact": "Exact F1"}
@@ -101,7 +100,7 @@ def provenance(explanation: ExplanationRecord) -> str:
 def made_words(explanation: ExplanationRecord) -> list[str]:
     """Who wrote it and from what, e.g. ["grammar", "all train tokens", "f1"] or ["by hand"]."""
     if explanation.explainer == HUMAN:
-        return ["by hand", *filter(None, [explanation.settings.get("author")])]
+        return hand_words(explanation.settings)
     who = explanation.model or explanation.explainer
     if explanation.explainer != "grammar" and not explanation.settings.get("examples"):
         return [*dict.fromkeys([who, explanation.explainer])]  # imported: not ours to describe
@@ -125,13 +124,12 @@ def other_scores(explanation: ExplanationRecord, columns: Sequence[str]) -> str:
 def score_words(score: Score) -> str:
     """One score with interval, n and failures, e.g. "intruder .40 [.28, .54], n 50, 2 failed"."""
     failed = [f"{score.failed:,} failed"] * bool(score.failed)
-    judge = [f"judge {score.judge}"] * (score.judge != "grammar")
     figure = "undefined" if score.value is None else short(score.value)
     if score.low is not None and score.high is not None:
         figure += f" [{short(score.low)}, {short(score.high)}]"
     named = " ".join(filter(None, [score.scorer, SYMBOL.get(score.metric, ""), figure]))
-    preset = [preset_words(score.preset)] * bool(preset_words(score.preset))
-    return ", ".join([named, f"n {compact(score.n)}", *failed, *judge, *preset])
+    judged = filter(None, [judged_words(score)])
+    return ", ".join([named, f"n {compact(score.n)}", *failed, *judged])
 
 
 def two(value: float) -> str:
@@ -295,7 +293,7 @@ def position_bars(counts: Sequence[int]) -> str:
 
 def identity(pairs: Sequence[tuple[str, str]]) -> str:
     """Names and values, one a line."""
-    lines = (f"<dt>{html.escape(k)}</dt><dd>{html.escape(v)}</dd>" for k, v in pairs)
+    lines = (f"<dt>{escape(k)}</dt><dd>{one_line(v)}</dd>" for k, v in pairs)
     return block(f"<dl>{''.join(lines)}</dl>")
 
 

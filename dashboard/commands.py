@@ -11,6 +11,8 @@ from typing import Any
 
 from data.catalogue import Row
 
+HUMAN = "human"  # the explainer of what a person wrote
+
 
 def settings_of(run: Row) -> dict[str, Any]:
     """The settings stored with a run."""
@@ -52,9 +54,14 @@ def is_grammar(settings: dict[str, Any], who: str = "explainer") -> bool:
 
 def explain_words(settings: dict[str, Any]) -> list[str]:
     """What an explanation was made from and how, e.g. ["40 examples, top", "mdl"]."""
-    if settings.get("explainer") == "human":
-        return ["by hand", *filter(None, [settings.get("author")])]
+    if settings.get("explainer") == HUMAN:
+        return hand_words(settings)
     return grammar_words(settings) if is_grammar(settings) else model_words(settings)
+
+
+def hand_words(settings: dict[str, Any]) -> list[str]:
+    """That a person wrote it, and who, e.g. ["by hand", "Ada"]."""
+    return ["by hand", *filter(None, [settings.get("author")])]
 
 
 def model_words(settings: dict[str, Any]) -> list[str]:
@@ -136,6 +143,11 @@ def rate_of(run: Row, seen: tuple[float, int] | None, now: float) -> float | Non
 def counted(n: int, noun: str) -> str:
     """A number with its noun, e.g. (1, "features") -> "1 feature"."""
     return f"{n:,} {noun[:-1] if n == 1 else noun}"
+
+
+def known(n: int | None) -> str:
+    """A count, which may not be known: None -> "unknown"."""
+    return "unknown" if n is None else f"{n:,}"
 
 
 def unit_of(run: Row) -> str:

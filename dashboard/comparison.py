@@ -3,7 +3,7 @@
 Only items with a usable verdict on both sides count; what is left out is said.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -11,6 +11,7 @@ from core.score.statistics import FEWEST_DISCORDANT, Comparison, compare
 from data.catalogue import Row
 from data.records import ExplanationRecord
 
+SCORERS = ("detection", "fuzzing")
 USUAL = "gloss"  # the preset that goes without saying
 SIDES = ("the left one", "the right one")
 SEED = 0  # of the bootstrap, so that a page says the same thing twice
@@ -20,17 +21,23 @@ def differences(
     verdicts: Sequence[Row], shown: ExplanationRecord, against: ExplanationRecord
 ) -> list[str]:
     """One sentence for each scorer and judge that judged both; verdicts: of all scores."""
-    ids = shown.explanation_id, against.explanation_id
-    words = []
-    for scorer in ("detection", "fuzzing"):
-        for judge, preset in common_judges(verdicts, scorer, *ids):
-            rows = [r for r in verdicts if (r["judge"], r["preset"]) == (judge, preset)]
-            if result := paired(rows, scorer, *ids):
-                words.append(in_words(scorer, result, by_whom(judge, preset)))
+    found = by_judge(verdicts, shown.explanation_id, against.explanation_id)
+    words = [in_words(scorer, result, by) for scorer, by, result in found]
     return words or ["Not comparable: no scorer has judged both explanations."]
 
 
-def common_judges(
+def by_judge(
+    verdicts: Sequence[Row], first: int, second: int
+) -> Iterator[tuple[str, str, Comparison]]:
+    """Scorer, by whom, and the comparison, for each scorer and judge that judged both."""
+    for scorer in SCORERS:
+        for judge, preset in _common_judges(verdicts, scorer, first, second):
+            rows = [r for r in verdicts if (r["judge"], r["preset"]) == (judge, preset)]
+            if (result := paired(rows, scorer, first, second)) is not None:
+                yield scorer, _by_whom(judge, preset), result
+
+
+def _common_judges(
     verdicts: Sequence[Row], scorer: str, first: int, second: int
 ) -> list[tuple[str, str]]:
     """Judge and preset of a scorer's verdicts on both explanations, in the order of the rows."""
@@ -41,7 +48,7 @@ def common_judges(
     return [who for who, ids in found.items() if len(ids) == 2]
 
 
-def by_whom(judge: str, preset: str) -> str:
+def _by_whom(judge: str, preset: str) -> str:
     """Who judged and on what, where that is not the grammar on the usual contexts."""
     words = [f"by {judge}"] if judge != "grammar" else []
     words += [f"on {preset} contexts"] if preset != USUAL else []
@@ -89,8 +96,8 @@ def in_words(scorer: str, found: Comparison, by: str = "") -> str:
         return f"{name}: the difference is undefined on {found.n} common items"
     left_out = f" · {found.excluded} without a verdict on both" if found.excluded else ""
     return (
-        f"{name} {_signed(found.difference)} [{_signed(found.low)}, "
-        f"{_signed(found.high)}] (balanced accuracy, left minus right, 95 % bootstrap interval) · "
+        f"{name} {signed(found.difference)} [{signed(found.low)}, "
+        f"{signed(found.high)}] (balanced accuracy, left minus right, 95 % bootstrap interval) · "
         f"right only on the left: {found.only_first}, only on the right: {found.only_second}, of "
         f"{found.n} (McNemar {_p(found.p)}) · {finding(found, *SIDES)}{left_out}"
     )
@@ -122,5 +129,6 @@ def _p(value: float) -> str:
     return f"p = {value:.2g}" if value < 0.1 else f"p = {value:.2f}"
 
 
-def _signed(value: float) -> str:
-    return f"{value:+.2f}".replace("-", "−")
+def signed(value: float | None) -> str:
+    """Two decimals with their sign, e.g. "−0.04"."""
+    return "undefined" if value is None else f"{value:+.2f}".replace("-", "−")

@@ -112,11 +112,6 @@ def _class(one: Check) -> str:
     return {True: "right", False: "wrong", None: "open"}[one.is_right]
 
 
-def named(pairs: Sequence[tuple[str, str]]) -> list[Fact]:
-    """Names and values as facts."""
-    return [Fact(*pair) for pair in pairs]
-
-
 def tables(described: Mapping[str, Sequence[ColumnFacts]]) -> str:
     """The catalogue's tables, each to be opened for its columns."""
 

@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from dashboard.run_words import Fact, definitions
-from dashboard.spans import block, one_line, plain
+from dashboard.cards import identity
+from dashboard.spans import block, literal, one_line, plain
 from data.catalogue import Row
 
 SIGNS = {"error": "×", "warning": "!", "info": "i"}  # beside the word, so that colour says nothing
@@ -23,7 +23,7 @@ def title(row: Row) -> str:
     when = row["finished_at"]
     words = [plain(row["cache"])[:LONGEST], row["status"]]
     words += [f"{when:%-d %b %H:%M}"] if isinstance(when, datetime) else []
-    return "".join(f"\\{c}" if c in r"\`*_{}[]()#+-.!:$~<>|^&" else c for c in " · ".join(words))
+    return literal(" · ".join(words))
 
 
 def summary(found: Mapping[str, Any], settings: Mapping[str, Any]) -> str:
@@ -42,7 +42,7 @@ def summary(found: Mapping[str, Any], settings: Mapping[str, Any]) -> str:
         *((score["scorer"], _score(score)) for score in found["scores"]),
         ("content sha256", str(settings.get("content"))),
     ]
-    return definitions([Fact(name, value) for name, value in pairs])
+    return identity(pairs)
 
 
 def _explanations(found: Mapping[str, Any]) -> str:

@@ -16,7 +16,7 @@ from dashboard.imported import ImportedReader
 from dashboard.jobs import Jobs
 from dashboard.memory import Ahead, Memory
 from dashboard.reader import FeatureReader, Reader
-from data import caches, items, notes, queries, results, runs
+from data import caches, items, notes, queries, results
 from data.catalogue import Catalogue, Connection, Row
 from data.errors import StoreTrouble
 from data.records import CacheRecord, ExplanationRecord, HookpointRecord
@@ -85,14 +85,6 @@ class Library:
         key = (self.catalogue.revision(), "caches")
         return self._answers.get(key, lambda: caches.caches(self.catalogue))
 
-    def runs(self) -> list[Row]:
-        """Every run, oldest first; as of the last commit."""
-        return self.ask(_runs)
-
-    def live_runs(self) -> list[Row]:
-        """Every run, read now; those whose process is gone are marked interrupted before."""
-        return runs.runs(self.catalogue)
-
     def feature(self, place: Place, feature: int) -> FeatureRecord:
         """Everything about one feature, in one visit."""
         length = None if place.cache.origin else CONTEXT  # an import has contexts of its own
@@ -154,10 +146,6 @@ class Library:
         """HTML that was drawn lately, kept until something is committed."""
         whole = (self.catalogue.revision(), self._bench_key(place.cache), place.hookpoint, key)
         return self._drawn.get(whole, draw)
-
-
-def _runs(con: Connection) -> list[Row]:
-    return con.rows(runs.RUNS)
 
 
 def _feature(con: Connection, hookpoint_id: int, feature: int, length: int | None) -> FeatureRecord:

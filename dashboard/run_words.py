@@ -4,11 +4,10 @@ All text of the store is escaped here.
 """
 
 import json
-import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from dashboard.commands import counted, in_a_page, labels, settings_of, spent, took, unit_of
+from dashboard.commands import counted, in_a_page, known, labels, settings_of, spent, took, unit_of
 from dashboard.spans import block, escape, one_line
 from data import runs
 from data.catalogue import Row
@@ -75,8 +74,8 @@ def facts(run: Row) -> list[Fact]:
     ]  # fmt: skip
     if asked:
         found += [
-            Fact("Tokens sent", _count(run["input_tokens"])),
-            Fact("Tokens received", _count(run["output_tokens"])),
+            Fact("Tokens sent", known(run["input_tokens"])),
+            Fact("Tokens received", known(run["output_tokens"])),
             Fact("Cost", spent(run)),
         ]
     return [*found, Fact("Process", f"{run['pid'] or UNSET} on {run['host'] or UNSET}")]
@@ -91,16 +90,6 @@ def _done(run: Row) -> str:
 
 def _when(moment: Any) -> str:
     return f"{moment:%-d %B %Y %H:%M:%S} UTC" if moment else UNSET
-
-
-def _count(n: int | None) -> str:
-    return "unknown" if n is None else f"{n:,}"
-
-
-def definitions(found: Sequence[Fact]) -> str:
-    """Names and values, one a line."""
-    lines = (f"<dt>{escape(fact.name)}</dt><dd>{one_line(fact.value)}</dd>" for fact in found)
-    return block(f'<dl class="runfacts">{"".join(lines)}</dl>')
 
 
 def settings(run: Row) -> list[Fact]:
@@ -207,8 +196,3 @@ def made_words(made: Made) -> str:
     words += [counted(made.scores, "scores")] if made.scores else []
     words += [counted(made.null_scores, "null scores")] if made.null_scores else []
     return ", ".join(words) or "nothing yet"
-
-
-def command_words(run: Row) -> str:
-    """The stored command as one line, without the store; "" where a page began the run."""
-    return shlex.join(run["command"] or ())

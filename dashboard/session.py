@@ -17,6 +17,7 @@ from core.pipeline.workbench import Workbench
 from dashboard.cards import capital, sentence
 from dashboard.commands import resume, with_store
 from dashboard.library import Library, Place
+from data import run_queries
 from data.catalogue import SOON, Catalogue
 from data.errors import GlossError, StoreBusy, StoreTrouble
 from data.records import CacheRecord, HookpointRecord
@@ -136,9 +137,9 @@ def require_finished(found: Place) -> None:
     """Stop with one sentence while the cache's files are not final."""
     if found.cache.status == "done":
         return
-    runs = [run for run in library().runs() if run["cache"] == found.cache.name]
-    made_by = next((run for run in reversed(runs) if run["stage"] == "cache"), None)
-    goes_on = resume(made_by) if made_by else None
+    chosen = run_queries.Chosen(stage="cache", cache=found.cache.name)
+    made_by = library().ask(run_queries.page, chosen, 1).rows  # newest first
+    goes_on = resume(made_by[0]) if made_by else None
     say(f"Cache “{found.cache.name}” is still being made: features show up when its files are "
         "final. If nothing is running, this goes on where it stopped:",
         command(goes_on or ["gloss", "status"]))  # fmt: skip
@@ -154,6 +155,12 @@ def require_features(found: Place) -> None:
 def command(words: list[str]) -> str:
     """A command to copy, with the store it is about."""
     return with_store(words, store())
+
+
+def command_about(stage: str, place: Place, feature: int) -> str:
+    """The command that does one stage for one feature."""
+    return command(["gloss", stage, place.cache.name, "--hookpoint", place.hookpoint.name,
+                    "--features", str(feature)])  # fmt: skip
 
 
 def say(text: str, command: str = "") -> NoReturn:

@@ -13,9 +13,9 @@ from enum import StrEnum
 import numpy as np
 
 from core.score.statistics import Comparison
-from dashboard.cards import interval, made_words, score_of
+from dashboard.cards import interval, made_words, score_of, scorers
 from dashboard.charts.deciles import LETTERS
-from dashboard.comparison import by_whom, common_judges, finding, paired
+from dashboard.comparison import SCORERS, by_judge, finding, signed
 from dashboard.listing import SILENT_KINDS, Context, asked
 from dashboard.reader import Reader, Width
 from dashboard.spans import (
@@ -37,7 +37,6 @@ GLYPHS = "●■◆▲"  # as the figure's marks, in their order
 MOST = len(GLYPHS)  # columns
 LIMITS = (60, 20, 20, 20)  # rows of a group
 READ = 300  # contexts of a group that are read, to find those with the largest peaks
-SCORERS = ("detection", "fuzzing")
 Said = tuple[Verdict | None, Verdict | None]  # detection, fuzzing
 
 
@@ -98,15 +97,13 @@ def compared(verdicts: Sequence[Row], ids: Sequence[int]) -> list[Compared]:
 def columns(found: Sequence[ExplanationRecord]) -> str:
     """The explanations with what differs between their settings on top, and their scores."""
     differs = differing(found)
-    scorers = [s for s in ("detection", "fuzzing", "exact")
-               if s != "exact" or any(score_of(e, s) for e in found)]  # fmt: skip
-    cells = []
+    names, cells = scorers(found), []
     for k, explanation in enumerate(found):
         settings = "".join(f"<dt>{html.escape(name)}</dt><dd>{one_line(values[k])}</dd>"
                            for name, values in differs.items())  # fmt: skip
         text = explanation.text or f"No explanation: {explanation.error or explanation.status}"
         same = f'<div class="s">{one_line(" · ".join(made_words(explanation)))}</div>'
-        scores = "".join(interval(score_of(explanation, name), name) for name in scorers)
+        scores = "".join(interval(score_of(explanation, name), name) for name in names)
         cells.append(
             f'<div class="col c{k}"><div class="hd">{tag(k)}'
             f'<span class="mut">explanation #{explanation.explanation_id}</span></div>'
@@ -157,12 +154,8 @@ def differences(verdicts: Sequence[Row], found: Sequence[ExplanationRecord]) -> 
     first, *others = found
     lines = []
     for k, other in enumerate(others, 1):
-        ids = other.explanation_id, first.explanation_id
-        for scorer in SCORERS:
-            for judge, preset in common_judges(verdicts, scorer, *ids):
-                rows = [r for r in verdicts if (r["judge"], r["preset"]) == (judge, preset)]
-                if (result := paired(rows, scorer, *ids)) is not None:
-                    lines.append(_difference(k, f"{scorer} {by_whom(judge, preset)}", result))
+        both = by_judge(verdicts, other.explanation_id, first.explanation_id)
+        lines += [_difference(k, f"{scorer} {by}", result) for scorer, by, result in both]
     if not lines:
         return block('<p class="mut">No scorer has judged both on the same contexts, so there is '
                      "no difference to tell.</p>")  # fmt: skip
@@ -174,18 +167,14 @@ def differences(verdicts: Sequence[Row], found: Sequence[ExplanationRecord]) -> 
 def _difference(k: int, what: str, found: Comparison) -> str:
     left_out = f", {found.excluded} without a verdict on both" if found.excluded else ""
     span = "–" if found.low is None or found.high is None else (
-        f"[{_signed(found.low)}, {_signed(found.high)}]")  # fmt: skip
+        f"[{signed(found.low)}, {signed(found.high)}]")  # fmt: skip
     p = "p < 0.001" if found.p < 0.001 else f"p = {found.p:.2g}"
     cells = (
-        f"{tag(k)} − {tag(0)} {escape(what)}", f"<b>{_signed(found.difference)}</b>", span,
+        f"{tag(k)} − {tag(0)} {escape(what)}", f"<b>{signed(found.difference)}</b>", span,
         f"{LETTERS[k]} {found.only_first}, A {found.only_second}", f"{found.n}{left_out}", p,
         finding(found, LETTERS[k], "A"),
     )  # fmt: skip
     return f"<tr>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"
-
-
-def _signed(value: float | None) -> str:
-    return "undefined" if value is None else f"{value:+.2f}".replace("-", "−")
 
 
 def context_list(

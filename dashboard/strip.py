@@ -40,7 +40,12 @@ def line(run: Row) -> str:
     where = f" · {run['hookpoint']}" if run["hookpoint"] else ""
     what = f"{VERBS.get(run['stage'], run['stage'] or '')} {run['cache'] or ''}"
     words = " · ".join(progress_words(run, speed(run)))
-    share = (run["done"] or 0) / run["total"] if run["total"] else 0
+    return bar(what, words, run["done"] or 0, run["total"], where)
+
+
+def bar(what: str, words: str, done: int, total: int | None, where: str = "") -> str:
+    """Something at work: its name, a bar and how it goes."""
+    share = done / total if total else 0
     return (
         f'<div class="job"><span><b>{escape(what)}</b>{escape(where)}</span>'
         f'<span class="track"><i style="width:{min(share, 1):.0%}"></i></span>'

@@ -15,7 +15,7 @@ import pandas as pd
 
 from data.catalogue import Connection, Row
 from data.feature_filter import Filter, Question, Sort
-from data.summaries import HEADLINE, SCORERS
+from data.summaries import SCORERS, STANDING
 
 PAGE = 100  # features a page
 POINTS = 3_000  # in the scatter; more only hide each other
@@ -108,21 +108,20 @@ def whole(con: Connection, hookpoint_id: int, wanted: Filter) -> pd.DataFrame:
     return con.frame(statement, asked.given)
 
 
-DECILES = HEADLINE.replace("s.value, s.low, s.high, s.n_judged, s.n_failed",
-                           "json_extract(s.detail, '$.by_decile') as by_decile")  # fmt: skip
+DECILES = f"""
+select s.explanation_id, json_extract(s.detail, '$.by_decile') as by_decile
+from score s
+join scorer m using (scorer_id)
+where m.name = 'detection' and s.explanation_id in (select unnest($1::ubigint[]))
+    and ($2 is null or m.judge = $2)
+qualify row_number() over (partition by s.explanation_id order by {STANDING}) = 1
+"""
 
 
 def _deciles(con: Connection, judge: str | None, rows: pd.DataFrame) -> list[list[float] | None]:
     """Share of right verdicts of detection by decile, weakest first; None = not known for all."""
     shown = [int(found) for found in rows["explanation_id"].dropna()]
-    judged = "" if judge is None else "and m.judge = $2"
-    found = con.rows(
-        DECILES.format(
-            scores="score s join scorer m using (scorer_id) where m.name = 'detection' "
-            f"and s.explanation_id in (select unnest($1::ubigint[])) {judged}"
-        ),
-        [shown] if judge is None else [shown, judge],
-    )
+    found = con.rows(DECILES, [shown, judge])
     shares = {row["explanation_id"]: _shares(json.loads(row["by_decile"])) for row in found}
     return [None if pd.isna(one) else shares.get(int(one)) for one in rows["explanation_id"]]
 

@@ -4,7 +4,6 @@ The first is a few queries and the sizes of files; the second reads the token fi
 and the index of the activations, so it is done when it is asked for.
 """
 
-import json
 import os
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -15,7 +14,9 @@ from data import caches
 from data.cachefiles import CacheFiles, CacheMeta, read_meta
 from data.catalogue import Catalogue, Connection, Row
 from data.errors import GlossError
+from data.identity import HASH
 from data.records import CacheRecord
+from data.runs import IS_LAST
 from data.tokens import sha256
 
 REASONS = ("dead", "rare", "scarce", "reduced")  # why features are not explained or scored in full
@@ -55,8 +56,7 @@ def health(catalogue: Catalogue, record: CacheRecord) -> CacheHealth:
         reasons = _reasons(con, record.cache_id)
         unfinished = con.rows(
             "select run_id from run r where cache_id = ? and status in ('interrupted', 'failed') "
-            "and not exists (select 1 from run later where later.settings_hash = r.settings_hash "
-            "and later.run_id > r.run_id) order by run_id",
+            f"and {IS_LAST} order by run_id",
             [record.cache_id],
         )
     return CacheHealth(
@@ -107,14 +107,17 @@ class Check(NamedTuple):
 
 
 IDENTITY = """
-select json_extract_string(c.settings, '$.subject') as subject, k.tokens_sha256,
-       k.tokenizer_sha256
+select s.name, s.revision, s.architecture, s.dtype, k.tokens_sha256, k.tokenizer_sha256,
+       k.sequence_length, k.n_sequences, k.n_documents, c.seed, c.created_at,
+       json_extract_string(c.settings, '$.subject') as subject,
+       coalesce(k.spec, json_extract_string(c.settings, '$.corpus')) as corpus
 from cache c
+left join subject s using (subject_id)
 left join corpus k using (corpus_id)
 where c.cache_id = ?
 """
 SAES = """
-select h.hookpoint_id, h.name, a.weights_sha256, h.n_activations
+select h.hookpoint_id, h.name, a.source, a.kind, a.weights_sha256, h.n_activations
 from hookpoint h
 join sae a using (sae_id)
 where h.cache_id = ?
@@ -195,29 +198,18 @@ def _short(text: str) -> str:
 
 def identity(con: Connection, cache_id: int) -> list[tuple[str, str]]:
     """What exactly a cache was made of, as names and values: subject, SAEs, corpus, tokenizer."""
-    row = con.row(
-        "select s.name, s.revision, s.architecture, s.dtype, k.spec, k.tokens_sha256, "
-        "k.tokenizer_sha256, k.sequence_length, k.n_sequences, k.n_documents, c.seed, "
-        "c.created_at, c.settings from cache c left join subject s using (subject_id) "
-        "left join corpus k using (corpus_id) where c.cache_id = ?",
-        [cache_id],
-    )
+    row = con.row(IDENTITY, [cache_id])
     if row is None:
         return []
-    saes = con.rows(
-        "select h.name, a.source, a.kind, a.weights_sha256 from hookpoint h "
-        "join sae a using (sae_id) where h.cache_id = ? order by h.hookpoint_id",
-        [cache_id],
-    )
-    settings = json.loads(row["settings"] or "{}")
+    saes = con.rows(SAES, [cache_id])
     subject = [row["name"], f"revision {row['revision']}" if row["revision"] else "no revision",
                row["architecture"], row["dtype"]]  # fmt: skip
     facts = [
         ("subject", " · ".join(filter(None, subject))),
-        ("subject's weights", _hash(settings.get("subject"))),
+        ("subject's weights", _hash(row["subject"])),
         *((f"SAE at {sae['name']}", " · ".join(filter(None, [
             sae["source"], sae["kind"], sae["weights_sha256"]]))) for sae in saes),
-        ("corpus", row["spec"] or settings.get("corpus")),
+        ("corpus", row["corpus"]),
         ("tokens", row["tokens_sha256"]),
         ("tokenizer", row["tokenizer_sha256"]),
         ("sequences", _sequences(row)),
@@ -230,8 +222,7 @@ def identity(con: Connection, cache_id: int) -> list[tuple[str, str]]:
 
 def _hash(text: str | None) -> str | None:
     """A hash as it is; an import has a name in its place, which says nothing of the weights."""
-    is_hash = text is not None and len(text) == 64 and set(text) <= set("0123456789abcdef")
-    return text if is_hash else None
+    return text if text and HASH.fullmatch(text) else None
 
 
 def _sequences(row: Row) -> str | None:

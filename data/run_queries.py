@@ -4,22 +4,13 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from data.catalogue import Catalogue, Connection, Row
-from data.runs import mark_interrupted
+from data.run_figures import explainers_of
+from data.runs import IS_LAST, RUN, mark_interrupted
 
 PAGE = 50  # runs a page
 STOPPED = ("interrupted", "cancelled", "failed")
 AT_WORK = ("running", "queued")
 EXAMPLES = 12  # features named for each reason
-
-RUN = """
-select r.run_id, r.stage, c.name as cache, h.name as hookpoint, r.settings, r.settings_hash,
-       r.command, r.status, r.total, r.done, r.failed, r.pid, r.host, r.n_calls, r.input_tokens,
-       r.output_tokens, r.cost_usd, r.started_at, r.heartbeat_at, r.finished_at, r.error,
-       epoch(now()::timestamp) - epoch(r.heartbeat_at) as silent
-from run r
-left join cache c using (cache_id)
-left join hookpoint h on h.hookpoint_id = r.hookpoint_id
-"""
 
 
 class Chosen(NamedTuple):
@@ -88,9 +79,7 @@ def live(catalogue: Catalogue) -> list[Row]:
 def stopped(con: Connection, most: int = 50) -> list[Row]:
     """Runs that ended before their work did and that no later run took over, newest first."""
     return con.rows(
-        f"{RUN} where r.status in {STOPPED} and not exists (select 1 from run later "
-        "where later.settings_hash = r.settings_hash and later.run_id > r.run_id) "
-        f"order by r.run_id desc limit {int(most)}"
+        f"{RUN} where r.status in {STOPPED} and {IS_LAST} order by r.run_id desc limit {int(most)}"
     )
 
 
@@ -229,15 +218,10 @@ def made(con: Connection, run_id: int) -> Made:
         "select status, count(*) as n from explanation where run_id = ? group by 1 order by 1",
         [run_id],
     )
-    about = con.rows(
-        "select distinct explainer_id from explanation where run_id = ? or explanation_id in "
-        "(select explanation_id from score where run_id = ?) order by 1",
-        [run_id, run_id],
-    )
     return Made(
         explanations={row["status"]: row["n"] for row in written},
         scores=con.value("select count(*) from score where run_id = ?", [run_id]),
-        explainers=[row["explainer_id"] for row in about],
+        explainers=list(explainers_of(con, run_id)),
         null_scores=con.value("select count(*) from null_score where run_id = ?", [run_id]),
         reported=con.rows(
             "select severity, code, n, example, explanation from import_report where run_id = ? "

@@ -183,20 +183,24 @@ def is_alive(pid: int) -> bool:
     return not state.startswith("Z")
 
 
-RUNS = """
-select r.run_id, r.stage, c.name as cache, h.name as hookpoint, r.settings, r.command,
-       r.status, r.total, r.done, r.failed, r.pid, r.n_calls, r.input_tokens, r.output_tokens,
-       r.cost_usd, r.started_at, r.heartbeat_at, r.finished_at, r.error,
+RUN = """
+select r.run_id, r.stage, c.name as cache, h.name as hookpoint, r.settings, r.settings_hash,
+       r.command, r.status, r.total, r.done, r.failed, r.pid, r.host, r.n_calls, r.input_tokens,
+       r.output_tokens, r.cost_usd, r.started_at, r.heartbeat_at, r.finished_at, r.error,
        epoch(now()::timestamp) - epoch(r.heartbeat_at) as silent
 from run r
 left join cache c using (cache_id)
 left join hookpoint h on h.hookpoint_id = r.hookpoint_id
-order by r.run_id
 """
+# No later run took over what run r was to do.
+IS_LAST = """not exists (
+    select 1 from run later
+    where later.settings_hash = r.settings_hash and later.run_id > r.run_id
+)"""
 
 
 def runs(catalogue: Catalogue) -> list[Row]:
     """All runs, oldest first; those whose process is gone are marked interrupted before."""
     mark_interrupted(catalogue)
     with catalogue.reading() as con:
-        return con.rows(RUNS)
+        return con.rows(f"{RUN} order by r.run_id")

@@ -83,12 +83,12 @@ def shown(candidates: str, scores: str) -> str:
 USABLE = """
 select feature, explanation_id
 from explanation
-where hookpoint_id = {hookpoint_id} and text is not null{among}
+where {asked} and text is not null
 """
 SCORES = """score s
 join scorer m using (scorer_id)
 semi join usable using (explanation_id)"""
-AMONG = " and feature in (select feature from asked_features)"
+ASKED = "hookpoint_id = {hookpoint_id} and feature in (select feature from asked_features)"
 INSERT = """
 insert into feature_summary
 with usable as ({usable})
@@ -99,17 +99,8 @@ select {hookpoint_id}, shown.* from ({shown}) shown
 def refresh(con: Connection, hookpoint_id: int, features: Iterable[int]) -> None:
     """Make the rows of some features right again, within the caller's transaction."""
     asked = pa.table({"feature": pa.array(sorted(set(features)), pa.uint32())})
+    where = ASKED.format(hookpoint_id=int(hookpoint_id))
+    usable, rows = USABLE.format(asked=where), shown("usable", SCORES)
     with con.table("asked_features", asked):
-        _replace(con, int(hookpoint_id), AMONG)
-
-
-def rebuild(con: Connection, hookpoint_id: int) -> None:
-    """Make all rows of a hookpoint anew, within the caller's transaction."""
-    _replace(con, int(hookpoint_id), "")
-
-
-def _replace(con: Connection, hookpoint_id: int, among: str) -> None:
-    con.run(f"delete from feature_summary where hookpoint_id = {hookpoint_id}{among}")
-    usable = USABLE.format(hookpoint_id=hookpoint_id, among=among)
-    rows = shown("usable", SCORES)
-    con.run(INSERT.format(usable=usable, hookpoint_id=hookpoint_id, shown=rows))
+        con.run(f"delete from feature_summary where {where}")
+        con.run(INSERT.format(usable=usable, hookpoint_id=int(hookpoint_id), shown=rows))

@@ -12,7 +12,7 @@ from core.bench.answering import Said
 from core.explain.settings import ExplainerSettings
 from core.grammar.settings import Settings
 from core.llm.settings import EndpointSettings
-from core.pipeline.again import asked_before, reexplain
+from core.pipeline.again import answer, reexplain
 from core.pipeline.ask import Ask, as_preset, from_preset
 from core.pipeline.preview import preview
 from core.pipeline.scorers import Means
@@ -35,7 +35,8 @@ def test_a_model_explains_and_judges_one_feature_as_the_stages_would(fresh_store
         asked = server.log.requests
         assert reexplain(*one, ask) == made
         assert server.log.requests == asked
-        assert asked_before(one.catalogue, one.hookpoint, one.feature, ask) == made
+        known = answer(one.catalogue, one.hookpoint, one.feature, ask)
+        assert known.explanation_id == made
     assert scored(one) == {(made, "detection", MODEL), (made, "fuzzing", MODEL)}
     explained, judged = (r for r in runs.runs(one.catalogue) if r["stage"] in ("explain", "score"))
     assert explained["status"] == judged["status"] == "done"

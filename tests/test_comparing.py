@@ -277,7 +277,7 @@ def test_sides_say_what_scored_them(both):
 )
 def test_a_side_is_named_by_its_address_or_a_run(both, name, found):
     with both.reading() as con:
-        assert str(comparing.side_named(con, name).side) == found
+        assert str(comparing.sides_named(con, [name])[0].side) == found
 
 
 @pytest.mark.parametrize(
@@ -287,7 +287,7 @@ def test_a_side_is_named_by_its_address_or_a_run(both, name, found):
 )  # fmt: skip
 def test_a_name_of_nothing_is_refused(both, name, error):
     with both.reading() as con, pytest.raises(error):
-        comparing.side_named(con, name)
+        comparing.sides_named(con, [name])
 
 
 def gloss(catalogue, *words):

@@ -14,7 +14,7 @@ import pytest
 from small import SMALL
 
 from core.grammar.settings import Settings
-from core.pipeline.again import asked_before, reexplain
+from core.pipeline.again import answer, reexplain
 from core.pipeline.ask import Ask
 from core.pipeline.caching import cache_stage
 from core.pipeline.explaining import ExplainRequest, explain_stage
@@ -138,10 +138,10 @@ def test_the_same_question_is_answered_once(fresh_store):
     bench, hookpoint = Workbench.open(catalogue, record), record.hookpoints[0]
     feature = first_full(catalogue)
     ask = Ask(Settings(examples=20, sampling="top"))
-    assert asked_before(catalogue, hookpoint, feature, ask) is None
+    assert answer(catalogue, hookpoint, feature, ask) is None
     first = reexplain(catalogue, bench, hookpoint, feature, ask)
     assert reexplain(catalogue, bench, hookpoint, feature, ask) == first
-    assert asked_before(catalogue, hookpoint, feature, ask) == first
+    assert answer(catalogue, hookpoint, feature, ask).explanation_id == first
 
 
 def test_harder_kinds_are_reported_apart(fresh_store):

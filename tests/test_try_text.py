@@ -156,7 +156,7 @@ def test_a_cancelled_load_holds_nothing(tmp_path):
     held, stop = Holding(), Event()
     stop.set()
     with pytest.raises(Stopped, match=CANCELLED):
-        held.load(SimpleNamespace(store=tmp_path), RECORD, ["x"], stop)
+        held.load(SimpleNamespace(store=tmp_path), RECORD, ["x"], stop, print)
     assert held.record is None
 
 
@@ -177,7 +177,7 @@ def test_what_cannot_be_loaded_is_one_line(tmp_path):
     from data.catalogue import Catalogue
 
     with pytest.raises((BadInput, Exception), match="no cache in"):
-        Holding().load(Catalogue(tmp_path), RECORD, ["x"], Event())
+        Holding().load(Catalogue(tmp_path), RECORD, ["x"], Event(), print)
 
 
 @pytest.mark.parametrize("where", ["end", "everywhere"])

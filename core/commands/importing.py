@@ -57,6 +57,7 @@ def delphi(
     if not result.is_new:
         print(f"nothing to do: this run was imported before, as cache {result.cache}")
         return
-    print(lines(found)[0])
-    print("\n".join(lines(found)[1:]), file=sys.stderr)
+    headline, *report = lines(found)
+    print(headline)
+    print("\n".join(report), file=sys.stderr)
     print(f"next: gloss show {result.cache}, or gloss serve")

@@ -13,12 +13,12 @@ from core.comparing.sides import (
     differing,
     parse,
     partners,
-    side_named,
     sides,
+    sides_named,
 )
 
 __all__ = [
     "Comparison", "Figure", "Found", "Group", "Judge", "Judged", "LeftOut", "Pairs", "Question",
     "Share", "Side", "SideRecord", "adjusted", "compare", "differing", "parse", "partners", "read",
-    "side_named", "sides",
+    "sides", "sides_named",
 ]  # fmt: skip

@@ -14,7 +14,7 @@ from core.comparing.pairs import Found, Judge, LeftOut, Paired, Pairs, Question,
 from core.comparing.resampling import FEWEST, Ratios, ratios
 from core.comparing.signed_rank import signed_rank
 from core.score.statistics import benjamini_hochberg, wilson
-from data.comparing import DECILES, PLACES
+from data.comparing import PLACES
 
 GROUPS = 5  # of equally many features by density
 
@@ -219,8 +219,3 @@ def _groups(
         for label, n, (first, second, difference) in zip(labels, counts, parts, strict=True)
         if first and second and difference
     )
-
-
-def deciles(curve: Sequence[Share]) -> dict[int, Share]:
-    """The activating part of a curve, 1 weakest .. 10 strongest."""
-    return {int(share.place): share for share in curve if share.place in map(str, DECILES)}

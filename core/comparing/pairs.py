@@ -15,9 +15,9 @@ from core.comparing.sides import Side
 from data import comparing
 from data.catalogue import Connection
 from data.comparing import PLACES, Wanted
+from data.feature_filter import MANY_FAILED
 
 FEATURE_BITS = 40  # of a key; the hookpoint's place among the names stands above
-MANY_FAILED = 0.1  # share of unusable replies above which a score is not ranked (methods.md 6.2)
 SCORED = "scored"
 REASONS = (SCORED, "not explained", "explanation failed", "not scored", "score undefined")
 

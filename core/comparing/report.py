@@ -9,7 +9,7 @@ from typing import Any
 
 from core.comparing.figures import Comparison, Figure, Group, Share, adjusted, compare
 from core.comparing.pairs import Question, read
-from core.comparing.sides import SideRecord, differing, side_named
+from core.comparing.sides import SideRecord, differing, sides_named
 from core.comparing.words import asides, headline, short, spanned
 from data import caches
 from data.catalogue import Catalogue
@@ -23,7 +23,7 @@ def lines(
 ) -> Iterator[str]:
     """Each side but the first against the first."""
     with catalogue.reading() as con:
-        records = [side_named(con, name) for name in names]
+        records = sides_named(con, names)
     _require(catalogue, records, scorer, hookpoint)
     found = []
     for record in records[1:]:

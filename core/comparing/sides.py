@@ -4,6 +4,7 @@ Written CACHE:ID in addresses and on the command line; `run:12` stands for the s
 """
 
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -97,9 +98,13 @@ def parse(text: str) -> Side | None:
     return Side(cache, int(number))
 
 
-def side_named(con: Connection, text: str) -> SideRecord:
-    """The side that CACHE:ID or run:NUMBER names."""
+def sides_named(con: Connection, texts: Sequence[str]) -> list[SideRecord]:
+    """The sides that CACHE:ID or run:NUMBER name."""
     known = {record.side: record for record in sides(con)}
+    return [_named(con, text, known) for text in texts]
+
+
+def _named(con: Connection, text: str, known: Mapping[Side, SideRecord]) -> SideRecord:
     if text.startswith("run:"):
         return known[_of_run(con, text)]
     found = parse(text)

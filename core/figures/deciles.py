@@ -10,9 +10,8 @@ from typing import NamedTuple
 
 from core.score.statistics import Z, wilson
 from data.catalogue import Row
+from data.comparing import SILENT_KINDS
 from data.records import Interval
-
-SILENT = ("random", "wrong-mark", "token", "neighbour", "similar")  # in the order of the figure
 
 
 class Point(NamedTuple):
@@ -67,5 +66,5 @@ def _around(value: float, error: float, wide: Interval) -> Interval:
 def _order(point: Point) -> tuple[int, str]:
     if isinstance(point.place, int):
         return point.place, ""
-    known = point.place in SILENT
-    return 11 + (SILENT.index(point.place) if known else len(SILENT)), point.place
+    known = point.place in SILENT_KINDS
+    return 11 + (SILENT_KINDS.index(point.place) if known else len(SILENT_KINDS)), point.place

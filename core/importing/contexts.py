@@ -103,15 +103,13 @@ def _write_hookpoint(
 ) -> None:
     contexts = gathered.contexts
     feature, token, value = [], [], []
-    for address, first, last in gathered.owners:
-        if address.hookpoint != hookpoint.name:
-            continue
+    for number, first, last in gathered.owned(hookpoint.name):
         low, high = contexts.ends[first], contexts.ends[last]
         active = low + np.flatnonzero(contexts.value[low:high])
-        number = np.searchsorted(contexts.ends, active, side="right") - 1
-        token.append(number * length + active - contexts.ends[number])
+        context = np.searchsorted(contexts.ends, active, side="right") - 1
+        token.append(context * length + active - contexts.ends[context])
         value.append(contexts.value[active])
-        feature.append(np.full(len(active), address.feature, np.int64))
+        feature.append(np.full(len(active), number, np.int64))
     where = folder / str(hookpoint.hookpoint_id)
     durable.discard(where)
     empty = [np.empty(0, np.int64)]

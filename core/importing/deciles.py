@@ -9,12 +9,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from core.examples.activating import N_DECILES
 from core.examples.draw import ACTIVATING
 from core.importing.gather import Questions
 from data.imports.delphi_rows import Era
 from data.imports.report import Report
-
-DECILES = 10
 
 
 class Scale(NamedTuple):
@@ -40,7 +39,7 @@ class Scale(NamedTuple):
         With another number of slices than ten a slice stands at the strongest decile it reaches:
         slices 1 .. 5 of 5 at 2, 4, 6, 8, 10.
         """
-        return (-(-DECILES * self.slices(distance) // self.n)).astype(np.uint8)
+        return (-(-N_DECILES * self.slices(distance) // self.n)).astype(np.uint8)
 
 
 def scale_of(
@@ -51,19 +50,19 @@ def scale_of(
     found = np.concatenate([*every, np.empty(0, np.float32)])
     found = found[np.isfinite(found)]
     if not len(found):
-        return Scale(0, DECILES)
+        return Scale(0, N_DECILES)
     first = 1 if era == "A" or (era == "D" and found.min() == 1) else 0
     largest = int(min(found.max(), 1000)) + (1 - first)
     known = type(n_quantiles) is int and 0 < n_quantiles <= 1000
     n = n_quantiles if known and isinstance(n_quantiles, int) else _usual(era, largest)
     report.add("distance_from_1", first and era == "D", f"{len(found):,} activating contexts")
     report.add("slices_inferred", not known, f"{n} slices")
-    report.add("not_deciles", n != DECILES, f"{n} slices",
+    report.add("not_deciles", n != N_DECILES, f"{n} slices",
                f"the run cut contexts into {n} slices, not ten: slice s of {n} stands at decile "
-               f"{DECILES} s / {n}, rounded up")  # fmt: skip
+               f"{N_DECILES} s / {n}, rounded up")  # fmt: skip
     return Scale(first, n)
 
 
 def _usual(era: Era, largest: int) -> int:
     """Older runs always had ten."""
-    return largest if era == "D" else max(DECILES, largest)
+    return largest if era == "D" else max(N_DECILES, largest)

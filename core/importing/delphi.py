@@ -179,7 +179,7 @@ def _write(
         "era": read.gathered.era,
         "content": read.run.sha256,
         "importer": VERSION,
-        **{key: value for key, value in settings_of(read.run.config).items() if value is not None},
+        **{key: value for key, value in settings_of(read.run).items() if value is not None},
     }
     total = sum(len(read.run.features(h.name)) for h in record.hookpoints)
     plan = Plan("import", record.cache_id, None, None, settings, request.command)
@@ -194,11 +194,10 @@ def _write(
 def _begin(catalogue: Catalogue, request: ImportRequest, name: str, read: Read) -> CacheRecord:
     """Register the cache; all that is known of its subject and SAEs is what the run says."""
     run = read.run
-    model = run.config.get("model")
     folder = Path(read.spelling.source) if read.spelling else request.subject
     figures = subject_figures(folder)
     subject = SubjectFacts(
-        name=model if isinstance(model, str) and model else "unknown subject",
+        name=run.text("model") or "unknown subject",
         revision=None,
         architecture=figures.architecture,
         dtype=None,
@@ -220,12 +219,11 @@ def _begin(catalogue: Catalogue, request: ImportRequest, name: str, read: Read) 
 
 def _sae(read: Read, hookpoint: str) -> SaeFacts:
     run = read.run
-    source = run.config.get("sparse_model")
     latents = read.tables.latents.get(hookpoint) if read.tables else None
     mentioned = partial.n_features(run, hookpoint)
     return SaeFacts(
         hookpoint=hookpoint,
-        source=source if isinstance(source, str) and source else "unknown",
+        source=run.text("sparse_model") or "unknown",
         kind="imported",
         weights_sha256="",
         n_features=max(latents.n_features, mentioned) if latents else mentioned,
@@ -253,9 +251,11 @@ def _fill(
         files = CacheFiles.open(folder)
         yield Progress("finding contexts", 0, 0, "contexts")
         placed = _located(files, record, read, folder)
-    scale = scale_of(read.gathered.questions, settings_of(read.run.config)["n_quantiles"],
+    scale = scale_of(read.gathered.questions, settings_of(read.run)["n_quantiles"],
                      read.gathered.era, read.report)  # fmt: skip
-    judging = Judging(read.gathered.contexts, placed, scale, _judge(read.run), _batch(read.run),
+    # Upstream judges with the model that explains.
+    judge = read.run.text("explainer_model") or UNKNOWN_JUDGE
+    judging = Judging(read.gathered.contexts, placed, scale, judge, _batch(read.run),
                       _flags(read.report))  # fmt: skip
     writing = Writing(catalogue, read.run, read.gathered, judging, run_id)
     done = 0
@@ -287,12 +287,6 @@ def _located(files: CacheFiles, record: CacheRecord, read: Read, folder: Path) -
     return placed
 
 
-def _judge(run: DelphiRun) -> str:
-    """Upstream judges with the model that explains."""
-    found = run.config.get("explainer_model")
-    return found if isinstance(found, str) and found else UNKNOWN_JUDGE
-
-
 def _batch(run: DelphiRun) -> int | None:
     found = run.config.get("num_examples_per_scorer_prompt")
     return found if type(found) is int and found > 0 else None
@@ -309,9 +303,9 @@ def _tables(
     if read.tables is not None:
         return tables_without_model(files, hookpoint, near)
     largest: Mapping[int, float] = {
-        address.feature: float(placed.peak[low:high].max())
-        for address, low, high in read.gathered.owners
-        if address.hookpoint == hookpoint.name and high > low
+        feature: float(placed.peak[low:high].max())
+        for feature, low, high in read.gathered.owned(hookpoint.name)
+        if high > low
     }
     features = read.run.features(hookpoint.name)
     return partial.feature_tables(files, hookpoint, features, near, largest)

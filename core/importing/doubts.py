@@ -2,10 +2,11 @@
 
 import numpy as np
 
+from core.examples.draw import ACTIVATING
 from core.importing.gather import Gathered
 from core.importing.spelling import Spelling
 from core.importing.whole import Tables
-from data.imports.delphi import Address, DelphiRun
+from data.imports.delphi import DelphiRun
 from data.imports.foreign import shown
 from data.imports.report import Report
 
@@ -63,8 +64,8 @@ def note_run(
         report.add("fuzz_position_leak", len(unmarked), _first(unmarked))
     for address, found in gathered.simulations.items():
         silent = sum(not any(one.expected) for one in found)
-        report.add("silent_simulations", silent, _named(address))
-        report.add("nan_scores", not any(any(one.true) for one in found), _named(address))
+        report.add("silent_simulations", silent, str(address))
+        report.add("nan_scores", not any(any(one.true) for one in found), str(address))
     for scorer, n in run.others.items():
         report.add("scorer_not_imported", n, f"scores/{scorer}")
     report.add("not_read", len(run.unread), shown((*run.unread, "")[0]))
@@ -82,16 +83,12 @@ def _note_overlap(run: DelphiRun, gathered: Gathered, report: Report) -> None:
     for questions in gathered.questions:
         numbers = gathered.seen.get(questions.address, [])
         prompted = {contexts.tokens(n).tobytes() for n in numbers}
-        judged = {int(n) for n in questions.context[questions.kind == 0]}
+        judged = {int(n) for n in questions.context[questions.kind == ACTIVATING]}
         n = sum(contexts.tokens(number).tobytes() in prompted for number in judged)
-        report.add("train_test_overlap", n, _named(questions.address),
+        report.add("train_test_overlap", n, str(questions.address),
                    "judged contexts that had been in the explainer's prompt; these scores are not "
                    "held out")  # fmt: skip
 
 
 def _first(questions: list) -> str:
-    return _named(questions[0].address) if questions else ""
-
-
-def _named(address: Address) -> str:
-    return f"{address.hookpoint}/{address.feature}"
+    return str(questions[0].address) if questions else ""

@@ -141,6 +141,11 @@ class Gathered(NamedTuple):
     owners: list[tuple[Address, int, int]]  # contexts first .. last - 1 are of this feature
     era: Era
 
+    def owned(self, hookpoint: str) -> list[tuple[int, int, int]]:
+        """The owners at one hookpoint by their numbers."""
+        return [(a.feature, first, last) for a, first, last in self.owners
+                if a.hookpoint == hookpoint]  # fmt: skip
+
 
 def gather(run: DelphiRun, report: Report) -> Iterator[int | Gathered]:
     """Read a run feature by feature; gives how many are done, at last the result."""
@@ -171,7 +176,7 @@ class Reader:
 
     def feature(self, address: Address) -> None:
         """Read all files about one feature."""
-        run, where = self.run, f"{address.hookpoint}/{address.feature}"
+        run, where = self.run, str(address)
         self.texts.next_feature()
         first = len(self.texts)
         if address in run.explanations:

@@ -4,7 +4,6 @@ Upstream stores no figures, so they are computed from the verdicts. Balanced acc
 the tool: all non-activating questions together are one class, of whatever kinds they are.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -19,7 +18,7 @@ from core.score import metrics
 from core.score.items import Items
 from core.score.judge import NO_ANSWER, Answers
 from core.score.statistics import Sums, pearson
-from data.imports.delphi import Address
+from data.imports.delphi import Address, DelphiRun
 from data.imports.delphi_rows import SimulatedSequence
 from data.items import ItemTable
 from data.judgements import Judgement
@@ -43,15 +42,18 @@ class Judging:
     batch: int | None  # questions in one call; None = not known
     flags: tuple[str, ...]  # codes of the report that concern every score
 
+    def deciles(self, questions: Questions) -> np.ndarray:
+        """Decile of each activating question, 0 of the others, uint8 [n]."""
+        is_active = questions.kind == ACTIVATING
+        return np.where(is_active, self.scale.deciles(questions.distance), 0).astype(np.uint8)
+
 
 def judgement(
     judging: Judging, questions: Questions, explanation_id: int, scorer_id: int, *, has_text: bool
 ) -> Judgement:
     """One score file as items, verdicts and a score."""
     placed, context = judging.placed, questions.context
-    decile = np.where(
-        questions.kind == ACTIVATING, judging.scale.deciles(questions.distance), 0
-    ).astype(np.uint8)
+    decile = judging.deciles(questions)
     return Judgement(
         explanation_id=explanation_id,
         feature=questions.address.feature,
@@ -164,12 +166,9 @@ def _correlation(found: list[SimulatedSequence]) -> float | None:
     return pearson(Sums.of(x, y))
 
 
-def settings_of(config: Mapping[str, Any]) -> dict[str, Any]:
+def settings_of(run: DelphiRun) -> dict[str, Any]:
     """What a person compares runs by, from a run's configuration; JSON-ready."""
-    sampler, constructor = (
-        found if isinstance(found := config.get(name), dict) else {}
-        for name in ("sampler_cfg", "constructor_cfg")
-    )
+    sampler, constructor = run.section("sampler_cfg"), run.section("constructor_cfg")
     return {
         "train_type": sampler.get("train_type"),
         "test_type": sampler.get("test_type"),

@@ -16,7 +16,6 @@ from core.examples.draw import ACTIVATING
 from core.importing.contexts import Placed
 from core.importing.gather import WRONG_MARK, Contexts, Gathered
 from data.activations import FeatureActivations
-from data.imports.delphi import Address
 from data.imports.report import Report
 from data.vocabulary import Vocabulary
 
@@ -73,12 +72,8 @@ def locate(
             )
             if chosen is not None:
                 first[number], peak[number] = chosen.first, chosen.peak
-                report.add(chosen.doubt, bool(chosen.doubt), _where(address))
+                report.add(chosen.doubt, bool(chosen.doubt), str(address))
     return _beyond(gathered, Placed(first, length, peak), matrix.size, report)
-
-
-def _where(address: Address) -> str:
-    return f"{address.hookpoint}/{address.feature}"
 
 
 def _active(gathered: Gathered) -> np.ndarray:
@@ -137,7 +132,7 @@ def _beyond(gathered: Gathered, placed: Placed, n_tokens: int, report: Report) -
     first[missing] = n_tokens + np.cumsum(steps) - steps
     owner = np.searchsorted([low for _, low, _ in gathered.owners], missing, side="right") - 1
     for which in np.unique(owner).tolist():
-        report.add("not_located", int((owner == which).sum()), _where(gathered.owners[which][0]))
+        report.add("not_located", int((owner == which).sum()), str(gathered.owners[which][0]))
     return Placed(first.astype(np.uint64), placed.length.astype(np.uint16),
                   placed.peak.astype(np.float32))  # fmt: skip
 

@@ -51,7 +51,7 @@ class StoredReader:
 
     @cached_property
     def activations(self) -> FeatureActivations:
-        """Every stored activation of the feature; none for one beyond the SAE."""
+        """Every stored activation of the feature."""
         return self._bench.slice(self._hookpoint, self._feature)
 
     @cached_property

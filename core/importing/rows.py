@@ -55,8 +55,7 @@ class Writing:
     @property
     def model(self) -> str | None:
         """The language model that wrote the explanations."""
-        found = self.run.config.get("explainer_model")
-        return found if isinstance(found, str) and found else None
+        return self.run.text("explainer_model")
 
 
 def write_rows(writing: Writing, hookpoint: HookpointRecord) -> Iterator[int]:
@@ -129,7 +128,7 @@ def _seed(run: DelphiRun) -> int:
 
 
 def _explainer_id(writing: Writing) -> int:
-    run, known = writing.run, settings_of(writing.run.config)
+    run, known = writing.run, settings_of(writing.run)
     shown = max(map(len, writing.gathered.seen.values()), default=None)
     style = run.config.get("explainer")
     settings = {
@@ -147,7 +146,7 @@ def _explainer_id(writing: Writing) -> int:
 def _scorer_ids(writing: Writing) -> dict[str, int]:
     """Runs with the same protocol and judge share their scorers."""
     judging = writing.judging
-    settings = settings_of(writing.run.config) | {
+    settings = settings_of(writing.run) | {
         "preset": PRESET,
         "origin": "delphi",
         "slices": judging.scale.n,
@@ -170,17 +169,11 @@ def _write_examples(writing: Writing, hookpoint: HookpointRecord) -> None:
         kind[seen], is_train[seen] = ACTIVATING, True
     for one in gathered.questions:
         kind[one.context] = np.where(one.kind == WRONG_MARK, ACTIVATING, one.kind)
-        found = np.where(one.kind == ACTIVATING, writing.judging.scale.deciles(one.distance), 0)
-        decile[one.context] = np.maximum(decile[one.context], found)
+        decile[one.context] = np.maximum(decile[one.context], writing.judging.deciles(one))
         is_train[one.context] = False
-    number = np.concatenate(
-        [np.arange(low, high) for address, low, high in gathered.owners
-         if address.hookpoint == hookpoint.name] or [np.empty(0, np.int64)]
-    )  # fmt: skip
-    feature = np.concatenate(
-        [np.full(high - low, address.feature) for address, low, high in gathered.owners
-         if address.hookpoint == hookpoint.name] or [np.empty(0, np.int64)]
-    )  # fmt: skip
+    owned, none = gathered.owned(hookpoint.name), np.empty(0, np.int64)
+    number = np.concatenate([none, *(np.arange(low, high) for _, low, high in owned)])
+    feature = np.concatenate([none, *(np.full(high - low, one) for one, low, high in owned)])
     known = kind[number] >= 0
     number, feature = number[known], feature[known]
     given = pa.table(

@@ -71,16 +71,16 @@ def write_tables(
     """Write the files of the cache; what was begun before is written over."""
     total = sum(latents.n_activations for latents in tables.latents.values())
     done = 0
-    dtype = token_dtype(_width(tables, spelling))
-    write_tokens(folder, [tables.matrix], dtype)
-    write_documents(folder, _documents(tables.matrix, spelling and spelling.eos_id))
+    width = _width(tables, spelling)
+    documents = _documents(tables.matrix, spelling and spelling.eos_id)
+    write_tokens(folder, [tables.matrix], token_dtype(width))
+    write_documents(folder, documents)
     for hookpoint in record.hookpoints:
         latents = tables.latents.get(hookpoint.name)
         for n in _write_hookpoint(folder, hookpoint, latents, tables):
             done += n
             yield Progress("writing activations", done, total, "activations")
-    meta = _meta(folder, record, tables, spelling, dtype)
-    write_meta(folder, meta)
+    write_meta(folder, _meta(folder, record, tables, spelling, width, len(documents)))
     vocabulary = _vocabulary(CacheFiles.open(folder), record, tables, gathered, spelling, report)
     vocabulary.save(folder / "vocabulary.json")
 
@@ -124,10 +124,14 @@ def _write_hookpoint(
 
 
 def _meta(
-    folder: Path, record: CacheRecord, tables: Tables, spelling: Spelling | None, dtype: str
+    folder: Path,
+    record: CacheRecord,
+    tables: Tables,
+    spelling: Spelling | None,
+    width: int,
+    n_documents: int,
 ) -> CacheMeta:
     n, length = tables.matrix.shape
-    width = _width(tables, spelling)
     return CacheMeta(
         sequence_length=length,
         n_sequences=n,
@@ -144,9 +148,9 @@ def _meta(
             HookpointMeta(h.hookpoint_id, h.name, h.sae_source, h.sae_kind, "", h.n_features, TOPK)
             for h in record.hookpoints
         ),
-        n_documents=len(_documents(tables.matrix, spelling and spelling.eos_id)),
+        n_documents=n_documents,
         n_unmasked=n * length,
-        tokens_sha256=sha256(folder / f"tokens.{dtype}"),
+        tokens_sha256=sha256(folder / f"tokens.{token_dtype(width)}"),
         exhausted=True,
     )
 
@@ -170,13 +174,6 @@ def _vocabulary(
 def activations_of(
     files: CacheFiles, record: CacheRecord
 ) -> Callable[[str, int], FeatureActivations]:
-    """Read features of a written cache by hookpoint and number; one it lacks never fires."""
+    """Read features of a written cache by hookpoint and number."""
     opened = {h.name: files.columns(h.hookpoint_id) for h in record.hookpoints}
-
-    def read(hookpoint: str, feature: int) -> FeatureActivations:
-        columns = opened[hookpoint]
-        if feature >= columns.n_features:
-            return FeatureActivations(np.empty(0, np.uint32), np.empty(0, np.float32))
-        return columns.slice(feature)
-
-    return read
+    return lambda hookpoint, feature: opened[hookpoint].slice(feature)

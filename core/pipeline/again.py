@@ -7,7 +7,6 @@ The grammar takes about a second.
 
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import partial
 from threading import Event
 from typing import NamedTuple
 
@@ -17,20 +16,18 @@ from core.llm.requests import Client
 from core.llm.settings import EndpointSettings
 from core.pipeline.ask import Ask
 from core.pipeline.evidence import open_gatherer
-from core.pipeline.explaining import ExplainRequest, Maker, run_settings
+from core.pipeline.explaining import ExplainRequest, explainer_of, plan_of
 from core.pipeline.explaining_grammar import GrammarMaker, GrammarWork, exact_scorer
 from core.pipeline.explaining_model import described, model_maker
 from core.pipeline.judging import Asked, Bench, ScoreRequest
-from core.pipeline.materials import Drawer
 from core.pipeline.scorers import Means, groups, opened
-from core.pipeline.scoring import Work, check, controls, scorers_of, unscored_features
+from core.pipeline.scoring import Work, check, scorers_of, unscored_features
 from core.pipeline.watching import Hearing, Say, Watched, nothing, watched
 from core.pipeline.workbench import Workbench
 from data import judgements, ledger
 from data.catalogue import Catalogue
 from data.errors import BudgetReached
 from data.records import HookpointRecord
-from data.runs import Plan
 
 
 class Explained(NamedTuple):
@@ -93,11 +90,12 @@ def _by_grammar(
     assert isinstance(ask.settings, Settings)
     request = request_of(bench, hookpoint, feature, ask)
     maker = GrammarMaker(ask.settings, ask.seed, workers=1)
-    plan = plan_of(catalogue, bench, hookpoint, request, maker)
+    explainer_id = explainer_of(catalogue, maker)
+    plan = plan_of(request, bench, hookpoint, maker, explainer_id)
     work = GrammarWork(bench.record, bench.files.folder, hookpoint, ask.settings, ask.seed)
     with watched(catalogue, plan, hearing, None, f"Explaining {feature}") as run:
         made = work.one(bench, feature)
-        return _stored(catalogue, hookpoint, plan, run, made, ask)
+        return _stored(catalogue, hookpoint, explainer_id, run, made, ask)
 
 
 def _by_model(
@@ -106,14 +104,14 @@ def _by_model(
 ) -> Explained:  # fmt: skip
     request = request_of(bench, hookpoint, feature, ask)
     with model_maker(catalogue, request) as maker:
-        plan = plan_of(catalogue, bench, hookpoint, request, maker)
+        explainer_id = explainer_of(catalogue, maker)
+        plan = plan_of(request, bench, hookpoint, maker, explainer_id)
         stage = f"Asking {maker.model} to explain {feature}"
         with watched(catalogue, plan, hearing, maker.client, stage) as run:
-            assert plan.method_id is not None
-            before = ledger.attempts(catalogue, hookpoint.hookpoint_id, plan.method_id, ask.seed)
+            before = ledger.attempts(catalogue, hookpoint.hookpoint_id, explainer_id, ask.seed)
             gatherer = open_gatherer(catalogue, bench, hookpoint, [feature])
             made = maker.explained(gatherer, feature, before.get(feature, 0))
-            found = _stored(catalogue, hookpoint, plan, run, made, ask, maker.journal)
+            found = _stored(catalogue, hookpoint, explainer_id, run, made, ask, maker.journal)
         clients = {id(client): client for client in (maker.client, maker.judge)}
         return found._replace(spent_usd=sum(map(spent_by, clients.values())))
 
@@ -129,27 +127,14 @@ def request_of(
     )  # fmt: skip
 
 
-def plan_of(
-    catalogue: Catalogue, bench: Workbench, hookpoint: HookpointRecord, request: ExplainRequest,
-    maker: Maker,
-) -> Plan:  # fmt: skip
-    """Plan the run of the stage; the explainer is added where it is new."""
-    explainer_id = ledger.method_id(
-        catalogue, "explainer", maker.name, maker.model, maker.described
-    )
-    return Plan("explain", bench.record.cache_id, hookpoint.hookpoint_id, explainer_id,
-                run_settings(request, maker), paid=maker.model is not None)  # fmt: skip
-
-
 def _stored(
-    catalogue: Catalogue, hookpoint: HookpointRecord, plan: Plan, run: Watched,
+    catalogue: Catalogue, hookpoint: HookpointRecord, explainer_id: int, run: Watched,
     made: ledger.NewExplanation, ask: Ask, journal: ledger.Journal | None = None,
 ) -> Explained:  # fmt: skip
     """Write an explanation; where somebody was faster, theirs counts."""
     run.require_wanted()
-    assert plan.method_id is not None
     ledger.write_explanations(
-        catalogue, hookpoint.hookpoint_id, plan.method_id, exact_scorer(catalogue), run.run_id,
+        catalogue, hookpoint.hookpoint_id, explainer_id, exact_scorer(catalogue), run.run_id,
         [made], journal,
     )  # fmt: skip
     found = answer(catalogue, hookpoint, made.feature, ask)
@@ -183,16 +168,12 @@ def score_chosen(
 def _judge(work: Work, scorer_ids: tuple[int, ...], asked: Asked, hearing: Hearing) -> None:
     """Ask one scorer after the other, storing what each found, so that a stop loses one at most."""
     catalogue, hookpoint, tools = work.catalogue, work.hookpoint, work.tools
-    plan = Plan("score", work.bench.record.cache_id, hookpoint.hookpoint_id, scorer_ids[0],
-                work.settings, paid=tools.journal is not None)  # fmt: skip
-    drawer = Drawer(work.bench, hookpoint, work.request.drawing)
-    others = partial(controls, catalogue, hookpoint)
-    names = work.group.names
-    with watched(catalogue, plan, hearing, tools.client, "Scoring") as run:
+    drawer, names = work.drawer, work.group.names
+    with watched(catalogue, work.plan(scorer_ids), hearing, tools.client, "Scoring") as run:
         for place, (name, claims) in enumerate(zip(names, asked.claims, strict=True), 1):
             who = tools.judge_of(name)
             run.now(f"Scoring by {name} ({place} of {len(names)}), judged by {who}")
-            judging = Bench(drawer, (tools.scorer(name, others),), (scorer_ids[place - 1],))
+            judging = Bench(drawer, (work.scorer(name),), (scorer_ids[place - 1],))
             made = judging.judged(asked._replace(claims=(claims,)))
             run.require_wanted()
             judgements.write_judgements(
@@ -235,11 +216,3 @@ def answer(
     with catalogue.reading() as con:
         row = con.row(NEWEST, [hookpoint.hookpoint_id, feature, method, ask.seed])
     return None if row is None else Answer(**row)
-
-
-def asked_before(
-    catalogue: Catalogue, hookpoint: HookpointRecord, feature: int, ask: Ask
-) -> int | None:
-    """The explanation_id of an earlier answer to the same question, or None."""
-    found = answer(catalogue, hookpoint, feature, ask)
-    return None if found is None else found.explanation_id

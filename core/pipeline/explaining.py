@@ -97,9 +97,7 @@ def _explain_hookpoint(
     maker: Maker,
 ) -> Iterator[Progress]:
     chosen = bench.chosen(hookpoint, request.features)
-    explainer_id = ledger.method_id(
-        catalogue, "explainer", maker.name, maker.model, maker.described
-    )
+    explainer_id = explainer_of(catalogue, maker)
     missing = missing_features(catalogue, request, hookpoint, explainer_id, chosen)
     if not missing:
         note = why_nothing(catalogue, request, hookpoint, explainer_id, chosen)
@@ -108,9 +106,7 @@ def _explain_hookpoint(
     meter = Meter(f"explaining {hookpoint.name}", len(missing))
     if len(missing) < len(chosen):
         meter.note = f"{len(chosen) - len(missing):,} are there already"
-    plan = Plan("explain", bench.record.cache_id, hookpoint.hookpoint_id, explainer_id,
-                run_settings(request, maker), request.command,
-                paid=maker.model is not None)  # fmt: skip
+    plan = plan_of(request, bench, hookpoint, maker, explainer_id)
     exact_id = exact_scorer(catalogue)
     yield meter.now()
     with running(catalogue, plan, len(chosen), len(chosen) - len(missing)) as run_id:
@@ -124,6 +120,21 @@ def _explain_hookpoint(
                 ledger.require_wanted(catalogue, run_id)
             meter.note = maker.note or meter.note
             yield meter.advance(len(made))
+
+
+def explainer_of(catalogue: Catalogue, maker: Maker) -> int:
+    """The explainer_id of a maker with its settings; added where it is new."""
+    return ledger.method_id(catalogue, "explainer", maker.name, maker.model, maker.described)
+
+
+def plan_of(
+    request: ExplainRequest, bench: Workbench, hookpoint: HookpointRecord, maker: Maker,
+    explainer_id: int,
+) -> Plan:  # fmt: skip
+    """The run that stores the explanations."""
+    return Plan("explain", bench.record.cache_id, hookpoint.hookpoint_id, explainer_id,
+                run_settings(request, maker), request.command,
+                paid=maker.model is not None)  # fmt: skip
 
 
 def missing_features(

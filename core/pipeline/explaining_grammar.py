@@ -125,12 +125,6 @@ class GrammarMaker:
         yield from in_order(work, chunks(features, CHUNK), self.workers or default_workers())
 
 
-def grammar_methods(catalogue: Catalogue, settings: Settings) -> tuple[int, int]:
-    """The explainer_id of these settings, and the scorer_id of the exact check."""
-    explainer_id = ledger.method_id(catalogue, "explainer", "grammar", None, asdict(settings))
-    return explainer_id, exact_scorer(catalogue)
-
-
 def exact_scorer(catalogue: Catalogue) -> int:
     """The scorer_id of the exact check of a grammar explanation."""
     return ledger.method_id(catalogue, "scorer", "exact", "grammar", EXACT)

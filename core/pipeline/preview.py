@@ -7,7 +7,6 @@ those are the very messages that will be sent.
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import replace
-from functools import partial
 from typing import NamedTuple
 
 from core.explain.settings import ExplainerSettings
@@ -18,11 +17,11 @@ from core.pipeline.again import answer
 from core.pipeline.ask import Ask
 from core.pipeline.evidence import open_gatherer
 from core.pipeline.explaining_model import ModelMaker
-from core.pipeline.judging import SIBLINGS, Asked, Bench, ScoreRequest
-from core.pipeline.materials import Drawer, nearest_features
+from core.pipeline.judging import SIBLINGS, Asked, ScoreRequest
+from core.pipeline.materials import nearest_features
 from core.pipeline.pricing import PriceOf, known_ids, planner
 from core.pipeline.scorers import JUDGELESS, Tools, groups
-from core.pipeline.scoring import Work, controls, unscored_features
+from core.pipeline.scoring import Work, unscored_features
 from core.pipeline.workbench import Workbench
 from core.score.material import Claim
 from data import ledger
@@ -79,12 +78,11 @@ def preview(
     """Foretell an ask; price_of: where the price of a model's tokens is found."""
     bench.require_split()
     known = answer(catalogue, hookpoint, feature, ask)
+    made = _explained(catalogue, bench, hookpoint, feature, ask, price_of)
     if known is not None and not (ask.retry and known.status == "failed"):
         scoring = foretold_scoring(catalogue, bench, hookpoint, feature, ask, known.explanation_id,
                                    None, price_of)  # fmt: skip
-        made = _explained(catalogue, bench, hookpoint, feature, ask, price_of)
         return made._replace(explaining=(), scoring=scoring)
-    made = _explained(catalogue, bench, hookpoint, feature, ask, price_of)
     text = None if made.lacking else TYPICAL
     scoring = foretold_scoring(catalogue, bench, hookpoint, feature, ask, None, text, price_of)
     return made._replace(scoring=scoring)
@@ -157,11 +155,7 @@ def _judge(work: Work, feature: int, claims: tuple[tuple[Claim, ...], ...]) -> N
     """Ask the plan about one feature, as the stage asks the judge."""
     if not any(claims):
         return
-    names, hookpoint = work.group.names, work.hookpoint
-    nearest = ()
+    names, nearest = work.group.names, ()
     if set(SIBLINGS) & set(names):
-        nearest = nearest_features(work.catalogue, hookpoint).get(feature, ())
-    others = partial(controls, work.catalogue, hookpoint)
-    scorers = tuple(work.tools.scorer(name, others) for name in names)
-    drawer = Drawer(work.bench, hookpoint, work.request.drawing)
-    Bench(drawer, scorers, (NEW,) * len(scorers)).judged(Asked(feature, claims, nearest))
+        nearest = nearest_features(work.catalogue, work.hookpoint).get(feature, ())
+    work.judging((NEW,) * len(names)).judged(Asked(feature, claims, nearest))

@@ -24,7 +24,7 @@ from core.llm.tokens import counter_for, estimated
 from core.pipeline.evidence import open_gatherer
 from core.pipeline.explaining import ExplainRequest, missing_features
 from core.pipeline.explaining_model import ModelMaker
-from core.pipeline.judging import Asked, Bench, ScoreRequest
+from core.pipeline.judging import Asked, ScoreRequest
 from core.pipeline.materials import Drawer
 from core.pipeline.nulls import null_tasks, paired, scored
 from core.pipeline.scorers import JUDGELESS, Tools, groups, scorer_settings, stored_name
@@ -132,10 +132,7 @@ def known_ids(work: Work) -> list[int]:
 
 
 def _judge(work: Work, asked: Sequence[Asked]) -> None:
-    drawer = Drawer(work.bench, work.hookpoint, work.request.drawing)
-    others = partial(controls, work.catalogue, work.hookpoint)
-    scorers = tuple(work.tools.scorer(name, others) for name in work.group.names)
-    judging = Bench(drawer, scorers, (NO_METHOD,) * len(scorers))
+    judging = work.judging((NO_METHOD,) * len(work.group.names))
     for one in asked:
         judging.judged(one)
 

@@ -132,10 +132,26 @@ class Work(NamedTuple):
     tools: Tools
     similar: SimilarIndex | None
 
+    def plan(self, scorer_ids: Sequence[int]) -> Plan:
+        """The run that stores the scores."""
+        return Plan(
+            "score", self.bench.record.cache_id, self.hookpoint.hookpoint_id, scorer_ids[0],
+            self.request.settings(self.group.names), self.request.command,
+            paid=self.tools.journal is not None,
+        )  # fmt: skip
+
     @property
-    def settings(self) -> dict[str, object]:
-        """As a person compares runs."""
-        return self.request.settings(self.group.names)
+    def drawer(self) -> Drawer:
+        """What the items are drawn by."""
+        return Drawer(self.bench, self.hookpoint, self.request.drawing, self.similar)
+
+    def scorer(self, name: str) -> Scorer:
+        """One of the scorers, in this process."""
+        return self.tools.scorer(name, partial(controls, self.catalogue, self.hookpoint))
+
+    def judging(self, scorer_ids: tuple[int, ...]) -> Bench:
+        """All of the scorers, in this process."""
+        return Bench(self.drawer, tuple(map(self.scorer, self.group.names)), scorer_ids)
 
 
 def _score(work: Work) -> Iterator[Progress]:
@@ -146,11 +162,8 @@ def _score(work: Work) -> Iterator[Progress]:
         yield Progress(f"scoring {hookpoint.name}", 0, 0, note=why_nothing(work))
         return
     meter = Meter(f"scoring {hookpoint.name}", len(asked))
-    plan = Plan("score", work.bench.record.cache_id, hookpoint.hookpoint_id, scorer_ids[0],
-                work.settings, work.request.command,
-                paid=work.tools.journal is not None)  # fmt: skip
     yield meter.now()
-    with running(catalogue, plan, len(asked)) as run_id:
+    with running(catalogue, work.plan(scorer_ids), len(asked)) as run_id:
         for made in made_by(work, scorer_ids, asked):
             if made:
                 judgements.write_judgements(
@@ -177,10 +190,7 @@ def made_by(
         pieces = [list(asked[i : i + CHUNK]) for i in range(0, len(asked), CHUNK)]
         yield from in_order(grammar, pieces, work.request.workers or default_workers())
         return
-    drawer = Drawer(work.bench, work.hookpoint, work.request.drawing, work.similar)
-    others = partial(controls, work.catalogue, work.hookpoint)
-    scorers = tuple(work.tools.scorer(name, others) for name in work.group.names)
-    judging = Bench(drawer, scorers, scorer_ids)
+    judging = work.judging(scorer_ids)
     yield from in_groups(judging.judged, asked, work.tools.threads(work.group.names[0]))
 
 

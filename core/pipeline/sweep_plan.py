@@ -36,7 +36,7 @@ from core.pipeline.sweeping import (
     open_sweep,
     score_request,
 )
-from core.pipeline.variations import AnySettings, differences, named, recorded
+from core.pipeline.variations import AnySettings, described, differences, named
 from core.score.material import Claim
 from core.seeds import draws, text_seed
 from data.catalogue import Catalogue
@@ -168,9 +168,7 @@ def _part(trial: "Trial", settings: AnySettings, size: int) -> Part:
     plans += trial.taken(len(missing) / max(1, min(len(missing), size)))
     n_chosen = sum(len(chosen) for _, chosen in trial.opened.chosen)
     return Part(
-        settings.explainer if isinstance(settings, ExplainerSettings) else GRAMMAR,
-        {name: value for name, value in recorded(settings).items() if name != "explainer"},
-        len(missing), n_chosen - len(missing),
+        *described(settings), len(missing), n_chosen - len(missing),
         len(missing) + len({(h.hookpoint_id, asked.feature) for h, _, asked in unscored}),
         tuple(_merged(plans)),
     )  # fmt: skip

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from core.pipeline.scorers import GRAMMAR
 from core.pipeline.sweeping import Opened, SweepRequest, explainer_of, explanations_of, open_sweep
-from core.pipeline.variations import AnySettings, differences, named, recorded
+from core.pipeline.variations import AnySettings, described, differences, named
 from core.score.statistics import Z
 from data import run_figures
 from data.catalogue import Catalogue
@@ -67,24 +67,19 @@ class Result(NamedTuple):
 def results(catalogue: Catalogue, request: SweepRequest) -> list[Result]:
     """What there is now of every setting that was used."""
     opened = open_sweep(catalogue, request)
-    every = [_described(settings) for settings in request.settings]
+    every = [described(settings) for settings in request.settings]
     found = [
-        _result(catalogue, request, opened, settings, described, differs)
-        for settings, described, differs in zip(
+        _result(catalogue, request, opened, settings, known_as, differs)
+        for settings, known_as, differs in zip(
             request.settings, every, differences(every), strict=True
         )
     ]
     return [one for one in found if one is not None]
 
 
-def _described(settings: AnySettings) -> tuple[str, dict[str, object]]:
-    chosen = recorded(settings)
-    return str(chosen.pop("explainer", GRAMMAR)), chosen
-
-
 def _result(
     catalogue: Catalogue, request: SweepRequest, opened: Opened, settings: AnySettings,
-    described: tuple[str, dict[str, object]], differs: dict[str, object],
+    known_as: tuple[str, dict[str, object]], differs: dict[str, object],
 ) -> Result | None:  # fmt: skip
     explainer_id = explainer_of(catalogue, request, settings)
     if explainer_id is None:
@@ -93,7 +88,7 @@ def _result(
     by = Judged(request.means.judge, request.preset)
     with catalogue.reading() as con:
         rows = run_figures.means(con, written, by)
-    who, chosen = described
+    who, chosen = known_as
     model = request.endpoint.model if who != GRAMMAR and request.endpoint else None
     n = sum(len(features) for _, features in opened.chosen)
     scores = {row["scorer"]: _mean(row) for row in rows if row["n"]}

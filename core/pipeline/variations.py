@@ -54,6 +54,12 @@ def recorded(settings: AnySettings) -> dict[str, object]:
     return {one.name: getattr(settings, one.name) for one in fields(settings)}
 
 
+def described(settings: AnySettings) -> tuple[str, dict[str, object]]:
+    """The name of an explainer, and the other settings that it is known by."""
+    chosen = recorded(settings)
+    return str(chosen.pop("explainer", GRAMMAR)), chosen
+
+
 def differences(
     every: Sequence[tuple[str, Mapping[str, object]]],
 ) -> list[dict[str, object]]:

@@ -13,7 +13,7 @@ import pandas as pd
 
 from core.figures.correlation import Cell, Matrix
 from core.figures.intervals import OUTCOMES, Picture
-from dashboard.charts.parts import INK, Figure, axis, common, heading
+from dashboard.charts.parts import INK, Figure, axis, common, heading, legend_above
 from data.run_figures import INTERVALS
 
 HEIGHT = 340  # pixels
@@ -54,8 +54,7 @@ def outcome_figure(panels: Sequence[Panel], *, shares: bool) -> Figure:
                           **_ticks(panels, shares)),
             "yaxis": axis("share of contexts" if shares else "contexts", rangemode="tozero",
                           tickformat=".1f" if shares else ",d"),
-            "legend": {"orientation": "h", "x": 0, "y": 1.0, "yanchor": "bottom",
-                       "font": {"size": 11.5}, "traceorder": "normal"},
+            "legend": legend_above(1.0, traceorder="normal"),
             "annotations": titles,
         },
     }  # fmt: skip

@@ -6,7 +6,7 @@ kinds, apart. Knows nothing of Streamlit or of where the numbers come from.
 """
 
 import html
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,16 @@ import pandas as pd
 
 from core.figures import deciles
 from core.score.statistics import wilson
-from dashboard.charts.parts import Figure, axis, common, heading, line
+from dashboard.charts.parts import (
+    Figure,
+    axis,
+    common,
+    heading,
+    legend_above,
+    line,
+    share_axis,
+    whiskers,
+)
 from data.records import Interval, Score, Tally
 
 HEIGHT = 380  # pixels
@@ -57,14 +66,19 @@ class Line:
 
 def spots_of_score(score: Score) -> list[Spot]:
     """One feature's spots: deciles, two by two when few, then the silent kinds."""
-    asked = sum(t.n + t.failed for t in score.by_decile.values())
-    step = 1 if asked >= FEW else 2
-    found = []
-    for first in range(1, 11, step):
-        tallies = [score.by_decile[d] for d in range(first, first + step) if d in score.by_decile]
-        found.append(_spot(first + (step - 1) / 2, _pooled(tallies)))
+    found = [_spot((first + last) / 2, tally) for first, last, tally in by_deciles(score)]
     found += [_spot(k, score.non_activating[k]) for k in KINDS if k in score.non_activating]
     return [spot for spot in found if spot is not None]
+
+
+def by_deciles(score: Score) -> Iterator[tuple[int, int, Tally]]:
+    """First and last decile of every point that a feature's figure shows, with its verdicts."""
+    asked = sum(t.n + t.failed for t in score.by_decile.values())
+    step = 1 if asked >= FEW else 2
+    for first in range(1, 11, step):
+        deciles = range(first, first + step)
+        yield first, deciles[-1], _pooled([score.by_decile[d] for d in deciles
+                                           if d in score.by_decile])  # fmt: skip
 
 
 def _pooled(tallies: Sequence[Tally]) -> Tally:
@@ -99,10 +113,8 @@ def decile_figure(lines: Sequence[Line], note: str) -> Figure:
         | {
             "xaxis": axis("activation decile (1 weakest … 10 strongest)", showgrid=False,
                           tickangle=0, range=[0.2, axes.end], **axes.ticks()),
-            "yaxis": axis("share right, dashed = chance", range=[-0.03, 1.03], dtick=0.2,
-                          tickformat=".1f"),
-            "legend": {"orientation": "h", "x": 0, "y": 1.0, "yanchor": "bottom",
-                       "font": {"size": 11.5}},
+            "yaxis": share_axis(),
+            "legend": legend_above(1.0),
             "annotations": [_title(scorer, note, axes, first=scorer == scorers[0])
                             for scorer in scorers],
             "shapes": [line(x0=0, x1=1, y0=0.5, y1=0.5, xref="paper", yref="y", dash="dash"),
@@ -195,18 +207,10 @@ def _trace(k: int, n: int, one: Line, axes: _Axis) -> dict[str, Any]:
         "connectgaps": False,
         "x": [None if s is None else round(axes.at(s[0], s[1].place) + shift, 3) for s in spots],
         "y": [None if s is None else round(s[1].share.value, 4) for s in spots],
-        "error_y": {
-            "type": "data", "symmetric": False, "thickness": 1.4, "width": 0,
-            "array": [0 if s is None else _gap(s[1].share.high, s[1]) for s in spots],
-            "arrayminus": [0 if s is None else _gap(s[1].share.low, s[1]) for s in spots],
-        },
+        "error_y": whiskers((None if s is None else s[1].share for s in spots), thickness=1.4),
         "customdata": [[] if s is None else _hover(*s) for s in spots],
         "hovertemplate": "%{customdata[0]}: %{y:.2f} [%{customdata[1]}], n %{customdata[2]}",
     }  # fmt: skip
-
-
-def _gap(end: float, spot: Spot) -> float:
-    return round(abs(end - spot.share.value), 4)
 
 
 def _hover(scorer: str, spot: Spot) -> list[str]:

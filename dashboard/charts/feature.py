@@ -12,14 +12,26 @@ import pandas as pd
 
 from core.score.statistics import wilson
 from dashboard.cards import two
-from dashboard.charts.parts import GREY, NEUTRAL, axis, common, heading, line, log_ticks
+from dashboard.charts.deciles import by_deciles
+from dashboard.charts.parts import (
+    GREY,
+    NEUTRAL,
+    axis,
+    band,
+    common,
+    heading,
+    legend_above,
+    line,
+    log_ticks,
+    share_axis,
+    whiskers,
+)
 from data.records import Interval, Score, Tally
 
 HEIGHT, HEIGHT_ALONE = 470, 190  # pixels, of both panels and of the histogram alone
 HEIGHT_ACCURACY = 300  # of the accuracy alone
 SYMBOL = {"detection": "circle", "fuzzing": "square"}
 DODGE = {"detection": -0.11, "fuzzing": 0.11}  # so that two scores do not hide each other
-FEW = 100  # test contexts below which deciles are shown two by two
 SILENT_PLACES = {"random": (11.7, "none"), "wrong-mark": (13.1, "wrong<br>marks")}
 
 
@@ -54,13 +66,7 @@ class Curve:
 
 def curve(score: Score, *, is_second: bool = False, explanation_id: int | None = None) -> Curve:
     """The points of a score: deciles (two by two when few), then the silent kinds apart."""
-    asked = sum(t.n + t.failed for t in score.by_decile.values())
-    step = 1 if asked >= FEW else 2
-    points = [
-        point
-        for first in range(1, 11, step)
-        if (point := _point(score, range(first, first + step)))
-    ]
+    points = [point for place in by_deciles(score) if (point := _point(*place))]
     for kind, (x, _) in SILENT_PLACES.items():
         tally = score.non_activating.get(kind)
         if tally and (share := wilson(tally.correct, tally.n)):
@@ -69,17 +75,10 @@ def curve(score: Score, *, is_second: bool = False, explanation_id: int | None =
     return Curve(score.scorer, points, is_second, explanation_id)
 
 
-def _point(score: Score, deciles: range) -> Point | None:
-    tallies = [score.by_decile[d] for d in deciles if d in score.by_decile]
-    pooled = Tally(
-        n=sum(t.n for t in tallies),
-        correct=sum(t.correct for t in tallies),
-        failed=sum(t.failed for t in tallies),
-    )
+def _point(first: int, last: int, pooled: Tally) -> Point | None:
     share = wilson(pooled.correct, pooled.n)
     if share is None:
         return None
-    first, last = deciles[0], deciles[-1]
     label = f"decile {first}" if first == last else f"deciles {first}–{last}"
     name = str(first) if first == last else f"{first}–{last}"
     return Point((first + last) / 2, label, share, pooled, name)
@@ -145,11 +144,7 @@ def _dots(scorer: str, curves: Sequence[Curve]) -> dict:
         "unselected": {"marker": {"opacity": 1}},  # a click is an event here, nothing stays chosen
         "x": [p.x + dodge * (spread - 1.2 * c.is_second) for c, p in points],
         "y": [round(p.share.value, 3) for _, p in points],
-        "error_y": {
-            "type": "data", "symmetric": False, "thickness": 1.6, "width": 0,
-            "array": [round(p.share.high - p.share.value, 3) for _, p in points],
-            "arrayminus": [round(p.share.value - p.share.low, 3) for _, p in points],
-        },
+        "error_y": whiskers((p.share for _, p in points), digits=3),
         "customdata": [_hover(p) for _, p in points],
         "hovertemplate": "%{customdata[0]}: %{y:.2f} [%{customdata[1]}], n %{customdata[2]}",
     }  # fmt: skip
@@ -176,9 +171,8 @@ def _places(curves: Sequence[Curve]) -> dict:
 
 def _band(chosen: Sequence[int]) -> dict:
     """The chosen deciles as a pale band over the height of the panel."""
-    return {"type": "rect", "x0": min(chosen) - 0.5, "x1": max(chosen) + 0.5, "y0": 0, "y1": 1,
-            "xref": "x2", "yref": "y2 domain", "line": {"width": 0}, "fillcolor": NEUTRAL,
-            "opacity": 0.18, "layer": "below"}  # fmt: skip
+    return band(opacity=0.18, x0=min(chosen) - 0.5, x1=max(chosen) + 0.5, xref="x2",
+                yref="y2 domain", layer="below")  # fmt: skip
 
 
 def _bars(histogram: Histogram) -> dict:
@@ -210,8 +204,7 @@ def _layout(histogram: Histogram, curves: Sequence[Curve]) -> dict[str, Any]:
     axes |= _accuracy_axes(points, places, top)
     title = heading("Activation distribution", _histogram_note(histogram.counts), 1.01)
     return common(HEIGHT_ACCURACY if is_alone else HEIGHT) | axes | {
-        "legend": {"orientation": "h", "x": 0, "y": top, "yanchor": "bottom",
-                   "font": {"size": 11.5}, "traceorder": "normal"},
+        "legend": legend_above(top, traceorder="normal"),
         "annotations": [
             *[title] * (not is_alone),
             heading("Accuracy by decile", _accuracy_note(curves), 1.01 if is_alone else 0.54),
@@ -231,7 +224,7 @@ def _histogram_axes(histogram: Histogram, domain: list[float]) -> dict[str, Any]
 
 
 def _accuracy_axes(points: Sequence[Point], places: Sequence[str], top: float) -> dict[str, Any]:
-    """From 0 to 1 for every feature, with room for half a dot at both ends."""
+    """Deciles and the silent places that there are; the share right upwards."""
     last = max((SILENT_PLACES[k][0] for k in places), default=10)
     in_pairs = any(p.x % 1 == 0.5 for p in points)
     ticks = _decile_ticks(places, in_pairs)
@@ -239,8 +232,7 @@ def _accuracy_axes(points: Sequence[Point], places: Sequence[str], top: float) -
     return {
         "xaxis2": axis(f"{which} (1 weakest … 10 strongest)", showgrid=False,
                         anchor="y2", tickangle=0, range=[0.4, last + 0.6], **ticks),
-        "yaxis2": axis("share right, dashed = chance", anchor="x2", domain=[0, top],
-                        range=[-0.03, 1.03], dtick=0.2, tickformat=".1f"),
+        "yaxis2": share_axis(anchor="x2", domain=[0, top]),
     }  # fmt: skip
 
 

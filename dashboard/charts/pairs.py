@@ -10,7 +10,17 @@ import numpy as np
 from core import seeds
 from core.comparing import Comparison, Share
 from core.comparing.words import signed
-from dashboard.charts.parts import NEUTRAL, Figure, axis, common, heading, line
+from dashboard.charts.parts import (
+    NEUTRAL,
+    Figure,
+    axis,
+    band,
+    common,
+    heading,
+    line,
+    share_axis,
+    whiskers,
+)
 from data.comparing import SILENT_KINDS
 
 # Streamlit's own words for the theme's first two chart colours, which it puts in by itself. One
@@ -26,9 +36,15 @@ WITHOUT_CHANCE = ("exact",)  # a check, not a judge that could guess
 DODGE = 0.12  # so that two sides do not hide each other
 
 
-def drawn(n: int) -> np.ndarray:
-    """Which of n pairs are drawn: all, or the same random ones every time."""
-    return np.arange(n) if n <= DRAWN else np.sort(seeds.permutation(0, n)[:DRAWN])
+def drawn(n: int, most: int = DRAWN, seed: int = 0) -> np.ndarray:
+    """Which of n points are drawn: all, or the same random ones every time."""
+    return np.arange(n) if n <= most else np.sort(seeds.permutation(seed, n)[:most])
+
+
+def ends(first: np.ndarray, second: np.ndarray) -> tuple[float, float]:
+    """The range of both columns together; 0 to 1 of empty ones."""
+    both = np.concatenate([first, second])
+    return (float(both.min()), float(both.max())) if len(both) else (0.0, 1.0)
 
 
 def pairs_figure(found: Comparison) -> Figure:
@@ -72,8 +88,7 @@ def _points(found: Comparison) -> tuple[list[dict], float, float]:
             (0, "equal", NEUTRAL, "diamond"),
         )
     ]  # fmt: skip
-    both = np.concatenate([pairs.first[chosen], pairs.second[chosen]])
-    low, high = (float(both.min()), float(both.max())) if len(both) else (0.0, 1.0)
+    low, high = ends(pairs.first[chosen], pairs.second[chosen])
     room = 0.04 * max(high - low, 0.05)
     return traces, low - room, high + room
 
@@ -145,20 +160,10 @@ def _curve(shares: Sequence[Share], side: int, kinds: Sequence[str]) -> dict:
         "marker": {"color": COLOURS[side], "symbol": SYMBOLS[side], "size": 7},
         "x": [_place(s.place, kinds) + dodge for s in shares],
         "y": [round(s.figure.value, 4) for s in shares],
-        "error_y": {
-            "type": "data", "symmetric": False, "thickness": 1.6, "width": 0,
-            "color": COLOURS[side],
-            "array": [arm(s.figure.value, s.figure.high) for s in shares],
-            "arrayminus": [arm(s.figure.value, s.figure.low) for s in shares],
-        },
+        "error_y": whiskers((s.figure for s in shares), color=COLOURS[side]),
         "text": [_words(s) for s in shares],
         "hovertemplate": f"{LETTERS[side]}, %{{text}}<extra></extra>",
     }  # fmt: skip
-
-
-def arm(value: float, end: float | None) -> float:
-    """Length of a whisker; none where there is no interval."""
-    return 0.0 if end is None else round(abs(end - value), 4)
 
 
 def _words(share: Share) -> str:
@@ -178,8 +183,7 @@ def _curve_axes(kinds: Sequence[str], title: str) -> dict:
     return {
         "xaxis3": axis("activation decile (1 weakest … 10 strongest)", domain=PANELS[2],
                        anchor="y3", showgrid=False, tickangle=0, range=[0.4, last + 0.8], **ticks),
-        "yaxis3": axis(title, anchor="x3", range=[-0.03, 1.03], dtick=0.2,
-                       tickformat=".1f"),
+        "yaxis3": share_axis(title, anchor="x3"),
     }  # fmt: skip
 
 
@@ -200,9 +204,7 @@ def _lines(found: Comparison, low: float, high: float, has_kinds: bool) -> list[
         lines.append(line(x0=mean.value, x1=mean.value, y0=0, y1=1, xref="x2", yref="y2 domain",
                           dash="solid"))  # fmt: skip
     if mean and mean.low is not None and mean.high is not None:
-        lines.append({"type": "rect", "x0": mean.low, "x1": mean.high, "y0": 0, "y1": 1,
-                      "xref": "x2", "yref": "y2 domain", "fillcolor": NEUTRAL, "opacity": 0.3,
-                      "line": {"width": 0}})  # fmt: skip
+        lines.append(band(opacity=0.3, x0=mean.low, x1=mean.high, xref="x2", yref="y2 domain"))
     if has_kinds:
         lines.append(line(x0=10.8, x1=10.8, y0=0, y1=1, xref="x3", yref="y3 domain", dash="dot"))
     return lines

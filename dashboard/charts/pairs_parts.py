@@ -7,11 +7,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from core import seeds
 from core.comparing import Comparison, Group
 from core.comparing.agreement import Agreement
-from dashboard.charts.pairs import COLOURS, DODGE, LETTERS, SYMBOLS, arm
-from dashboard.charts.parts import Figure, axis, common, heading, line
+from dashboard.charts.pairs import COLOURS, DODGE, LETTERS, SYMBOLS, drawn, ends
+from dashboard.charts.parts import Figure, axis, common, heading, line, whiskers
 
 HEIGHT = 620  # pixels
 DRAWN = 1000  # points a side
@@ -66,8 +65,7 @@ def _r(found: Agreement) -> str:
 
 def span(found: Comparison) -> tuple[float, float]:
     """The range of the scores of both sides."""
-    both = np.concatenate([found.pairs.first, found.pairs.second])
-    low, high = (float(both.min()), float(both.max())) if len(both) else (0.0, 1.0)
+    low, high = ends(found.pairs.first, found.pairs.second)
     return low, max(high, low + 0.01)
 
 
@@ -84,8 +82,7 @@ def _distribution(found: Comparison, side: int) -> dict:
 
 
 def _agreement(found: Agreement, side: int) -> dict:
-    n = len(found.detection)
-    chosen = np.arange(n) if n <= DRAWN else np.sort(seeds.permutation(side, n)[:DRAWN])
+    chosen = drawn(len(found.detection), DRAWN, side)
     return {
         "type": "scatter", "mode": "markers", "name": LETTERS[side], "xaxis": "x2", "yaxis": "y2",
         "marker": {"color": COLOURS[side], "symbol": SYMBOLS[side], "size": 5, "opacity": 0.45},
@@ -103,12 +100,7 @@ def _means(groups: Sequence[Group], side: int, x: str, y: str) -> dict:
         "marker": {"color": COLOURS[side], "symbol": SYMBOLS[side], "size": 7.5},
         "x": [i + DODGE * (2 * side - 1) for i in range(len(groups))],
         "y": [round(figure.value, 4) for figure in figures],
-        "error_y": {
-            "type": "data", "symmetric": False, "thickness": 1.6, "width": 0,
-            "color": COLOURS[side],
-            "array": [arm(f.value, f.high) for f in figures],
-            "arrayminus": [arm(f.value, f.low) for f in figures],
-        },
+        "error_y": whiskers(figures, color=COLOURS[side]),
         "text": [f"{group.name}: n = {group.n:,}" for group in groups],
         "hovertemplate": f"{LETTERS[side]} %{{y:.3f}}, %{{text}} features<extra></extra>",
     }  # fmt: skip

@@ -1,12 +1,23 @@
-"""What figures are made of: axes in small type, panel titles, helper lines, ticks."""
+"""What figures are made of: axes in small type, panel titles, helper lines, whiskers, ticks."""
 
 import math
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import Any, Protocol
 
 INK, GREY = "light-dark(#1B2230,#E4E8EE)", "light-dark(#5B6675,#98A3B3)"  # text in spans only
 NEUTRAL = "#8A94A3"  # marks take no light-dark(): one grey that reads on both backgrounds
 Figure = dict[str, Any]  # {"data": traces, "layout": layout}
+
+
+class Span(Protocol):
+    """A number with its interval; None at an end that is not known."""
+
+    @property
+    def value(self) -> float: ...
+    @property
+    def low(self) -> float | None: ...
+    @property
+    def high(self) -> float | None: ...
 
 
 def common(height: int, **settings: object) -> dict[str, Any]:
@@ -30,6 +41,18 @@ def axis(title: str, **settings: object) -> dict[str, Any]:
     } | settings
 
 
+def share_axis(title: str = "share right, dashed = chance", **settings: object) -> dict[str, Any]:
+    """From 0 to 1 in every figure, with room for half a dot at both ends."""
+    return axis(title, range=[-0.03, 1.03], dtick=0.2, tickformat=".1f", **settings)
+
+
+def legend_above(y: float, **settings: object) -> dict[str, Any]:
+    """A legend in one row on top of the panels that end at y (paper, 0..1)."""
+    return {
+        "orientation": "h", "x": 0, "y": y, "yanchor": "bottom", "font": {"size": 11.5},
+    } | settings  # fmt: skip
+
+
 def heading(text: str, note: str, y: float, x: float = 0) -> dict[str, Any]:
     """A panel's title with a muted note, at the left edge of the figure (x, y: paper, 0..1)."""
     return {
@@ -44,6 +67,28 @@ def heading(text: str, note: str, y: float, x: float = 0) -> dict[str, Any]:
 def line(*, dash: str, **place: float | str) -> dict[str, Any]:
     """A thin grey line, e.g. line(dash="dash", x0=0, x1=1, y0=0, y1=1)."""
     return {"type": "line", "line": {"dash": dash, "width": 1, "color": NEUTRAL}, **place}
+
+
+def band(*, opacity: float, **place: object) -> dict[str, Any]:
+    """A pale band from bottom to top, e.g. band(opacity=0.3, x0=1, x1=2, yref="y domain")."""
+    return {"type": "rect", "y0": 0, "y1": 1, "line": {"width": 0}, "fillcolor": NEUTRAL,
+            "opacity": opacity, **place}  # fmt: skip
+
+
+def whiskers(spans: Iterable[Span | None], *, digits: int = 4, **settings: object) -> dict:
+    """A trace's error bars, one a point: to both ends of its interval, none where it has none."""
+    arms = [
+        (_arm(one.value, one.high, digits), _arm(one.value, one.low, digits)) if one else (0.0, 0.0)
+        for one in spans
+    ]
+    return {
+        "type": "data", "symmetric": False, "thickness": 1.6, "width": 0,
+        "array": [above for above, _ in arms], "arrayminus": [below for _, below in arms],
+    } | settings  # fmt: skip
+
+
+def _arm(value: float, end: float | None, digits: int) -> float:
+    return 0.0 if end is None else round(abs(end - value), digits)
 
 
 def log_ticks(counts: Sequence[int]) -> dict[str, Any]:

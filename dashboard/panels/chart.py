@@ -8,23 +8,16 @@ import streamlit as st
 
 from dashboard.charts.parts import Figure
 
-CONFIG = {
-    "displaylogo": False,
-    "displayModeBar": True,
-    "modeBarButtons": [["toImage"]],
-    "toImageButtonOptions": {"format": "png", "scale": 2},
-}
-
 
 def show(figure: Figure, table: Callable[[], pd.DataFrame], *, key: str) -> None:
     """Draw a figure; table gives its numbers, and is only called when they are asked for."""
-    st.plotly_chart(figure, key=key, config=CONFIG | _named(key))
+    st.plotly_chart(figure, key=key, config=_config(key))
     numbers(table, key=key)
 
 
 def clickable(figure: Figure, table: Callable[[], pd.DataFrame], *, key: str) -> Any:
     """As `show`, and give the `customdata` of the point that was clicked last, else None."""
-    picked = st.plotly_chart(figure, key=key, config=CONFIG | _named(key), on_select="rerun",
+    picked = st.plotly_chart(figure, key=key, config=_config(key), on_select="rerun",
                              selection_mode="points")  # fmt: skip
     numbers(table, key=key)
     points = picked["selection"]["points"]
@@ -38,6 +31,10 @@ def numbers(table: Callable[[], pd.DataFrame], *, key: str) -> None:
                        on_click="ignore", help="The numbers of this chart.")  # fmt: skip
 
 
-def _named(key: str) -> dict[str, Any]:
-    options = {"format": "png", "scale": 2, "filename": f"gloss-{key}"}
-    return {"toImageButtonOptions": options}
+def _config(key: str) -> dict[str, Any]:
+    return {
+        "displaylogo": False,
+        "displayModeBar": True,
+        "modeBarButtons": [["toImage"]],
+        "toImageButtonOptions": {"format": "png", "scale": 2, "filename": f"gloss-{key}"},
+    }

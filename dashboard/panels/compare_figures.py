@@ -37,8 +37,6 @@ EVERYWHERE = "all hookpoints"
 UNTOLD = ("content", "run", "origin")  # of an import: which files, not how it was explained
 NAMED = "settings"  # the parameter of the address
 
-sweep_button = sweep.button
-
 
 class Choice(NamedTuple):
     """What is drawn."""

@@ -42,7 +42,7 @@ def show() -> None:
     question = Question(first.side, second.side, scorer, sides.asked_judge(), hookpoint)
     found = compared(question)
     sides.choose_judge(bar, found)
-    sides.choose_more(bar, first, second)
+    sides.choose_more(bar, first, second, others)
     draw(found, [first, second, *others])
 
 

@@ -38,14 +38,7 @@ def nothing(found: Comparison, first: SideRecord) -> None:
     asked = found.question
     said = (f"No feature has a {asked.scorer} score under both: {left_out_words(found)}. "
             f"{_why(found)}{_other(first)}")  # fmt: skip
-    lacking = [
-        side.cache
-        for side, reasons in (
-            (asked.first, found.left_out.first), (asked.second, found.left_out.second)
-        )
-        if NOT_SCORED in reasons
-    ]  # fmt: skip
-    able, _ = _by_ability(lacking)
+    able, _ = _by_ability(_lacking(found, NOT_SCORED))
     if not able or not _common_hookpoints(found):
         st.html(sentence(said))
         return
@@ -55,16 +48,19 @@ def nothing(found: Comparison, first: SideRecord) -> None:
 
 def _why(found: Comparison) -> str:
     """What stands in the way, as sentences with a space behind each."""
-    asked, out = found.question, found.left_out
+    asked = found.question
     if not _common_hookpoints(found):
         a, b = (", ".join(_hookpoints(side.cache)) for side in (asked.first, asked.second))
         return f"They are at different hookpoints, A at {a} and B at {b}. "
-    _, unable = _by_ability(
-        [side.cache
-         for side, reasons in ((asked.first, out.first), (asked.second, out.second))
-         if NOT_SCORED in reasons or "not explained" in reasons]
-    )  # fmt: skip
+    _, unable = _by_ability(_lacking(found, NOT_SCORED, "not explained"))
     return "".join(f"{cannot_be_scored(cache)}. " for cache in unable)
+
+
+def _lacking(found: Comparison, *reasons: str) -> list[str]:
+    """Caches of the sides that leave features out for one of some reasons."""
+    asked, out = found.question, found.left_out
+    sides_of = ((asked.first, out.first), (asked.second, out.second))
+    return [side.cache for side, counts in sides_of if any(one in counts for one in reasons)]
 
 
 def _other(first: SideRecord) -> str:

@@ -22,7 +22,7 @@ from dashboard.library import FeatureRecord, Place
 from dashboard.panels import chart, explanations
 from dashboard.side_by_side import MOST
 from dashboard.spans import block, escape, heading, plain
-from data import queries, results, run_figures
+from data import results, run_figures
 from data.records import ExplanationRecord
 
 FEATURE = "views/feature.py"
@@ -84,8 +84,9 @@ def chosen_feature(place: Place) -> int | None:
 
 def _last(place: Place) -> int:
     last = st.session_state.get(f"feature.last.{place.hookpoint.hookpoint_id}")
-    live = session.library().ask(queries.live_features, place.hookpoint.hookpoint_id)
-    return next(iter(live), 0) if last is None else last
+    if last is not None:
+        return last
+    return session.library().ask(results.live_feature, place.hookpoint.hookpoint_id, 0) or 0
 
 
 def _several(place: Place, after: int, *, forwards: bool = True) -> int | None:

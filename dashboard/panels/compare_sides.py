@@ -16,7 +16,7 @@ from core.comparing import Comparison, Side, SideRecord
 from dashboard import session
 from dashboard.cards import HUMAN, sentence
 from dashboard.commands import grammar_words, model_words
-from dashboard.panels.compare_figures import sweep_button
+from dashboard.panels import sweep
 from dashboard.spans import block, escape, plain
 
 LETTERS = ("a", "b")
@@ -117,7 +117,7 @@ def alone(found: Sequence[SideRecord]) -> NoReturn:
     st.html(sentence(f"There is one run to look at, {words(found[0])}, and none to compare it "
                      "with. Explain with other settings, then score:",
                      session.command(again)))  # fmt: skip
-    sweep_button(place)
+    sweep.button(place)
     st.stop()
 
 
@@ -155,13 +155,15 @@ def more(first: SideRecord, second: SideRecord) -> list[SideRecord]:
     ]  # fmt: skip
 
 
-def choose_more(bar: DeltaGenerator, first: SideRecord, second: SideRecord) -> None:
-    """Sides beyond two, where there are any."""
+def choose_more(
+    bar: DeltaGenerator, first: SideRecord, second: SideRecord, now: Sequence[SideRecord]
+) -> None:
+    """Sides beyond two, where there are any; now: those in the address."""
     names = {
         str(record.side): option(record) for record in known() if record not in (first, second)
     }
     if names:
-        st.session_state["compare.more"] = [str(r.side) for r in more(first, second)]
+        st.session_state["compare.more"] = [str(r.side) for r in now]
         bar.multiselect("More runs against A", list(names), key="compare.more", max_selections=8,
                         format_func=names.__getitem__, on_change=put, args=(MORE,), width=330,
                         placeholder="none")  # fmt: skip

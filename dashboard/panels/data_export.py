@@ -11,10 +11,9 @@ import streamlit as st
 from dashboard import session
 from dashboard.cards import sentence
 from dashboard.commands import counted
-from dashboard.jobs import Job
 from dashboard.panels import data_place, working
 from dashboard.session import KEPT
-from dashboard.spans import block, heading
+from dashboard.spans import heading
 from data import exporting
 from data.errors import Stopped
 from data.exporting import Exported, Format
@@ -48,7 +47,7 @@ def whole(record: CacheRecord, format: Format) -> None:
     st.button("Export", key="export.start", icon=":material/download:", type="primary",
               disabled=is_running, on_click=_start, args=(key, record, format))  # fmt: skip
     if is_running:
-        st.fragment(_watch, run_every=EVERY)(key)
+        st.fragment(working.at_work, run_every=EVERY)(key, "export.stop")
     elif said := working.ended(job):
         st.html(sentence(said))
     found = exporting.read_manifest(out)
@@ -74,16 +73,6 @@ def _start(key: tuple, record: CacheRecord, format: Format) -> None:
         return str(out)
 
     session.library().jobs.start_telling(key, f"exporting {record.name} as {format}", work)
-
-
-@session.guarded
-def _watch(key: tuple) -> None:
-    job: Job | None = session.library().jobs.get(key)
-    if job is None or not job.is_running:
-        st.rerun(scope="app")
-    st.html(block(working.words(job)))
-    st.button("Cancel", key="export.stop", icon=":material/stop:", on_click=job.stop.set,
-              disabled=job.stop.is_set())  # fmt: skip
 
 
 def made(found: Exported, out: str) -> None:

@@ -3,8 +3,8 @@
 import streamlit as st
 
 from dashboard import health_words, session
+from dashboard.cards import identity
 from dashboard.panels import data_place
-from dashboard.run_words import definitions
 from dashboard.spans import heading
 from data import health
 from data.records import CacheRecord
@@ -17,13 +17,13 @@ def show() -> None:
     record = data_place.cache()
     found = health.health(session.library().catalogue, record)
     st.html(heading(f"Health of {record.name}", health_words.verdict(found)))
-    st.html(definitions(health_words.facts(found)))
+    st.html(identity(health_words.facts(found)))
     st.html(heading("SAEs", "features by how far they can be explained and scored"))
     st.html(health_words.hookpoints(found))
     checks(record)
     st.html(heading("Identity", "what exactly was run"))
     pairs = session.library().ask(health.identity, record.cache_id)
-    st.html(definitions(health_words.named(pairs)))
+    st.html(identity(pairs))
 
 
 def checks(record: CacheRecord) -> None:

@@ -1,7 +1,7 @@
 """Other tools' runs into the store: a job of the dashboard, and the report of every import."""
 
 import json
-from collections.abc import Callable, Hashable
+from collections.abc import Callable
 from pathlib import Path
 from threading import Event
 
@@ -15,7 +15,7 @@ from dashboard.cards import sentence
 from dashboard.jobs import Job
 from dashboard.panels import working
 from dashboard.session import KEPT
-from dashboard.spans import block, heading
+from dashboard.spans import heading
 from data.catalogue import Row
 from data.errors import Stopped
 from data.imports.report import imports
@@ -88,7 +88,7 @@ def _start(request: ImportRequest) -> None:
 def _state(job: Job) -> None:
     """The job that was started here: at work, failed, or what it brought."""
     if job.is_running:
-        st.fragment(_watch, run_every=EVERY)(job.key)
+        st.fragment(working.at_work, run_every=EVERY)(job.key, "import.stop")
     elif job.was_stopped:
         st.html(sentence("Cancelled: nothing of the run was kept."))
     elif said := working.ended(job):
@@ -97,16 +97,6 @@ def _state(job: Job) -> None:
         st.html(sentence(f"Cache “{job.result}” holds this run."))
         if st.button("Browse it", key="import.browse", icon=":material/list:", type="tertiary"):
             st.switch_page(FEATURES, query_params={"cache": job.result})
-
-
-@session.guarded
-def _watch(key: Hashable) -> None:
-    job = session.library().jobs.get(key)
-    if job is None or not job.is_running:
-        st.rerun(scope="app")
-    st.html(block(working.words(job)))
-    st.button("Cancel", key="import.stop", icon=":material/stop:", on_click=job.stop.set,
-              disabled=job.stop.is_set())  # fmt: skip
 
 
 def _command(request: ImportRequest | None) -> None:

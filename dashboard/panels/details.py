@@ -136,9 +136,8 @@ def calls(reply_ids: list[int]) -> None:
 
 def call_words(row: Row) -> str:
     """What a call was for, whom it asked, what it took and how it ended."""
-    into, out = ("unknown" if n is None else f"{n:,}"
-                 for n in (row["input_tokens"], row["output_tokens"]))  # fmt: skip
-    took = [f"{into} tokens in, {out} out", cards.cost_words(row["cost_usd"])]
+    tokens = behind.token_words(row["input_tokens"], row["output_tokens"])
+    took = [tokens, cards.cost_words(row["cost_usd"])]
     ended = [f"{row['seconds'] or 0:.1f} s", f"ended: {row['finish'] or 'unknown'}"]
     return " · ".join([row["purpose"], row["model"], *took, *ended])
 

@@ -181,7 +181,5 @@ def unjudged(place: Place, record: FeatureRecord, shown: ExplanationRecord | Non
     if (record.facts or {}).get("reason") in ("rare", "scarce"):
         return sentence("This explanation is not scored: the feature has too few contexts to keep "
                         "some of them unseen.")  # fmt: skip
-    words = ["gloss", "score", place.cache.name, "--hookpoint", place.hookpoint.name,
-             "--features", str(shown.feature)]  # fmt: skip
     return sentence("This explanation is not scored yet; this judges it on contexts that it has "
-                    "not seen:", session.command(words))  # fmt: skip
+                    "not seen:", session.command_about("score", place, shown.feature))  # fmt: skip

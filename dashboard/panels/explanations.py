@@ -93,9 +93,8 @@ def without(place: Place, feature: int, record: FeatureRecord) -> None:
     if unable := why_unexplained(record.facts):
         st.html(cards.sentence(f"Not explained. {unable}."))
         return
-    words = ["gloss", "explain", place.cache.name, "--hookpoint", place.hookpoint.name,
-             "--features", str(feature)]  # fmt: skip
-    st.html(cards.sentence("Not explained yet; press E, or run", session.command(words)))
+    st.html(cards.sentence("Not explained yet; press E, or run",
+                           session.command_about("explain", place, feature)))  # fmt: skip
 
 
 def draw(

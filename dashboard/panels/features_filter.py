@@ -64,9 +64,8 @@ class Options:
         """Whether a widget can take a value."""
         known = {
             "preset": Preset, "sort": self.sorts, "view": VIEWS, "explained": Explained,
-            "scorer": self.scorers, "explainer": [ANY["explainer"], *self.explainers],
-            "judge": [ANY["judge"], *self.judges], "made_in": [ANY["made_in"], *self.runs],
-        }  # fmt: skip
+            "scorer": self.scorers,
+        } | {facet: [usual, *self.facet(facet)] for facet, usual in ANY.items()}  # fmt: skip
         if key in known:
             return value in list(known[key])
         if key in ("flags", "marked"):

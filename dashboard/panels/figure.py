@@ -47,13 +47,11 @@ def show(record: FeatureRecord, choice: Choice) -> None:
     bins = Histogram(record.facts["bin_width"] or 1.0, record.facts["counts"] or [])
     if not bins.counts:
         st.html(heading("Activation distribution", "not in the import"))
-        if not curves:
-            st.html(heading("Accuracy by decile", "not scored yet"))
-            return
-    drawn = feature_figure(bins, curves, st.session_state[examples.DECILE_SEEN])
-    with st.container(key="figure-box"):
-        clicked = chart.clickable(drawn, lambda: numbers(bins, curves), key="figure")
-    st.session_state[CLICKED] = deciles_of(clicked)
+    if bins.counts or curves:
+        drawn = feature_figure(bins, curves, st.session_state[examples.DECILE_SEEN])
+        with st.container(key="figure-box"):
+            clicked = chart.clickable(drawn, lambda: numbers(bins, curves), key="figure")
+        st.session_state[CLICKED] = deciles_of(clicked)
     if not curves:
         st.html(heading("Accuracy by decile", "not scored yet"))
 

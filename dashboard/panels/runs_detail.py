@@ -8,7 +8,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from core import launching
 from dashboard import run_words, session
-from dashboard.cards import sentence
+from dashboard.cards import identity, sentence
 from dashboard.commands import resume
 from dashboard.panels import features_filter, runs_follow, runs_work
 from dashboard.session import KEPT
@@ -30,9 +30,9 @@ def show(run: Row) -> None:
     left, right = st.columns([1, 1], gap="medium")
     with left:
         st.html(heading("Facts"))
-        st.html(run_words.definitions(run_words.facts(run)))
+        st.html(identity(run_words.facts(run)))
         st.html(heading("Settings", "everything it was asked"))
-        st.html(run_words.definitions(run_words.settings(run)))
+        st.html(identity(run_words.settings(run)))
     with right:
         results(run)
         st.fragment(log, run_every=LOOK if run["status"] in AT_WORK else None)(run)

@@ -4,7 +4,7 @@ import pandas as pd
 import streamlit as st
 
 from dashboard import session
-from dashboard.commands import labels, spent, took
+from dashboard.commands import known, labels, spent, took
 from dashboard.run_words import MARKS, state
 from dashboard.session import KEPT
 from dashboard.spans import block, heading, plain
@@ -116,5 +116,4 @@ def _tokens(run: Row) -> str:
     """Tokens sent and received, e.g. "31,000 + 480"."""
     if not run["n_calls"]:
         return ""
-    both = (run["input_tokens"], run["output_tokens"])
-    return " + ".join("unknown" if n is None else f"{n:,}" for n in both)
+    return f"{known(run['input_tokens'])} + {known(run['output_tokens'])}"

@@ -118,10 +118,8 @@ def _words(job: Job, steps: list[Row]) -> str:
     words += [" · ".join([f"run {run['run_id']}: {run['stage']}", *filter(None, [spent(run)])])
               for run in steps]  # fmt: skip
     words.append("stopping" if job.stop.is_set() else duration(job.seconds))
-    share = told.done / told.total if told and told.total else 0
-    return (f'<div class="job"><span><b>{escape(job.label)}</b></span><span class="track">'
-            f'<i style="width:{min(share, 1):.0%}"></i></span>'
-            f"<span>{escape(' · '.join(words))}</span></div>")  # fmt: skip
+    done, total = (told.done, told.total) if told else (0, 0)
+    return strip.bar(job.label, " · ".join(words), done, total)
 
 
 def said_if_refused(act: Callable[P, None]) -> Callable[P, None]:

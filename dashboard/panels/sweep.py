@@ -25,7 +25,6 @@ from dashboard.panels.endpoints import chosen_endpoint
 from dashboard.panels.sweep_watch import LAUNCHED, Begun
 from dashboard.session import store
 from dashboard.spans import block, escape
-from data.errors import BadInput
 
 EVERY = 0.2  # seconds between looks at the plan
 ALL_TRAIN = "all train tokens"
@@ -56,12 +55,8 @@ def drawer(place: Place) -> None:
     if wish.asks_a_model and not wish.endpoint.model:
         st.html(sentence("Which model? Type its id above; the key comes from the environment."))
         return
-    try:
-        request = request_of(wish)
-        check(request)
-    except BadInput as error:
-        st.html(sentence(f"{str(error)[:1].upper()}{str(error)[1:]}."))
-        return
+    request = request_of(wish)
+    check(request)
     combinations(request)
     estimate(wish, request)
     start(place, wish)

@@ -1,6 +1,5 @@
 """What became of sweeps: the one that this page began, while it works, and the newest of all."""
 
-import os
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,12 +11,14 @@ from dashboard import session
 from dashboard.cards import cost_words
 from dashboard.commands import counted
 from dashboard.library import Place
+from dashboard.memory import Memory
 from dashboard.spans import block, escape, literal
-from data import run_figures
+from data import run_figures, runs
 from data.catalogue import Row
 
 LAUNCHED = "sweep.launched"  # in the session: what this page began
 EVERY = 1.0  # seconds between looks, only while it works
+KEPT = 64  # sweeps whose settings are known
 
 
 class Begun(NamedTuple):
@@ -33,7 +34,7 @@ def show(place: Place) -> None:
     """The sweep at work, then those that are in the catalogue, with a button to see each."""
     begun: Begun | None = st.session_state.get(LAUNCHED)
     if begun is not None and begun.cache_id == place.cache.cache_id:
-        st.fragment(_at_work, run_every=EVERY if alive(begun.pid) else None)(begun)
+        st.fragment(_at_work, run_every=EVERY if runs.is_alive(begun.pid) else None)(begun)
     found = session.library().ask(run_figures.sweeps, place.cache.cache_id)
     if found:
         with st.expander(f"Sweeps of this cache ({len(found)})"):
@@ -45,7 +46,7 @@ def show(place: Place) -> None:
 def _at_work(begun: Begun) -> None:
     """The last line of its log; one rerun of the page when it has ended."""
     said = tail(begun.log, 1)
-    works = alive(begun.pid)
+    works = runs.is_alive(begun.pid)
     st.session_state["sweep.works"], before = works, st.session_state.get("sweep.works")
     if before and not works:
         st.rerun(scope="app")
@@ -58,20 +59,21 @@ def _at_work(begun: Begun) -> None:
     st.html(block(f'<div class="say">{escape(text)}</div>'))
 
 
-def alive(pid: int) -> bool:
-    """Whether a process is there; its starter takes note of its end."""
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
+@st.cache_resource(show_spinner=False)
+def _kept() -> Memory:
+    return Memory(KEPT)
+
+
+def _explainers(command: tuple[str, ...]) -> list[int]:
+    """The settings of a sweep as of the last commit: each of them is a visit to the catalogue."""
+    catalogue = session.library().catalogue
+    key = (catalogue.path, catalogue.revision(), command)
+    return _kept().get(key, lambda: explainers_of(catalogue, command))
 
 
 def _line(k: int, one: Row) -> None:
     """One sweep: what, how far, and a button that shows its settings."""
-    ids = explainers_of(session.library().catalogue, one["command"]) or one["explainers"] or []
+    ids = _explainers(tuple(one["command"])) or one["explainers"] or []
     states = ", ".join(sorted(one["states"]))
     words = [f"{one['started_at']:%-d %b %H:%M}", counted(len(ids), "settings"), states]
     if one["failed"]:

@@ -3,15 +3,15 @@
 import numpy as np
 import streamlit as st
 
-from core.probe import Probe
 from dashboard import cards, session
 from dashboard.panels import try_rules
 from dashboard.panels.try_asking import Asked, Doing
 from dashboard.panels.try_fired import FEATURE, Reading
+from dashboard.panels.try_rules import Claims
 from dashboard.spans import Passage, block, escape, heading, highlighted
 
 
-def about(asked: Asked, reading: Reading, probe: Probe) -> None:
+def about(asked: Asked, reading: Reading, claims: Claims | None) -> None:
     """Name, explanation, and figures on this text."""
     if asked.feature is None:
         return
@@ -23,7 +23,6 @@ def about(asked: Asked, reading: Reading, probe: Probe) -> None:
     activations = reading.found[asked.place.hookpoint.name].of(asked.feature).activations
     largest = (record.facts or {}).get("max_activation") or 0.0
     lines = [escape(figures(activations, largest))]
-    claims = try_rules.claims(asked, reading.found, probe)
     if claims is not None:
         said = escape(try_rules.words(claims, explanation, activations > 0))
         lines.append(f'<b class="m">Outlined</b>: {said}')
@@ -33,14 +32,13 @@ def about(asked: Asked, reading: Reading, probe: Probe) -> None:
     st.html(block("".join(f'<p class="mut">{line}</p>' for line in lines)))
 
 
-def shaded(asked: Asked, reading: Reading, probe: Probe) -> None:
+def shaded(asked: Asked, reading: Reading, claims: Claims | None) -> None:
     """The text shaded by the feature, what its rules claim outlined."""
     if asked.feature is None:
         return
     everything = reading.found[asked.place.hookpoint.name]
     activations = everything.of(asked.feature).activations
     scale = reading.maxima[asked.place.hookpoint.name].get(asked.feature, 0.0)
-    claims = try_rules.claims(asked, reading.found, probe)
     marks = frozenset() if claims is None else frozenset(np.flatnonzero(claims.by_token).tolist())
     passage = Passage(everything.pieces, activations.tolist(), marks=marks)
     drawn = highlighted(passage, scale or float(activations.max(initial=0.0)))

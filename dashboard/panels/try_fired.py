@@ -10,7 +10,7 @@ from core.fired import Everything
 from core.probe import Probe
 from dashboard import cards, session
 from dashboard.commands import duration
-from dashboard.panels import try_rules, try_tokens
+from dashboard.panels import try_tokens
 from dashboard.panels.try_asking import Asked, choose_feature, choose_tokens
 from dashboard.panels.try_loading import patiently, waiting
 from dashboard.panels.try_reading import (
@@ -23,6 +23,7 @@ from dashboard.panels.try_reading import (
     table,
     whole,
 )
+from dashboard.panels.try_rules import Claims
 from dashboard.panels.try_tokens import Chip
 from dashboard.session import KEPT
 from dashboard.spans import Shade, block, escape, level, plain
@@ -97,14 +98,13 @@ def describe(asked: Asked, addresses: Sequence[str]) -> dict[str, Row]:
     return out
 
 
-def chips(asked: Asked, reading: Reading, probe: Probe) -> None:
+def chips(asked: Asked, reading: Reading, probe: Probe, claims: Claims | None) -> None:
     """The text; what each token is strongest in, and the chosen feature with its rules."""
     listed = {n: e for n, e in reading.found.items() if n in asked.listed}
     best = strongest(listed, reading.maxima)
     rows = describe(asked, [b.address for b in best.values()])
     words = {address: _explained(row) for address, row in rows.items()}
     levels = shades(asked, reading)
-    claimed = try_rules.claims(asked, reading.found, probe)
     drawn = []
     for place in starts(reading.pieces):
         tokens = whole([place], reading.pieces)
@@ -113,7 +113,7 @@ def chips(asked: Asked, reading: Reading, probe: Probe) -> None:
         is_cut = begins(tokens, probe.text_length)
         if is_cut:
             about = (*about, "a new piece begins here")
-        is_claimed = claimed is not None and bool(claimed.by_token[tokens].any())
+        is_claimed = claims is not None and bool(claims.by_token[tokens].any())
         drawn.append(Chip(place, max(levels[token] for token in tokens), about, is_claimed, is_cut))
     note = f"{len(reading.pieces):,} tokens{cut_words(len(reading.pieces), probe)}"
     if asked.feature is not None:

@@ -7,14 +7,14 @@ releases the first.
 
 import gc
 import sys
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from threading import Event, Lock
 
 from core.probe import Probe, leave_a_core, open_probe, widen
 from data.catalogue import Catalogue, Row
 from data.errors import Stopped
-from data.records import CacheRecord
+from data.records import CacheRecord, Progress
 
 CANCELLED = "it was cancelled"
 
@@ -23,8 +23,6 @@ class Holding:
     """A loaded probe, or none, and what is being done about it."""
 
     def __init__(self) -> None:
-        self.words = ""  # what loading does now
-        self.written: dict[Hashable, tuple[int, int]] = {}  # steering at work: passes done, in all
         self._record: CacheRecord | None = None
         self._probe: Probe | None = None
         self._loading = Lock()
@@ -46,16 +44,17 @@ class Holding:
         return self._probe if is_same else None
 
     def load(
-        self, catalogue: Catalogue, record: CacheRecord, hookpoints: Sequence[str], stop: Event
-    ) -> None:
+        self, catalogue: Catalogue, record: CacheRecord, hookpoints: Sequence[str], stop: Event,
+        tell: Callable[[Progress], None],
+    ) -> None:  # fmt: skip
         """Load what is missing; the work of a job."""
 
         def say(words: str) -> None:
             if stop.is_set():
                 raise Stopped(CANCELLED)
-            self.words = words
+            tell(Progress(words, 0, 0))
 
-        self.words = "waiting for another one to be loaded"
+        tell(Progress("waiting for another one to be loaded", 0, 0))
         with self._loading:
             if probe := self._of(record):
                 widen(probe, record, hookpoints, say=say)

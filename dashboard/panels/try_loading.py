@@ -52,18 +52,23 @@ def loaded(place: Place, hookpoints: Sequence[str]) -> Probe | None:
         offer(place, hookpoints, key, job)
         return None
     about = f"{size(place)} Other pages can be used meanwhile."
-    waiting(key, lambda job: f"Loading the subject of “{place.cache.name}”: {held().words} … "
+    waiting(key, lambda job: f"Loading the subject of “{place.cache.name}”: {_step(job)} … "
             f"{duration(job.seconds)}. {about}")  # fmt: skip
     return None
+
+
+def _step(job: Job) -> str:
+    """What loading does now."""
+    return job.progress.stage if job.progress else ""
 
 
 def begin(place: Place, hookpoints: Sequence[str], key: Hashable) -> None:
     """Start to load; a second press joins."""
     library, holder = session.library(), held()
-    library.jobs.start(
+    library.jobs.start_telling(
         key,
         f"loading the subject of {place.cache.name}",
-        lambda stop: holder.load(library.patient, place.cache, hookpoints, stop),
+        lambda stop, tell: holder.load(library.patient, place.cache, hookpoints, stop, tell),
     )
 
 

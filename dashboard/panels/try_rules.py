@@ -9,6 +9,7 @@ from core.fired import Everything
 from core.grammar import parse
 from core.probe import Probe
 from dashboard import session
+from dashboard.commands import counted
 from dashboard.panels.try_asking import Asked
 from data import fired
 from data.records import ExplanationRecord
@@ -57,7 +58,6 @@ def words(claims: Claims, shown: ExplanationRecord | None, active: np.ndarray) -
     whose = "the rules"
     if shown is None or claims.explanation.explanation_id != shown.explanation_id:
         whose = f"the rules of explanation #{claims.explanation.explanation_id}"
-    n = int(said.sum())
-    tokens = f"{n:,} token" + "s" * (n != 1)
+    tokens = counted(int(said.sum()), "tokens")
     right, wrong, missed = (int(x.sum()) for x in (said & active, said & ~active, active & ~said))
     return f"{whose} claim {tokens}; right {right:,}, false alarms {wrong:,}, misses {missed:,}."

@@ -1,7 +1,6 @@
 """Steering one feature: settings, the job that writes on, and what became of the text."""
 
 from collections.abc import Callable, Hashable
-from functools import partial
 from threading import Event
 
 import pandas as pd
@@ -14,14 +13,15 @@ from dashboard.cards import Fact
 from dashboard.charts.steering import divergence_figure
 from dashboard.commands import duration
 from dashboard.jobs import Job
-from dashboard.panels import chart, try_drawn, try_feature
+from dashboard.panels import chart, try_drawn, try_feature, try_rules
 from dashboard.panels.try_asking import Asked
 from dashboard.panels.try_fired import Reading
 from dashboard.panels.try_holding import CANCELLED
-from dashboard.panels.try_loading import held, patiently, waiting
+from dashboard.panels.try_loading import patiently, waiting
 from dashboard.session import KEPT
 from dashboard.spans import block, escape, heading
 from data.errors import Stopped
+from data.records import Progress
 
 MOST_TEXTS = 4
 MODES: dict[str, Mode] = {"Add": "add", "Ablate": "ablate", "Set": "set"}
@@ -37,8 +37,9 @@ def show(asked: Asked, reading: Reading, probe: Probe) -> None:
     """Settings left, the feature on the prompt right, the texts below."""
     left, right = st.columns([1.2, 1], gap="large")
     with right:
-        try_feature.about(asked, reading, probe)
-        try_feature.shaded(asked, reading, probe)
+        claims = try_rules.claims(asked, reading.found, probe)
+        try_feature.about(asked, reading, claims)
+        try_feature.shaded(asked, reading, claims)
     with left:
         if asked.feature is None:
             st.html(cards.sentence("Choose the feature to steer: type its number beside Run, or "
@@ -52,8 +53,8 @@ def show(asked: Asked, reading: Reading, probe: Probe) -> None:
         job = session.library().jobs.get(key)
         if pressed and (job is None or not job.is_running):
             label = f"steering feature {steering.feature}"
-            task = work(asked, probe, steering, writing, key)
-            job = session.library().jobs.start(key, label, task)
+            task = work(asked, probe, steering, writing)
+            job = session.library().jobs.start_telling(key, label, task)
         job = watched(key, job)
     if job is not None:
         result(asked, probe, job.result, steering)
@@ -98,21 +99,18 @@ def _writing() -> Writing:
 
 
 def work(
-    asked: Asked, probe: Probe, steering: Steering, writing: Writing, key: Hashable
-) -> Callable[[Event], Continued]:
+    asked: Asked, probe: Probe, steering: Steering, writing: Writing
+) -> Callable[[Event, Callable[[Progress], None]], Continued]:
     """The job: it says how far it is, and can be stopped between tokens."""
-    holder, prompt, hookpoint = held(), asked.text, asked.place.hookpoint.name
+    prompt, hookpoint = asked.text, asked.place.hookpoint.name
 
-    def run(stop: Event) -> Continued:
+    def run(stop: Event, tell: Callable[[Progress], None]) -> Continued:
         def watch(done: int, total: int) -> None:
             if stop.is_set():
                 raise Stopped(CANCELLED)
-            holder.written[key] = done, total
+            tell(Progress("writing", done, total, "passes"))
 
-        try:
-            return probe.steer(prompt, hookpoint, steering, writing, watch)
-        finally:
-            holder.written.pop(key, None)
+        return probe.steer(prompt, hookpoint, steering, writing, watch)
 
     return run
 
@@ -123,7 +121,7 @@ def watched(key: Hashable, job: Job | None) -> Job | None:
         st.html(block('<p class="mut">Nothing is written with these settings yet.</p>'))
         return None
     if patiently(job).is_running:
-        waiting(key, partial(_progress, key))
+        waiting(key, _progress)
         return None
     if job.error:
         st.html(cards.sentence(f"Nothing was written: {job.error}."))
@@ -131,9 +129,9 @@ def watched(key: Hashable, job: Job | None) -> Job | None:
     return job
 
 
-def _progress(key: Hashable, job: Job) -> str:
-    done, total = held().written.get(key, (0, 0))
-    words = f"pass {done + 1} of {total}" if total else "beginning"
+def _progress(job: Job) -> str:
+    said = job.progress
+    words = f"pass {said.done + 1} of {said.total}" if said else "beginning"
     return f"Writing with and without the edit: {words} … {duration(job.seconds)}"
 
 

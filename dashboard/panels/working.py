@@ -86,6 +86,17 @@ def progress(kind: str, key: Hashable, shown: ExplanationRecord | None) -> None:
         finish(kind, job.result, shown)
 
 
+@session.guarded
+def at_work(key: Hashable, button: str) -> None:
+    """The inside of a fragment: how far a job is, and Cancel; the page is drawn anew at its end."""
+    job = session.library().jobs.get(key)
+    if job is None or not job.is_running:
+        st.rerun(scope="app")
+    st.html(block(words(job)))
+    st.button("Cancel", key=button, icon=":material/stop:", on_click=job.stop.set,
+              disabled=job.stop.is_set())  # fmt: skip
+
+
 def words(job: Job) -> str:
     """How far a job is, as HTML."""
     said = job.progress or Progress("Beginning", 0, 0)

@@ -3,7 +3,14 @@
 import streamlit as st
 
 from dashboard import cards, session, strip
-from dashboard.panels import try_asking, try_feature, try_fired, try_loading, try_steering
+from dashboard.panels import (
+    try_asking,
+    try_feature,
+    try_fired,
+    try_loading,
+    try_rules,
+    try_steering,
+)
 from dashboard.panels.try_asking import Doing
 
 
@@ -33,8 +40,9 @@ def below(asked: try_asking.Asked, probe: try_loading.Probe) -> None:
     if asked.doing is Doing.STEER:
         try_steering.show(asked, reading, probe)
         return
-    try_fired.chips(asked, reading, probe)
-    try_feature.about(asked, reading, probe)
+    claims = try_rules.claims(asked, reading.found, probe)
+    try_fired.chips(asked, reading, probe, claims)
+    try_feature.about(asked, reading, claims)
     try_fired.features(asked, reading)
 
 

@@ -38,6 +38,10 @@ class Address(NamedTuple):
     hookpoint: str
     feature: int
 
+    def __str__(self) -> str:
+        """As messages name it, e.g. "layers.2/17"."""
+        return f"{self.hookpoint}/{self.feature}"
+
 
 class ShardPath(NamedTuple):
     """One file of activations, named by the features in it."""
@@ -85,6 +89,11 @@ class DelphiRun:
 
     def _configured(self) -> list[str]:
         return _names(self.config)
+
+    def text(self, name: str) -> str | None:
+        """A text of the configuration, e.g. "model"; None without."""
+        found = self.config.get(name)
+        return found if isinstance(found, str) and found else None
 
     def section(self, name: str) -> Mapping[str, Any]:
         """A part of the configuration, e.g. "sampler_cfg"; empty without."""

@@ -92,7 +92,7 @@ def token_matrix(shards: Sequence[ShardPath], known: np.ndarray | None) -> np.nd
         rows, length = tensor.shape
         if not 0 < length <= LONGEST_SEQUENCE or not 0 < rows * length < MOST_TOKENS:
             raise BadInput(f"{shown(shard.path)}: 'tokens' has the impossible shape {tensor.shape}")
-        found = _read(tensor, shard.path).reshape(rows, length)
+        found = _read_extent(tensor.extent, shard.path).reshape(rows, length)
         if found.min() < 0 or found.max() >= 2**31:
             raise BadInput(f"{shown(shard.path)}: 'tokens' holds something that is no token id")
         found = found.astype(np.int32)
@@ -192,15 +192,10 @@ def _check_values(found: _Unchecked, first: int, last: int, report: Report) -> N
     report.add("inf_values", int((np.abs(values) > LARGEST).sum()), shown(found.path.name))
 
 
-def _read_extent(extent: Extent, path: Path, first: int, count: int) -> np.ndarray:
+def _read_extent(
+    extent: Extent, path: Path, first: int = 0, count: int | None = None
+) -> np.ndarray:
     try:
         return durable.read(extent, first, count)
-    except (StoreTrouble, MemoryError) as error:
-        raise BadInput(f"{shown(path)} cannot be read to its end: fetch it again") from error
-
-
-def _read(tensor: Tensor, path: Path) -> np.ndarray:
-    try:
-        return durable.read(tensor.extent)
     except (StoreTrouble, MemoryError) as error:
         raise BadInput(f"{shown(path)} cannot be read to its end: fetch it again") from error
