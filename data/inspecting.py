@@ -1,7 +1,7 @@
 """Questions in SQL that a person types, answered without trusting them.
 
-Every question has a process of its own (`python -m data.inspecting`): an empty environment, a copy
-of the catalogue (`data/snapshots.py`) attached read-only beside an empty database, settings locked,
+Every question has a process of its own (`data/answering.py`): an empty environment, a copy of the
+catalogue (`data/snapshots.py`) attached read-only beside an empty database, settings locked,
 and by the operating system no further open file or socket, no byte written to any file, bounded
 memory and a deadline. So what DuckDB overlooks still meets a wall: it lets SQL read the very file
 that is attached, for example. A catalogue too large to be copied is asked itself, for a shorter
@@ -10,37 +10,28 @@ time, as everything else waits meanwhile.
 Text stands for what is neither number, truth value nor text; cells and answers are cut at a size.
 """
 
-import faulthandler
 import json
 import re
-import resource
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from data.catalogue import SCHEMA, Catalogue, sealed, too_long
-from data.errors import BadInput, GlossError, StoreBusy, StoreTrouble
+from data.catalogue import SCHEMA, Catalogue, too_long
+from data.errors import BadInput, StoreBusy, StoreTrouble
 from data.snapshots import environment, is_copied, snapshot
 
 if TYPE_CHECKING:  # the process of a question starts without it
     import pandas as pd
 
 LONGEST = 20_000  # characters of a question
-CELL = 10_000  # characters of a cell, the rest is cut
-ANSWER = 32_000_000  # bytes
-MEMORY = 512  # megabytes for the work of a question
-HEAP = 3_000_000_000  # bytes of a process, beyond which it gets no more
 PATIENCE = 10.0  # seconds to wait for another process to let go of the catalogue
 LATE = 1  # exit code of a process that did not end in time
 ALONE = 3.0  # seconds for a question that others wait for
 LOOK = 0.2  # seconds between two looks at whether the answer is still wanted
 STARTING = 5.0  # seconds for a process to start and to end
-PLAIN = re.compile(r"u?(tiny|small|big|huge)?int(eger)?|float|double|boolean", re.IGNORECASE)
-KINDS = "select, with, from, values, describe, show or summarize"
 
 
 class Answer(NamedTuple):
@@ -100,7 +91,7 @@ def query(
 def _answered(asked: dict[str, Any], seconds: float, waiting: Callable[[], None]) -> dict[str, Any]:
     """Ask in a process of its own; one that does not end in time is ended."""
     process = subprocess.Popen(
-        [sys.executable, "-P", "-m", "data.inspecting"],
+        [sys.executable, "-P", "-m", "data.answering"],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
         env=environment(), start_new_session=True,
     )  # fmt: skip
@@ -178,53 +169,3 @@ def _columns(body: str) -> Iterator[ColumnFacts]:
         if kind and name not in ("primary", "unique"):
             kind = re.split(r" (?:primary|unique|default)\b", kind)[0]
             yield ColumnFacts(name, kind.strip(), comment.strip())
-
-
-def main() -> None:
-    """Answer the question on stdin, as JSON on stdout; this is the process that is not trusted."""
-    asked = json.load(sys.stdin)
-    for kind, most in ((resource.RLIMIT_FSIZE, 0), (resource.RLIMIT_CORE, 0),
-                       (resource.RLIMIT_DATA, HEAP)):  # fmt: skip
-        _limit(kind, most)
-    try:
-        answer = json.dumps(_asked(asked))
-        if len(answer) > ANSWER:
-            raise BadInput("the answer is larger than 32 MB: ask for fewer rows or columns")
-    except GlossError as error:
-        kind = {StoreBusy: "busy", StoreTrouble: "trouble"}.get(type(error), "input")
-        answer = json.dumps({"kind": kind, "error": str(error)})
-    sys.stdout.write(answer)
-
-
-def _asked(asked: dict[str, Any]) -> dict[str, Any]:
-    seconds = asked["seconds"]
-    with sealed(
-        Path(asked["path"]), patience=asked["patience"], seconds=seconds, megabytes=MEMORY
-    ) as con:
-        _limit(resource.RLIMIT_NOFILE, 0)  # what is open stays so, and nothing joins it
-        faulthandler.dump_traceback_later(seconds + 1, exit=True)  # asks neither DuckDB nor Python
-        question = con.question(asked["sql"])
-        if question is None:
-            raise BadInput(f"one statement that reads is answered here, of the kind {KINDS}")
-        shown = ", ".join(_shown(i, str(t)) for i, t in enumerate(question.types, 1))
-        rows = question.project(shown).limit(asked["limit"] + 1).fetchall()
-        return {"names": question.columns, "rows": rows}
-
-
-def _shown(place: int, kind: str) -> str:
-    """What is selected of a column: numbers as they are, the rest as text of bounded length."""
-    if PLAIN.fullmatch(kind):
-        return f"#{place}"
-    if kind.lower().startswith("decimal"):
-        return f"#{place}::double"
-    return f"left(#{place}::varchar, {CELL})"
-
-
-def _limit(kind: int, most: int) -> None:
-    """Lower a limit for good; a system without it is left as it is."""
-    with suppress(ValueError, OSError):
-        resource.setrlimit(kind, (most, most))
-
-
-if __name__ == "__main__":
-    main()

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import pyarrow as pa
 import pytest
 
-from data.catalogue import Catalogue
+from data.catalogue import Catalogue, opening
 from data.errors import StoreBusy, StoreTrouble, StoreVersion
 
 HOLD = """
@@ -133,3 +133,29 @@ def test_threads_that_open_at_once_all_find_a_whole_database(tmp_path):
 
     with ThreadPoolExecutor(4) as pool:
         assert set(pool.map(look, range(600))) == {1}
+
+
+def test_a_fatal_error_ends_with_the_connections_that_it_met(tmp_path):
+    one, other = Catalogue(tmp_path / "one"), Catalogue(tmp_path / "other")
+    with one.reading() as con, one.reading() as beside:
+        opening._instances[-1].is_broken = True  # what DuckDB says when a disk fails under it
+        assert con.value("select count(*) from note") == 0
+        with other.writing() as elsewhere:  # another instance has taken over
+            elsewhere.run("insert into note (tag) values ('kept')")
+        assert beside.value("select count(*) from note") == 0
+    assert not any(instance.is_broken for instance in opening._instances)
+    with one.reading() as con, other.reading() as elsewhere:
+        assert con.value("select count(*) from note") == 0
+        assert elsewhere.value("select tag from note") == "kept"
+
+
+def test_a_file_is_let_go_between_uses(tmp_path):
+    catalogue = Catalogue(tmp_path)
+    with catalogue.writing() as con:
+        con.run("insert into note (tag) values ('kept')")
+    before = catalogue.revision()
+    with catalogue.reading(), catalogue.reading() as con:
+        assert con.value("select tag from note") == "kept"
+    assert catalogue.revision() == before
+    with held(catalogue.path, 20) as process:
+        assert process.poll() is None

@@ -14,6 +14,7 @@ from dashboard.ready_queries import READY
 from dashboard.session import KEPT
 from dashboard.spans import heading, plain
 from data import inspecting, notes
+from data.answering import MEMORY
 from data.errors import GlossError
 from data.inspecting import Answer
 
@@ -87,7 +88,7 @@ def ask() -> None:
 def _limits() -> str:
     seconds = inspecting.seconds_for(session.library().catalogue, SECONDS)
     words = (f"One question that only reads: at most {ROWS:,} rows, {seconds:g} seconds and "
-             f"{inspecting.MEMORY} MB; no files, no network, no settings.")  # fmt: skip
+             f"{MEMORY} MB; no files, no network, no settings.")  # fmt: skip
     if seconds < SECONDS:
         words += (" So few seconds because this catalogue is too large to be copied for a "
                   "question: everything else waits while it is asked.")  # fmt: skip

@@ -12,6 +12,10 @@ IDLE = """() => {
         && !document.querySelector('[data-stale=true]');
 }"""
 
+SAYS = """words =>
+    document.querySelector('[data-testid=stMain]')?.innerText.includes(words)
+"""
+
 
 class Visitor:
     """One window; notes whatever leaves this machine and whatever a page's script pops up."""
@@ -35,9 +39,9 @@ class Visitor:
     def still(self, patience: float = 30) -> None:
         """Wait until the script has ended and the page has stopped changing."""
         give_up = monotonic() + patience
-        self.page.wait_for_function(IDLE, timeout=patience * 1000)
         before = None
         while monotonic() < give_up:
+            self.page.wait_for_function(IDLE, timeout=patience * 1000)
             now = self.page.evaluate("document.body.innerHTML.length")
             if now == before:
                 return
@@ -55,6 +59,18 @@ class Visitor:
             "n => document.querySelector('#mark')?.textContent === n", arg=str(number)
         )
         self.still()
+
+    def sees(self, words: str) -> None:
+        """Wait until a page says something; after an action it may take a moment to begin."""
+        self.page.wait_for_function(SAYS, arg=words)
+
+    def at(self, part: str) -> None:
+        """Wait until the address has a part."""
+        self.page.wait_for_function("part => location.href.includes(part)", arg=part)
+
+    def not_at(self, part: str) -> None:
+        """Wait until the address has a part no more."""
+        self.page.wait_for_function("part => !location.href.includes(part)", arg=part)
 
     @property
     def text(self) -> str:

@@ -30,19 +30,19 @@ def test_compare_a_and_b_then_a_point_and_back(visitor):
     visitor.still()
     pick(visitor, "A, the reference", "made:2")
     pick(visitor, "B (square)", "made:1")
-    assert "over 1 feature;" in visitor.text
-    assert "a=made%3A2" in visitor.page.url
+    visitor.sees("over 1 feature;")
+    visitor.at("a=made%3A2")
     click(visitor, visitor.page.locator(POINT).first)
     visitor.page.wait_for_function("() => location.search.includes('mode=one')")
     visitor.still()
-    assert f"feature={HOOKPOINT}%2F0" in visitor.page.url
-    assert "Fires on the days of the week" in visitor.text
-    assert "Fires on “ Monday”, “ Friday”" in visitor.text
+    visitor.at(f"feature={HOOKPOINT}%2F0")
+    visitor.sees("Fires on the days of the week")
+    visitor.sees("Fires on “ Monday”, “ Friday”")
     visitor.page.go_back()
     visitor.page.wait_for_selector(POINT)
     visitor.still()
-    assert "over 1 feature;" in visitor.text
-    assert "mode=one" not in visitor.page.url
+    visitor.sees("over 1 feature;")
+    visitor.not_at("mode=one")
     assert visitor.left == []
 
 

@@ -18,7 +18,7 @@ def test_control_and_enter_asks_and_hostile_answers_run_nothing(visitor):
     visitor.open("/data?part=SQL")
     ask(visitor, f"select '{HOSTILE}' as \"{HOSTILE}\", count(*) as n from run")
     visitor.page.wait_for_selector("[data-testid=stDataFrame]")
-    assert "1 row," in visitor.text
+    visitor.sees("1 row,")
     ask(visitor, f"select * from '{HOSTILE}'")
     visitor.page.wait_for_selector("text=does not exist")
     assert visitor.page.locator("[data-testid=stMain] img, .fx script").count() == 0
@@ -41,7 +41,7 @@ def test_an_export_is_two_clicks(visitor):
     visitor.page.wait_for_selector("text=One table")
     visitor.page.get_by_role("button", name="Export").last.click()
     visitor.page.wait_for_selector("text=/rows as of .* lie in/", timeout=20_000)
-    assert "exports/made-parquet" in visitor.text
+    visitor.sees("exports/made-parquet")
 
 
 def test_a_slow_question_says_how_long_it_takes_and_can_be_cancelled(visitor):

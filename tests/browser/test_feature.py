@@ -32,17 +32,17 @@ def test_a_click_on_a_decile_filters_the_contexts_and_a_second_one_does_not(visi
     visitor.at_feature(0)
     click_place(visitor, 1)  # deciles in pairs, for there are few contexts
     assert groups(visitor) == ["Decile 4", "Decile 3"]
-    assert "decile=3%E2%80%934" in visitor.page.url
+    visitor.at("decile=3%E2%80%934")
     click_place(visitor, 1)
     assert groups(visitor)[:2] == ["Decile 10", "Decile 9"]
-    assert "decile" not in visitor.page.url
+    visitor.not_at("decile")
 
 
 def test_p_keeps_an_explanation_beside_the_next_one(visitor):
     visitor.open(f"{ZERO}&explanation=1")
     visitor.at_feature(0)
     visitor.press("p")
-    assert "against=1" in visitor.page.url
+    visitor.at("against=1")
     visitor.page.get_by_role("button", name="Show explanation 5").click()
     visitor.still()
     assert visitor.page.locator(".two .ex").count() == 2

@@ -28,8 +28,8 @@ def test_a_badly_explained_feature_is_two_clicks_away_and_back_keeps_the_list(vi
         visitor.page.go_back()
         visitor.page.wait_for_function("() => !document.querySelector('#mark')")
         visitor.still()
-        assert listed[0] in visitor.text
-    assert "preset=Worst" in visitor.page.url
+        visitor.sees(listed[0])
+    visitor.at("preset=Worst")
 
 
 def test_a_header_sorts_all_pages_and_its_next_click_turns_the_order(visitor):
@@ -51,16 +51,16 @@ def test_a_filter_is_in_the_address_and_a_click_takes_it_away(visitor):
     visitor.page.get_by_text("Only features that fire").click()
     visitor.still()
     visitor.page.keyboard.press("Escape")
-    assert "alive=true" in visitor.page.url
-    assert "flags=scarce" in visitor.page.url
-    assert "1–1 of 1" in visitor.text
+    visitor.at("alive=true")
+    visitor.at("flags=scarce")
+    visitor.sees("1–1 of 1")
     visitor.page.reload()
     visitor.still()
-    assert "1–1 of 1" in visitor.text
+    visitor.sees("1–1 of 1")
     visitor.page.locator(".st-key-words").get_by_text("scarce").first.click()
     visitor.still()
-    assert "1–15 of 15" in visitor.text
-    assert "flags" not in visitor.page.url
+    visitor.sees("1–15 of 15")
+    visitor.not_at("flags")
 
 
 def test_a_saved_view_puts_its_filter_into_the_address(visitor):
@@ -70,12 +70,12 @@ def test_a_saved_view_puts_its_filter_into_the_address(visitor):
     visitor.page.get_by_text("Save view").click()
     visitor.still()
     visitor.open("/")
-    assert "1–16 of 16" in visitor.text
+    visitor.sees("1–16 of 16")
     visitor.page.get_by_role("button", name="Views").click()
     visitor.page.get_by_role("button", name="<b>dead</b> $x$").click()
     visitor.still()
-    assert "1–1 of 1" in visitor.text
-    assert "flags=dead" in visitor.page.url
+    visitor.sees("1–1 of 1")
+    visitor.at("flags=dead")
     assert "sort=by+density" in visitor.page.url.replace("%20", "+")
 
 

@@ -13,10 +13,10 @@ def test_from_the_table_to_a_feature_to_the_next_and_back(visitor):
     box = canvas.bounding_box()
     visitor.page.mouse.click(box["x"] + 300, box["y"] + ROW * 1.5)  # first row, its explanation
     visitor.at_feature(0)
-    assert "Fires on the days of the week" in visitor.text
+    visitor.sees("Fires on the days of the week")
     visitor.press("ArrowRight")
     visitor.at_feature(1)
-    assert f"feature={HOOKPOINT}%2F1" in visitor.page.url
+    visitor.at(f"feature={HOOKPOINT}%2F1")
     visitor.press("ArrowLeft")
     visitor.at_feature(0)
     visitor.page.go_back()
@@ -32,11 +32,11 @@ def test_a_filter_stays_from_feature_to_feature_and_back_undoes_one_step(visitor
     visitor.page.evaluate("document.activeElement.blur()")
     visitor.press("ArrowRight")
     visitor.at_feature(1)
-    assert "show=Strongest" in visitor.page.url
-    assert "Strongest 40" in visitor.text
+    visitor.at("show=Strongest")
+    visitor.sees("Strongest 40")
     visitor.page.go_back()
     visitor.at_feature(0)
-    assert "Strongest 40" in visitor.text
+    visitor.sees("Strongest 40")
 
 
 def test_leaving_a_comparison_is_one_step_for_back(visitor):
@@ -44,16 +44,16 @@ def test_leaving_a_comparison_is_one_step_for_back(visitor):
     visitor.at_feature(0)
     visitor.press("ArrowRight")
     visitor.at_feature(1)
-    assert "against" not in visitor.page.url
+    visitor.not_at("against")
     visitor.page.go_back()
     visitor.at_feature(0)
-    assert "explanation=1&against=5" in visitor.page.url
+    visitor.at("explanation=1&against=5")
     assert visitor.page.locator(".two .ex").count() == 2
 
 
 def test_a_search_is_in_the_address_and_survives_a_visit(visitor):
     visitor.open("/?q=river")
-    assert "1–1 of 1" in visitor.text
+    visitor.sees("1–1 of 1")
     visitor.page.get_by_placeholder("words of an explanation").fill(f"{HOOKPOINT}/7")
     visitor.page.keyboard.press("Enter")
     visitor.at_feature(7)
@@ -68,17 +68,17 @@ def test_back_after_a_number_search_does_not_open_it_again(visitor):
         visitor.page.go_back()
         visitor.page.wait_for_function("() => !document.querySelector('#mark')")
         visitor.still()
-        assert "1–16 of 16" in visitor.text
+        visitor.sees("1–16 of 16")
 
 
 def test_a_deep_link_shows_exactly_that_view(visitor):
     visitor.open(f"/feature?cache=made&feature={HOOKPOINT}/0&explanation=5&show=Wrong+verdicts")
     visitor.at_feature(0)
     assert visitor.page.locator(".ex.cur .t").inner_text() == "Fires on “ Monday”, “ Friday”"
-    assert "Detection: missed" in visitor.text
+    visitor.sees("Detection: missed")
     visitor.page.get_by_role("button", name="Show explanation 1").click()
     visitor.still()
-    assert "explanation=1" in visitor.page.url
+    visitor.at("explanation=1")
     assert visitor.page.locator(".ex.cur .t").inner_text() == "Fires on the days of the week"
 
 
@@ -93,8 +93,8 @@ def test_re_explaining_puts_two_cards_side_by_side(visitor):
     visitor.still()
     assert visitor.page.locator(".two .ex").count() == 2
     assert "Detection" in visitor.page.locator(".two .dif").inner_text()
-    assert "against=" in visitor.page.url
-    assert "all train tokens · mdl" in visitor.text
+    visitor.at("against=")
+    visitor.sees("all train tokens · mdl")
 
 
 def test_hostile_tokens_are_text_and_nothing_runs(visitor):
@@ -104,14 +104,14 @@ def test_hostile_tokens_are_text_and_nothing_runs(visitor):
                   "[202E]right", ":material/home:", "[0000]", "[200B]", "**bold**"):  # fmt: skip
         assert token in visitor.text, token
     assert visitor.page.locator("[data-testid=stMain] .fx img, .fx script").count() == 0
-    assert "😴" in visitor.text
+    visitor.sees("😴")
 
 
 @pytest.mark.parametrize("path", ["/", "/feature", "/runs"])
 def test_an_empty_store_says_one_sentence(window, served_empty, path):
     empty = window(served_empty.address)
     empty.open(path)
-    assert "gloss demo" in empty.text
+    empty.sees("gloss demo")
     assert "Traceback" not in empty.text
 
 

@@ -45,10 +45,10 @@ def test_a_click_opens_a_run_and_back_leads_to_all(runner):
     runner.page.mouse.click(box["x"] + 300, box["y"] + ROW * 1.5)
     runner.page.wait_for_url("**/runs?run=121")
     runner.still()
-    assert "Run 121: explain made" in runner.text
+    runner.sees("Run 121: explain made")
     runner.page.go_back()
     runner.page.wait_for_selector("[data-testid=stDataFrame]")
-    assert "1–50 of 121" in runner.text
+    runner.sees("1–50 of 121")
     runner.page.go_forward()
     runner.page.wait_for_url("**/runs?run=121")
     runner.page.get_by_role("button", name="All runs").click()
@@ -72,5 +72,5 @@ def test_an_interrupted_run_goes_on_after_two_clicks_and_outlives_its_page(runne
         runner.page.wait_for_timeout(200)
     assert ended(catalogue, newest, runner.page)
     runner.open(f"/runs?run={newest}")
-    assert "3 of 3 features" in runner.text
+    runner.sees("3 of 3 features")
     assert "explaining layers.1.mlp" in runner.text  # its log

@@ -42,7 +42,7 @@ def test_two_windows_stay_usable_and_see_what_the_command_line_writes(two_window
     first.open(f"/feature?cache=made&feature={HOOKPOINT}/6")
     second.open("/?cache=made")
     first.at_feature(6)
-    assert "Not explained yet" in first.text
+    first.sees("Not explained yet")
     process = explain(written, "6-9")
     number = 6
     while process.poll() is None:
@@ -51,7 +51,7 @@ def test_two_windows_stay_usable_and_see_what_the_command_line_writes(two_window
         first.at_feature(number)
         second.page.reload()
         second.still()
-        assert "1–16 of 16" in second.text
+        second.sees("1–16 of 16")
     assert process.returncode == 0
     first.open(f"/feature?cache=made&feature={HOOKPOINT}/7")
     first.at_feature(7)
@@ -83,4 +83,4 @@ def test_why_a_score_is_low_is_one_click_and_the_address_shares_it(two_windows):
     first.still()
     second.open(first.page.url.removeprefix(first.address))
     second.at_feature(0)
-    assert "Detection: missed" in second.text
+    second.sees("Detection: missed")

@@ -36,7 +36,7 @@ def test_a_text_is_pasted_read_and_steered(visitor):
     box.press("Control+Enter")
     visitor.page.wait_for_selector(".chips .tk", timeout=PATIENCE)  # two steps: open, paste
     visitor.still()
-    assert "text=Returns+a+new+array" in visitor.page.url
+    visitor.at("text=Returns+a+new+array")
     chips = visitor.page.locator(".chips .tk")
     assert "".join(chips.all_inner_texts()).replace("↵", "").replace("\n", "") == (
         TEXT.replace("\n", "")
@@ -45,22 +45,22 @@ def test_a_text_is_pasted_read_and_steered(visitor):
     assert "gpt_neox.layers" in visitor.page.inner_text(".chips p")
     chips.nth(1).click()
     visitor.still()
-    assert "tokens=1" in visitor.page.url
+    visitor.at("tokens=1")
     chips.nth(3).click(modifiers=["Shift"])
     visitor.still()
-    assert "tokens=1%2C2%2C3" in visitor.page.url
-    assert "sorted by the sum over 3 tokens" in visitor.text
+    visitor.at("tokens=1%2C2%2C3")
+    visitor.sees("sorted by the sum over 3 tokens")
     field = visitor.page.get_by_placeholder("look at one feature")
     field.fill("17")
     field.press("Enter")
     visitor.still()
-    assert "layers.2%2F17" in visitor.page.url
+    visitor.at("layers.2%2F17")
     visitor.page.get_by_role("button", name="Steer it").click()
     visitor.still()
     visitor.page.get_by_role("button", name="Write on").click()
     visitor.page.wait_for_selector(".cont", timeout=PATIENCE)
     visitor.still()
-    assert "KL at the next token" in visitor.text
+    visitor.sees("KL at the next token")
     shared, before = visitor.page.url, visitor.page.inner_text(".cont")
     visitor.open(shared.removeprefix(visitor.address))  # a copy of the address is the same view
     visitor.page.wait_for_selector(".cont", timeout=PATIENCE)
@@ -78,10 +78,10 @@ def test_a_row_opens_its_feature_and_its_box_shades_the_text(visitor):
     box = visitor.page.locator("[data-testid=stDataFrame] canvas").first.bounding_box()
     visitor.page.mouse.click(box["x"] + 16, box["y"] + 35 * 1.5)
     visitor.still()
-    assert "shaded by feature" in visitor.text
+    visitor.sees("shaded by feature")
     assert visitor.page.locator(".chips .tk[class*=' a']").count() > 0
     box = visitor.page.locator("[data-testid=stDataFrame] canvas").first.bounding_box()
     visitor.page.mouse.click(box["x"] + 100, box["y"] + 35 * 2.5)
     visitor.page.wait_for_function("() => location.pathname === '/feature'")
     visitor.still()
-    assert "feature=gpt_neox.layers.2%2F" in visitor.page.url
+    visitor.at("feature=gpt_neox.layers.2%2F")
