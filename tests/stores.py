@@ -6,7 +6,11 @@ tokens; 2 is explained but not scored; 3 is scarce; 4 failed to be explained; 5 
 fire on one word each and have nothing.
 """
 
+import atexit
+import shutil
+import tempfile
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -62,6 +66,22 @@ class MadeStore:
 
 def make_store(folder: Path, *, sequences: int = 240, judged: bool = True) -> MadeStore:
     """Write the whole store; without `judged` it has features but no explanation."""
+    shutil.copytree(_template(sequences, judged), folder, dirs_exist_ok=True)
+    catalogue = Catalogue(folder)
+    record = caches.cache(catalogue, "made")
+    return MadeStore(folder, catalogue, record, record.hookpoints[0].hookpoint_id)
+
+
+@cache
+def _template(sequences: int, judged: bool) -> Path:
+    """Make such a store once in this process."""
+    place = tempfile.mkdtemp(prefix="gloss-made-")
+    atexit.register(shutil.rmtree, place, ignore_errors=True)
+    _write(Path(place), sequences, judged)
+    return Path(place)
+
+
+def _write(folder: Path, sequences: int, judged: bool) -> None:
     catalogue = Catalogue(folder)
     record = begin(catalogue)
     hookpoint_id = record.hookpoints[0].hookpoint_id
@@ -76,10 +96,8 @@ def make_store(folder: Path, *, sequences: int = 240, judged: bool = True) -> Ma
     )
     caches.finish_cache(catalogue, record.cache_id, corpus, {hookpoint_id: tables})
     record = caches.cache(catalogue, "made")
-    made = MadeStore(folder, catalogue, record, hookpoint_id)
     if judged:
-        explain_and_judge(made, contexts, columns)
-    return made
+        explain_and_judge(MadeStore(folder, catalogue, record, hookpoint_id), contexts, columns)
 
 
 def begin(catalogue: Catalogue) -> caches.CacheRecord:

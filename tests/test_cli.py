@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from commands import gloss
 
 from core import cli
 from core.commands.options import number
@@ -14,11 +15,6 @@ from core.commands.options import number
 E = {"id", "run", "explainer", "model", "settings", "text", "rule", "status", "cost_usd", "scores"}
 S = {"interval", "n", "failed", "judge", "by_decile", "non_activating"}
 LIGHT = ("torch", "transformers", "nnsight")
-
-
-def gloss(*words: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "core.cli", *words]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
 def objects(store: Path, *words: str) -> list[dict]:

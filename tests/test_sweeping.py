@@ -1,12 +1,11 @@
 """A sweep over the small store: every part a run, nothing twice, priced before it is started."""
 
 import json
-import subprocess
-import sys
 from dataclasses import replace
 
 import pytest
 from answering import by_text
+from commands import gloss
 from scripted_server import serving
 
 from core.grammar.settings import Settings
@@ -125,11 +124,6 @@ def test_what_cannot_be_swept_is_refused_before_anything_is_begun(cached_store, 
         next(sweep_stage(Catalogue(cached_store), replace(SWEEP, **change)))
 
 
-def gloss(*words):
-    command = [sys.executable, "-m", "core.cli", "sweep", *words]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
-
-
 def test_time_is_told_from_runs_of_the_same_kind_only(fresh_store):
     catalogue = Catalogue(fresh_store)
     plan = plan_sweep(catalogue, SWEEP)
@@ -147,12 +141,13 @@ def test_time_is_told_from_runs_of_the_same_kind_only(fresh_store):
 
 def test_the_command_prints_a_line_or_an_object_a_setting(fresh_store):
     words = ["small", "--features", "0-3", "--vary", "families=token", "--store", str(fresh_store)]
-    planned = gloss(*words, "--dry-run", "--json")
+    planned = gloss("sweep", *words, "--dry-run", "--json")
     assert json.loads(planned.stdout)["to_explain"] == 4
-    done = gloss(*words, "--json")
+    done = gloss("sweep", *words, "--json")
     (one,) = [json.loads(line) for line in done.stdout.splitlines()]
     assert (one["explainer"], one["settings"]["families"]) == ("grammar", "token")
     assert set(one["scores"]) >= {"exact"}
-    assert gloss(*words).stdout.splitlines()[-1].startswith("as small:1, on the page Compare")
-    wrong = gloss("small", "--vary", "foo=1", "--store", str(fresh_store))
+    last = gloss("sweep", *words).stdout.splitlines()[-1]
+    assert last.startswith("as small:1, on the page Compare")
+    wrong = gloss("sweep", "small", "--vary", "foo=1", "--store", str(fresh_store))
     assert (wrong.returncode, wrong.stderr.count("\n")) == (1, 1)

@@ -1,10 +1,9 @@
 """`gloss explain` and `gloss score` against a real `transformers serve` that talks nonsense."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
+import commands
 import pytest
 from chat_model import save_chat_model, transformers_serve
 
@@ -13,7 +12,6 @@ from core.score import METHODS
 from data import runs
 from data.catalogue import Catalogue
 
-HERE = Path(__file__).parent
 WITH_MODEL = [name for name, method in EXPLAINERS.items() if method.needs.model]
 ASKED = [name for name in METHODS if name not in ("exact", "embedding", "surprisal")]
 FEATURES = "3,5"  # with contexts for every scorer
@@ -31,10 +29,7 @@ def served(model):
 
 
 def gloss(store: Path, *words: str) -> str:
-    done = subprocess.run(
-        [sys.executable, "-m", "core.cli", *words, "--store", str(store)],
-        capture_output=True, text=True, check=False, cwd=HERE.parent,
-    )  # fmt: skip
+    done = commands.gloss(*words, "--store", str(store))
     assert done.returncode == 0, done.stderr
     return done.stdout
 

@@ -44,7 +44,9 @@ _lock = Lock()  # of all that follows: threads open and close one at a time
 _instances: list[_Instance] = []  # the last one takes new files, broken ones end with their users
 
 
-def opened(path: Path, patience: float, waiting: Waiting) -> duckdb.DuckDBPyConnection:
+def opened(
+    path: Path, patience: float, waiting: Waiting = nullcontext
+) -> duckdb.DuckDBPyConnection:
     """Connect to a catalogue, waiting for another process to let go."""
     return waited(lambda: _attached(str(path.resolve())), path, patience, waiting)
 
@@ -79,7 +81,8 @@ def _attached(key: str) -> duckdb.DuckDBPyConnection:
 def _taking(key: str) -> _Instance:
     """The instance for new files; what has no room in memory goes beside the first of them."""
     if not _instances or _instances[-1].is_broken:
-        settings: dict[str, Any] = SETTINGS | {"temp_directory": f"{key}.tmp"}
+        spill = str(Path(key).with_name("spilled.tmp"))
+        settings: dict[str, Any] = SETTINGS | {"temp_directory": spill}
         _instances.append(_Instance(duckdb.connect(config=settings)))
     return _instances[-1]
 

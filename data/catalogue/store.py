@@ -20,7 +20,7 @@ from typing import Any
 import duckdb
 
 from data.catalogue.connection import Connection
-from data.catalogue.opening import SETTINGS, Waiting, closed, opened
+from data.catalogue.opening import Waiting, closed, opened
 from data.errors import StoreTrouble, StoreVersion
 
 VERSION = 1
@@ -95,14 +95,14 @@ class Catalogue:
         draft = self.store / f"{FILE}.{id(self):x}.tmp"
         with self._translated():
             self.store.mkdir(parents=True, exist_ok=True)
-            raw = duckdb.connect(draft, config=dict[str, Any](SETTINGS))
+            raw = opened(draft, self.patience)
             try:
                 raw.execute(SCHEMA.read_text(encoding="utf-8"))
                 raw.execute("insert into schema_version values (?, ?, now()::timestamp)",
                             [VERSION, schema_sha256()])  # fmt: skip
                 raw.execute("checkpoint")
             finally:
-                raw.close()
+                closed(draft, raw)
         if self.path.exists():  # another process was faster
             draft.unlink(missing_ok=True)
         else:
