@@ -15,9 +15,9 @@ where f.n_active > 0 and e.explanation_id is null
 
 
 def test_every_live_feature_is_explained_and_a_second_demo_adds_nothing(tmp_path, capsys):
-    small = replace(SMALL, n_tokens=2_600)
+    small = replace(SMALL, n_tokens=2_600, saes=("random:64:4",))  # 64 features
     for _ in range(2):
-        demonstration.run(tmp_path, serve=False, port=0, workers=2, request=small)
+        demonstration.run(tmp_path, serve=False, port=0, workers=1, request=small)
     catalogue = Catalogue(tmp_path)
     with catalogue.reading() as con:
         assert con.value(LEFT) == 0
