@@ -8,9 +8,9 @@ finished shard, and since every shard begins with a fresh batch, the result is t
 
 import fcntl
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic
 from typing import Literal
@@ -18,16 +18,16 @@ from typing import Literal
 import numpy as np
 
 from core.encoding import Found, Gathered, encode_batch
-from core.packing import Layout, Packing
 from core.sae import Sae, TopK, require_fit
 from core.subject import Subject
+from core.tokenising import Corpus, write_corpus
 from data import durable, tensorfile
 from data.activations import SHARD_TOKENS, merge, shard_path, write_shard
 from data.cachefiles import CacheFiles, CacheMeta, HookpointMeta, read_meta, write_meta
 from data.errors import BadInput, StoreBusy
 from data.records import Progress
 from data.strongest import topk_path, write_strongest
-from data.tokens import TokenFile, sha256, write_documents, write_tokens
+from data.tokens import TokenFile, sha256
 from data.vocabulary import Vocabulary
 
 MOST_TOKENS = 2**32 - 2**20  # flat indices are 32 bits wide
@@ -45,6 +45,16 @@ class CacheSettings:
     )
     bos: Literal["first", "none"] = field(
         default="first", metadata={"help": "begin sequences with BOS, if the subject has one"}
+    )
+    packing: Literal["pack", "one-per-document", "stored"] = field(
+        default="pack", metadata={"help": "join documents, or a sequence each; stored = as read"}
+    )
+    column: str | None = field(default=None, metadata={"help": "of the corpus, with the text"})
+    split_at: str | None = field(
+        default=None, metadata={"help": "blank-lines or a line: where text files are split"}
+    )
+    shuffle_seed: int | None = field(
+        default=None, metadata={"help": "of a permutation of the documents; none = file order"}
     )
     batch_size: int = field(default=16, metadata={"help": "sequences run at once"})
     topk: int = field(default=32, metadata={"help": "strongest features kept for every token"})
@@ -77,12 +87,17 @@ def plan(subject: Subject, saes: Saes, settings: CacheSettings) -> CacheMeta:
         subject_sha256=subject.sha256,
         architecture=subject.architecture,
         dtype=subject.dtype,
+        runs_on=subject.runs_on,
         corpus=settings.corpus,
         tokenizer_sha256=vocabulary.sha256,
         vocabulary_size=max(len(vocabulary), subject.vocabulary_size),
         requested_tokens=settings.tokens,
         bos_id=subject.bos_id if settings.bos == "first" else None,
         eos_id=subject.eos_id,
+        packing=settings.packing,
+        column=settings.column,
+        split_at=settings.split_at,
+        shuffle_seed=settings.shuffle_seed,
         batch_size=settings.batch_size,
         shard_tokens=settings.shard_tokens,
         hookpoints=tuple(
@@ -128,19 +143,25 @@ def build(
     folder: Path,
     subject: Subject,
     saes: Saes,
-    documents: Iterable[str],
+    corpus: Corpus,
     settings: CacheSettings,
 ) -> Iterator[Progress]:
-    """Make a cache, or finish one that was begun with the same settings."""
+    """Make a cache, or finish one that was begun with the same settings.
+
+    corpus: documents, or sequences of token ids. What is not tokenised yet is read again from its
+    beginning: its order is always the same, so the tokens are too.
+    """
     meta = plan(subject, saes, settings)
     with _alone(folder):
         meta = _begin(folder, meta)
         _clean(folder, meta)
         if not _tokens_complete(folder, meta):
             yield Progress("tokenising", 0, meta.requested_tokens, "tokens")
-            meta = _write_tokens(folder, meta, subject, documents)
+            written = write_corpus(folder, meta, subject, corpus)
+            meta = written.meta
+            yield Progress("tokenising", meta.n_tokens, meta.n_tokens, "tokens", note=written.note)
         yield from _encode(folder, meta, subject, saes)
-        yield from _merge(folder, meta)
+        yield from merge_all(folder, meta)
 
 
 @contextmanager
@@ -190,49 +211,37 @@ def _tokens_complete(folder: Path, meta: CacheMeta) -> bool:
     return bool(meta.tokens_sha256) and path.exists() and sha256(path) == meta.tokens_sha256
 
 
-def _write_tokens(
-    folder: Path, meta: CacheMeta, subject: Subject, documents: Iterable[str]
-) -> CacheMeta:
-    """Tokenise the corpus; cache.json gets the counts last, which says that this is complete."""
-    Vocabulary.from_tokenizer(subject.tokenizer).save(folder / "vocabulary.json")
-    layout = Layout(
-        sequence_length=meta.sequence_length,
-        n_sequences=-(-meta.requested_tokens // meta.sequence_length),
-        bos_id=meta.bos_id,
-        eos_id=meta.eos_id,
-        special_ids=meta.special_ids,
-    )
-    packing = Packing(documents, subject.tokenizer, layout)
-    write_tokens(folder, packing, meta.token_dtype)
-    write_documents(folder, packing.starts)
-    meta = replace(
-        meta,
-        n_sequences=packing.n_sequences,
-        n_documents=len(packing.starts),
-        n_unmasked=packing.n_unmasked,
-        exhausted=packing.exhausted,
-        tokens_sha256=sha256(folder / f"tokens.{meta.token_dtype}"),
-    )
-    write_meta(folder, meta)
-    return meta
-
-
 def _encode(folder: Path, meta: CacheMeta, subject: Subject, saes: Saes) -> Iterator[Progress]:
-    """Run the subject over every shard that is not there yet."""
+    """Run the subject and the SAEs that are not done over every shard that is not there yet."""
+    place = subject.device
+    chosen = {
+        h.hookpoint_id: (h.name, saes[h.hookpoint_id][1].to(place))
+        for h in meta.hookpoints
+        if not _merged(folder, h)
+    }
+
+    def encode(ids: np.ndarray, first: int) -> dict[int, Found]:
+        return encode_batch(subject, chosen, ids, first, meta.special_ids)
+
+    yield from fill(folder, meta, encode)
+
+
+Encode = Callable[[np.ndarray, int], Mapping[int, Found]]  # ids [batch, sequence], first flat index
+
+
+def fill(folder: Path, meta: CacheMeta, encode: Encode) -> Iterator[Progress]:
+    """Write every shard that is not there yet, whatever encodes its batches."""
     tokens = CacheFiles(folder, meta).tokens
     waiting = [h for h in meta.hookpoints if not _merged(folder, h)]
-    place = subject.device
-    chosen = {h.hookpoint_id: (h.name, saes[h.hookpoint_id][1].to(place)) for h in waiting}
     missing = [n for n in range(meta.n_shards) if not _complete(folder, n, waiting)]
     done = before = meta.n_tokens - sum(shard_tokens(meta, number)[1] for number in missing)
     note = f"resumed, {meta.n_shards - len(missing)} of {meta.n_shards} shards kept" if done else ""
     start = monotonic()
     yield Progress("caching", done, meta.n_tokens, "tokens", None, note)
-    gathered = {hookpoint_id: Gathered() for hookpoint_id in chosen}
+    gathered = {hookpoint.hookpoint_id: Gathered() for hookpoint in waiting}
     for number in missing:
         for first, ids in _batches(tokens, meta, number):
-            batch = encode_batch(subject, chosen, ids, first, meta.special_ids)
-            for hookpoint_id, part in batch.items():
+            for hookpoint_id, part in encode(ids, first).items():
                 gathered[hookpoint_id].add(part)
             done += ids.size
             rate = (done - before) / max(monotonic() - start, 1e-9)
@@ -289,7 +298,7 @@ def _write(
     write_shard(inside, number, n_features=hookpoint.n_features, **found._asdict())
 
 
-def _merge(folder: Path, meta: CacheMeta) -> Iterator[Progress]:
+def merge_all(folder: Path, meta: CacheMeta) -> Iterator[Progress]:
     """Turn every hookpoint's shards into columns."""
     total = len(meta.hookpoints)
     for done, hookpoint in enumerate(meta.hookpoints):

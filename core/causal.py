@@ -3,7 +3,7 @@
 In: a prefix and texts. Out: the log-probability of every token of each text, the first one too,
 which follows from the prefix's last logits. A prefix is run once and its keys and values are kept;
 every batch works on a copy, so that no batch leaves anything behind (methods.md 10, 25). Knows
-nothing of features; traces and hooks are core/subject.py's.
+nothing of features; traces and hooks are core.subject's.
 """
 
 import copy

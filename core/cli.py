@@ -67,7 +67,6 @@ for command in (
     scoring.translate,
     sweeping.sweep,
     comparing.compare,
-    exporting.export,
     looking.show,
     looking.status,
     looking.serve,
@@ -75,6 +74,7 @@ for command in (
 ):
     app.command()(command)
 app.add_typer(importing.commands, name="import")
+app.add_typer(exporting.commands, name="export")
 
 
 if __name__ == "__main__":

@@ -72,7 +72,8 @@ def named(
 
 
 def _load(name_or_folder: str, device: str, revision: str | None) -> "SentenceTransformer":
-    from core.pretrained import choose_device, quiet, reported, where
+    from core.placement import choose_device
+    from core.pretrained import quiet, reported, where
 
     place = choose_device(device)
     options = where(name_or_folder, revision)

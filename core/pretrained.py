@@ -1,21 +1,25 @@
 """Fetches a language model and its tokenizer: from a local folder, never online, or from the hub.
 
+    pythia-160m/        a folder with config.json        org/name          a repository of the hub
+    models/x.gguf       one file, dequantised            org/name/x.gguf   one file of a repository
+
 Whatever goes wrong is one line that names the model. Code from the hub is never run.
 """
 
 import os
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
+from torch import Tensor
 
+from core import placement
+from core.checkpoints import has_tokenizer, require_room, require_sound
+from core.foreign import quiet, reported
+from core.gguf_header import require_plausible
 from data.errors import BadInput
-
-DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
 
 
 class Loaded(NamedTuple):
@@ -25,44 +29,150 @@ class Loaded(NamedTuple):
     has_head: bool  # whether the output head came from the checkpoint
 
 
+class Located(NamedTuple):
+    """Where a model is and what every `from_pretrained` is told."""
+
+    place: str  # folder or repository
+    options: dict[str, Any]
+    folder: Path | None  # None: the hub's, whose own library checks what it fetches
+
+
 def load_model(name_or_path: str, *, dtype: str, device: str, revision: str | None) -> Loaded:
     """Load the weights in a number format onto a device; "auto" decides both."""
-    from transformers import AutoModelForCausalLM
-
-    place = choose_device(device)
-    options = where(name_or_path, revision)
-    options |= {"dtype": choose_dtype(dtype, place), "output_loading_info": True}
+    chosen = placement.choose(dtype, device)
+    found = locate(name_or_path, revision)
     with reported(f"the subject {name_or_path}"), quiet():
-        loaded: Any = AutoModelForCausalLM.from_pretrained(
-            name_or_path, trust_remote_code=False, **options
-        )
-    model, report = loaded
+        config = _configuration(name_or_path, found)
+        loaded: Any = _class_of(name_or_path, config).from_pretrained(
+            found.place, config=config, trust_remote_code=False, output_loading_info=True,
+            **found.options, **chosen.options,
+        )  # fmt: skip
+        model, report = loaded
+        if chosen.device is None:
+            placement.require_on_gpus(getattr(model, "hf_device_map", {}).values())
+        else:
+            model = model.to(chosen.device)
     head = model.get_output_embeddings()
     heads = {f"{name}.weight" for name, module in model.named_modules() if module is head}
-    return Loaded(model.to(place), not heads & set(report["missing_keys"]))
+    missing = set(report["missing_keys"])
+    _require_whole(name_or_path, model, missing - heads)
+    return Loaded(model, not heads & missing)
+
+
+def load_skeleton(name_or_path: str, *, revision: str | None) -> Any:
+    """Build a model of the hub without weights, on the meta device."""
+    found = locate(name_or_path, revision)
+    with reported(f"the subject {name_or_path}"), quiet(), torch.device("meta"):
+        config = _configuration(name_or_path, found)
+        return _class_of(name_or_path, config).from_config(config, trust_remote_code=False)
 
 
 def load_tokenizer(name_or_path: str, *, revision: str | None) -> Any:
     """Load the tokenizer that belongs to a model; None when it has none."""
     from transformers import AutoTokenizer
 
-    options = where(name_or_path, revision)
-    if Path(name_or_path).is_dir() and not any(Path(name_or_path).glob("token*")):
+    found = locate(name_or_path, revision)
+    if found.folder and "gguf_file" not in found.options and not has_tokenizer(found.folder):
         return None
     with reported(f"the tokenizer of {name_or_path}"), quiet():
-        return AutoTokenizer.from_pretrained(name_or_path, trust_remote_code=False, **options)
+        return AutoTokenizer.from_pretrained(found.place, trust_remote_code=False, **found.options)
+
+
+def locate(name_or_path: str, revision: str | None) -> Located:
+    """Decide what a name stands for, refusing what is not there."""
+    path = Path(name_or_path).expanduser()
+    if path.suffix.lower() == ".gguf" and not path.is_dir():
+        file = path if path.is_file() else _fetched(name_or_path, revision)
+        if file == path and revision is not None:
+            raise BadInput(f"{path} is a local file without revisions: leave --revision out")
+        placement.require_gguf()
+        require_plausible(file)
+        options = {"local_files_only": True, "gguf_file": file.name}
+        return Located(str(file.parent), options, file.parent)
+    options = where(name_or_path, revision)
+    if not path.is_dir():
+        return Located(name_or_path, options, None)
+    require_sound(path)
+    return Located(str(path), options, path)
+
+
+def _fetched(name: str, revision: str | None) -> Path:
+    """Fetch one file of a repository, named `org/name/file`."""
+    from huggingface_hub import hf_hub_download
+
+    parts = name.split("/")
+    if len(parts) < 3 or looks_local(f"{parts[0]}/{parts[1]}"):
+        raise BadInput(f"no file {name}: give a GGUF file, or org/name/file.gguf of the hub")
+    with reported(f"the file {name}"):
+        return Path(
+            hf_hub_download(
+                "/".join(parts[:2]), "/".join(parts[2:]), revision=revision,
+                local_files_only=not hub_answers(),
+            )
+        )  # fmt: skip
 
 
 def where(name_or_path: str, revision: str | None) -> dict[str, Any]:
     """Decide between a local folder and the hub, and refuse a folder that is not there."""
     path = Path(name_or_path).expanduser()
     if path.is_dir():
-        if not (path / "config.json").exists():
-            raise BadInput(f"{path} has no config.json: give the folder of a Hugging Face model")
+        if revision is not None:
+            raise BadInput(f"{path} is a local folder without revisions: leave --revision out")
         return {"local_files_only": True}
     if looks_local(name_or_path):
         raise BadInput(f"no folder {name_or_path}: give a model's folder or a hub id like org/name")
     return {"local_files_only": not hub_answers(), "revision": revision}
+
+
+def _configuration(name: str, found: Located) -> Any:
+    from transformers import AutoConfig
+
+    config = AutoConfig.from_pretrained(found.place, trust_remote_code=False, **found.options)
+    if getattr(config, "is_encoder_decoder", False):
+        raise BadInput(
+            f"{name} is an encoder-decoder ({config.model_type}): only causal language models "
+            "can be explained"
+        )
+    if found.folder is not None:
+        require_room(config, found.folder)
+    return config
+
+
+def _class_of(name: str, config: Any) -> Any:
+    """Choose the class that loads a model: causal, or a wrapper that sees images too.
+
+    A wrapper is given text alone, so only its text model runs and has hookpoints.
+    """
+    import transformers
+    from transformers.models.auto import modeling_auto as known
+
+    trained = [str(each) for each in getattr(config, "architectures", None) or ()]
+    causal = type(config) in known.MODEL_FOR_CAUSAL_LM_MAPPING
+    if causal and not any(each.endswith(("ForMaskedLM", "ForPreTraining")) for each in trained):
+        return transformers.AutoModelForCausalLM
+    if not causal and type(config) in known.MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING:
+        return transformers.AutoModelForImageTextToText
+    raise BadInput(
+        f"{name} is no causal language model ({', '.join(trained) or config.model_type}): only "
+        "models that predict the next token can be explained"
+    )
+
+
+def _require_whole(name: str, model: Any, missing: set[str]) -> None:
+    """Refuse a checkpoint that left weights at random, or holds some that are no numbers."""
+    if missing:
+        raise BadInput(
+            f"the checkpoint {name} lacks {len(missing)} weights, such as {min(missing)}: fetch it "
+            "again"
+        )
+    for weight, values in model.named_parameters():
+        if values.is_floating_point() and not _finite(values):
+            raise BadInput(f"{name} has infinite or undefined numbers in {weight}: fetch it again")
+
+
+def _finite(values: Tensor) -> bool:
+    """Say whether all are numbers; one sum settles most, without a copy."""
+    return bool(torch.isfinite(values.sum(dtype=torch.float32)) or torch.isfinite(values).all())
 
 
 def hub_answers() -> bool:
@@ -81,65 +191,6 @@ def hub_answers() -> bool:
     return True
 
 
-@contextmanager
-def reported(what: str) -> Iterator[None]:
-    """Turn what the Hugging Face libraries raise for a wrong name or no network into one line."""
-    from huggingface_hub.errors import LocalEntryNotFoundError
-
-    try:
-        yield
-    except LocalEntryNotFoundError as error:
-        raise BadInput(
-            f"cannot load {what}: it is not on this machine and the hub does not answer"
-        ) from error
-    except (OSError, ValueError, ImportError, KeyError) as error:
-        raise BadInput(f"cannot load {what}: {first_line(error)}") from error
-
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Keep transformers from drawing bars and tables while it loads."""
-    from transformers.utils import logging
-
-    level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        logging.set_verbosity(level)
-        if bars:
-            logging.enable_progress_bar()
-
-
 def looks_local(name: str) -> bool:
     """Tell a path from a hub id, which is `name` or `organisation/name`."""
     return name.startswith((".", "~", os.sep)) or name.count("/") > 1 or name.endswith("/")
-
-
-def choose_device(device: str) -> torch.device:
-    """Take the named device; "auto" takes a GPU when there is one."""
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        place = torch.device(device)
-    except RuntimeError as error:
-        raise BadInput(f"no such device {device!r}: use cpu, cuda, cuda:1 or auto") from error
-    if place.type == "cuda" and not torch.cuda.is_available():
-        raise BadInput("this machine has no usable CUDA device: use --device cpu or auto")
-    return place
-
-
-def choose_dtype(dtype: str, device: torch.device) -> Any:
-    """Take the named format; "auto" is float32 on a CPU, where halves are slow, else the file's."""
-    if dtype == "auto":
-        return torch.float32 if device.type == "cpu" else "auto"
-    if dtype not in DTYPES:
-        raise BadInput(f"no such dtype {dtype!r}: use {', '.join(DTYPES)} or auto")
-    return DTYPES[dtype]
-
-
-def first_line(error: Exception) -> str:
-    """Say the first sentence of a foreign error, which often fills a screen."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[0].rstrip(":.") if lines else type(error).__name__

@@ -48,6 +48,10 @@ class Probe:
         """Hookpoints that can be probed."""
         return list(self._saes)
 
+    def sae(self, hookpoint: str) -> "Sae":
+        """The SAE of a hookpoint."""
+        return self._sae(hookpoint)
+
     def activations(self, texts: Sequence[str], hookpoint: str, feature: int) -> list[Probed]:
         """Run texts and look at one feature."""
         n_features = self._sae(hookpoint).n_features
@@ -263,7 +267,14 @@ def open_probe(
     with catalogue.reading() as con:
         revision = con.value(LOADED_FROM, [record.cache_id])
     say("reading the weights of the subject")
-    subject = Subject.load(meta.subject, dtype=meta.dtype, device=device, revision=revision)
+    hosted = meta.runs_on == "ndif"  # which has the weights, and decides where they lie
+    subject = Subject.load(
+        meta.subject,
+        dtype="auto" if hosted else meta.dtype,
+        device="auto" if hosted else device,
+        revision=revision,
+        runs_on=meta.runs_on,
+    )
     say("comparing the subject with the cache's")
     _require(record, f"the subject {meta.subject}", subject.sha256, meta.subject_sha256)
     spelled = Vocabulary.from_tokenizer(subject.tokenizer).sha256
@@ -301,7 +312,8 @@ def leave_a_core() -> None:
 
 
 def _sae_of(record: CacheRecord, subject: "Subject", hookpoint: HookpointMeta) -> "Sae":
-    from core.pipeline.inputs import list_sources, load_saes
+    from core.pipeline.offers import list_sources
+    from core.pipeline.saes import load_saes
 
     listed = list_sources([hookpoint.sae_source])
     (sae,) = load_saes(subject, listed, [hookpoint.name]).values()

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from core import fit
 from core.examples import FeatureExamples
 from core.examples.contexts import SPLITS, spread
 from core.examples.draw import KINDS
@@ -47,6 +48,9 @@ def cache_lines(
         with catalogue.reading() as con:
             null = nulls.every_distribution(con, hookpoint.hookpoint_id)
         silent = 0
+        words = fit.in_words(fit.as_object(hookpoint))
+        if words and not as_json:
+            yield f"{hookpoint.name}  {words}"
         for first in range(0, hookpoint.n_features, PAGE):
             for found in _features(catalogue, record, hookpoint, first, null):
                 if as_json:
@@ -88,6 +92,7 @@ def _feature(
         "frequency": row["density"],
         "max_activation": row["max_activation"],
         "reason": row["reason"],
+        "fit": fit.as_object(hookpoint),
         "explanations": [explanation(found, null) for found in explanations],
     }
 
@@ -229,7 +234,16 @@ def _stored_examples(
     for i, first in enumerate(stored.first_token.tolist()):
         window = reader.window(first, reader.length(first))
         within = length if first < len(bench.files.tokens) else None
-        yield _example(stored, i, window.pieces, window.activations, within, judged)
+        shown = _example(stored, i, window.pieces, window.activations, within, judged)
+        yield shown | _interval(stored, i)
+
+
+def _interval(stored: FeatureExamples, i: int) -> dict[str, Any]:
+    """The interval of activation that an export put a context in, in place of a decile."""
+    if stored.interval is None or np.isnan(stored.interval[i][0]):
+        return {}
+    low, high, share = (None if np.isnan(x) else float(x) for x in stored.interval[i])
+    return {"interval": {"low": low, "high": high, "share": share}}
 
 
 def _example(
@@ -299,7 +313,9 @@ def _paragraphs(found: dict[str, Any]) -> Iterator[str]:
 
 
 def _activity(found: dict[str, Any]) -> str:
-    """How often a feature fires; an import of contexts does not say."""
+    """How often a feature fires; an import of contexts may say it as a share, or not at all."""
+    if found["n_active"] is None and found["frequency"] is not None:
+        return f"active on {found['frequency']:.3%} of the tokens, as the import says"
     if found["n_active"] is None:
         return "its number of firings is not in the import"
     return f"active on {found['n_active']:,} tokens ({found['frequency'] or 0:.3%})"

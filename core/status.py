@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from core import fit
 from data import caches, runs
 from data.catalogue import Catalogue, Row
 from data.health import bytes_below
@@ -42,7 +43,7 @@ def _cache(catalogue: Catalogue, record: CacheRecord, found: Sequence[Row]) -> d
         "tokens": record.n_tokens if record.has_activations else None,
         "features": _features(record),  # None = the size of the SAEs is not known
         "alive": sum(found.n_alive for found in record.hookpoints),
-        "fit": {h.name: {"fvu": h.fvu, "l0": h.l0} for h in record.hookpoints},
+        "fit": {h.name: fit.as_object(h) for h in record.hookpoints},
         "state": _state(record, found),
         "bytes": bytes_below(catalogue.store / record.folder),
     }
@@ -74,9 +75,10 @@ def _state(record: CacheRecord, found: Sequence[Row]) -> str:
     return "failed" if ended[-1:] == ["failed"] else "interrupted"
 
 
-def _fit(hookpoint: str, fit: dict[str, float | None]) -> str:
-    """A hookpoint with how well its SAE reconstructs it, e.g. "layers.2 (FVU 0.18)"."""
-    return hookpoint if fit["fvu"] is None else f"{hookpoint} (FVU {fit['fvu']:.2f})"
+def _fit(hookpoint: str, found: dict[str, Any]) -> str:
+    """A hookpoint with how well its SAE fits, e.g. "layers.2 (FVU 0.18, L0 16.0)"."""
+    words = fit.in_words(found)
+    return f"{hookpoint} ({words})" if words else hookpoint
 
 
 def _tokens(n: int | None) -> str:

@@ -17,6 +17,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from core.hookpoints import written
 from core.sae import Sae
 from core.steered import (
     LISTED,
@@ -116,12 +117,7 @@ def edit_of(sae: Sae, hookpoint: str, steering: Steering, ordinary: Tensor) -> E
         out[:, chosen] += (step * direction.to(written.device)).to(written.dtype)
         return out
 
-    return Edit(hookpoint, _written_at(sae, hookpoint), change)
-
-
-def _written_at(sae: Sae, hookpoint: str) -> str:
-    """Where the decoder writes: where the SAE reads, but a transcoder's at the module's output."""
-    return hookpoint.removesuffix(":in") if sae.settings.get("transcode") else hookpoint
+    return Edit(hookpoint, written(sae, hookpoint), change)
 
 
 def _step(sae: Sae, steering: Steering, read: Tensor) -> Tensor:

@@ -5,6 +5,7 @@ A feature is `HOOKPOINT/INDEX`, split at the last slash; a bare index means the 
 
 from urllib.parse import parse_qs, urlsplit
 
+from data.imports.neuronpedia_names import shortened
 from data.records import CacheRecord, HookpointRecord
 
 LONGEST = 10  # digits of a feature's number; Python refuses to read very long ones
@@ -20,7 +21,7 @@ def feature_named(text: str, record: CacheRecord, here: HookpointRecord) -> str 
     >>> feature_named("https://www.neuronpedia.org/gpt2-small/2-res-jb/17", record, here)
     'layers.2/17'
     """
-    text = text.strip()
+    text = shortened(text.strip(), [found.name for found in record.hookpoints])
     if "://" in text:
         return _in_link(text, record, here)
     name, _, index = text.rpartition("/")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import streamlit as st
 
+from core.drawing import SHEET
 from dashboard.panels import find
 
 HERE = Path(__file__).parent
@@ -18,7 +19,7 @@ def style(theme: str | None) -> str:
 
     Streamlit tells the page which of light and dark it is, but not the dialogs, which lie outside.
     """
-    sheets = sorted((HERE / "style").glob("*.css"))
+    sheets = sorted([*(HERE / "style").glob("*.css"), SHEET], key=lambda sheet: sheet.name)
     rules = [sheet.read_text(encoding="utf-8") for sheet in sheets]
     rules.append(f"[role=dialog] {{ color-scheme: {'dark' if theme == 'dark' else 'light'} }}")
     return "<style>" + "\n".join(rules) + "</style>"

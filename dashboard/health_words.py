@@ -64,14 +64,17 @@ def size(n: int) -> str:
 
 def hookpoints(found: CacheHealth) -> str:
     """One line an SAE: features, how many cannot be treated in full and why, fit."""
-    names = ("hookpoint", "features", *REASONS, "FVU", "L0 (active features a token)")
+    names = ("hookpoint", "features", *REASONS, "FVU", "L0 (active features a token)",
+             "loss recovered")  # fmt: skip
     hints = {name: MEANING.get(name, "") for name in names}
     head = "".join(f'<td title="{hints[name]}">{name}</td>' for name in names)
     lines = "".join(map(_hookpoint, found.hookpoints))
     legend = "; ".join(f"{name}: {meaning}" for name, meaning in MEANING.items())
     return block(
         f'<table class="sides figures"><thead><tr>{head}</tr></thead><tbody>{lines}</tbody></table>'
-        f'<p class="mut">{legend}. FVU: share of variance that the SAE leaves unexplained.</p>'
+        f'<p class="mut">{legend}. FVU: share of variance that the SAE leaves unexplained. '
+        "Loss recovered: share of what replacing it by its mean costs the subject that the "
+        "reconstruction saves.</p>"
     )
 
 
@@ -79,8 +82,9 @@ def _hookpoint(one: HookpointHealth) -> str:
     counts = (one.reasons.get(reason, 0) for reason in REASONS)
     known = [f"{one.n_features:,}", *(_share(n, one.n_features) for n in counts)]
     unknown = [one.extent, *["unknown"] * len(REASONS)]
-    cells = [*(known if one.is_size_known else unknown),
-             _figure(one.fvu, ".3f"), _figure(one.l0, ".1f")]  # fmt: skip
+    recovered = one.losses and one.losses.recovered_mean
+    cells = [*(known if one.is_size_known else unknown), _figure(one.fvu, ".3f"),
+             _figure(one.l0, ".1f"), _figure(recovered, ".1%")]  # fmt: skip
     return f"<tr><th>{one_line(one.name)}</th>{''.join(f'<td>{c}</td>' for c in cells)}</tr>"
 
 

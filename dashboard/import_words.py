@@ -15,6 +15,7 @@ ERAS = {  # of the tool's files, by what they look like
     "A": "written as from October 2024 to February 2025",
     "X": "written as until August 2024",
 }
+ORIGINS = {"neuronpedia": "export", "saedashboard": "batches", "hub": "explanations"}
 LONGEST = 60  # letters of a name in a title
 
 
@@ -30,10 +31,7 @@ def summary(found: Mapping[str, Any], settings: Mapping[str, Any]) -> str:
     """Counts and scores."""
     kept = "with activations" if found["has_activations"] else "without activations"
     pairs = [
-        (
-            "run",
-            f"{settings.get('name')} · {ERAS.get(str(settings.get('era')), 'undated')} · {kept}",
-        ),
+        (ORIGINS.get(str(settings.get("origin")), "run"), " · ".join([*_named(settings), kept])),
         ("from", str(settings.get("path"))),
         ("hookpoints", ", ".join(found["hookpoints"])),
         ("explanations", _explanations(found)),
@@ -43,6 +41,12 @@ def summary(found: Mapping[str, Any], settings: Mapping[str, Any]) -> str:
         ("content sha256", str(settings.get("content"))),
     ]
     return identity(pairs)
+
+
+def _named(settings: Mapping[str, Any]) -> list[str]:
+    """What a source calls itself, and how old it looks where that can be told."""
+    era = ERAS.get(str(settings.get("era")))
+    return [str(settings.get("name")), *([era] if era else [])]
 
 
 def _explanations(found: Mapping[str, Any]) -> str:

@@ -6,24 +6,22 @@ Everything heavy is opened once: a cache's contexts, a feature's activations.
 """
 
 from collections.abc import Callable, Hashable
-from dataclasses import replace
 from functools import cached_property
 from typing import Concatenate, NamedTuple, ParamSpec, TypeVar
 
+from core.drawing.feature import CONTEXT, FeatureRecord, feature_record, open_reader
+from core.drawing.reader import FeatureReader, Reader
 from core.pipeline.workbench import Workbench
 from core.similarity import Together, cofiring
-from dashboard.imported import ImportedReader
 from dashboard.jobs import Jobs
 from dashboard.memory import Ahead, Memory
-from dashboard.reader import FeatureReader, Reader
-from data import caches, items, notes, queries, results
-from data.catalogue import Catalogue, Connection, Row
+from data import caches, items
+from data.catalogue import Catalogue, Connection
 from data.errors import StoreTrouble
-from data.records import CacheRecord, ExplanationRecord, HookpointRecord
+from data.records import CacheRecord, HookpointRecord
 
 ANSWERS, READERS, DRAWN, BENCHES = 256, 16, 64, 3  # kept
 RECORDS = 16  # of features; a thousand verdicts each are about a megabyte
-CONTEXT = 32  # tokens in the contexts that pages show
 PAUSE = 0.08  # seconds after a page before the next ones are read
 
 P = ParamSpec("P")
@@ -35,17 +33,6 @@ class Place(NamedTuple):
 
     cache: CacheRecord
     hookpoint: HookpointRecord
-
-
-class FeatureRecord(NamedTuple):
-    """Everything the catalogue knows of one feature."""
-
-    facts: Row | None  # columns of feature and feature_chart
-    explanations: list[ExplanationRecord]  # newest first
-    verdicts: list[Row]  # of all explanations
-    neighbours: list[Row]  # nearest first, by measure
-    prompted: dict[int, frozenset[int]]  # first tokens an explainer was shown, by explanation_id
-    notes: dict[str, str]  # of the user's own, by tag
 
 
 class Library:
@@ -88,7 +75,9 @@ class Library:
     def feature(self, place: Place, feature: int) -> FeatureRecord:
         """Everything about one feature, in one visit."""
         length = None if place.cache.origin else CONTEXT  # an import has contexts of its own
-        return self._kept(self._records, _feature, place.hookpoint.hookpoint_id, feature, length)
+        return self._kept(
+            self._records, feature_record, place.hookpoint.hookpoint_id, feature, length
+        )
 
     @cached_property
     def patient(self) -> Catalogue:
@@ -123,14 +112,13 @@ class Library:
         """One feature's activations and contexts."""
         bench, hookpoint = self.workbench(place.cache), place.hookpoint
         key = (bench, hookpoint.hookpoint_id, feature)
-        if place.cache.origin:
-            rows = self.ask(items.examples, hookpoint.hookpoint_id, feature)
-            if rows or not place.cache.has_activations:
-                return self._readers.get(
-                    (*key, self.catalogue.revision()),
-                    lambda: ImportedReader(bench, hookpoint, feature, rows),
-                )
-        return self._readers.get(key, lambda: FeatureReader(bench, hookpoint, feature))
+        if not place.cache.origin:
+            return self._readers.get(key, lambda: FeatureReader(bench, hookpoint, feature))
+        rows = self.ask(items.examples, hookpoint.hookpoint_id, feature)
+        return self._readers.get(
+            (*key, self.catalogue.revision()),
+            lambda: open_reader(bench, hookpoint, feature, rows),
+        )
 
     def together(self, place: Place, feature: int) -> Together:
         """What fires together with a feature, by the activations of an opened cache."""
@@ -146,17 +134,3 @@ class Library:
         """HTML that was drawn lately, kept until something is committed."""
         whole = (self.catalogue.revision(), self._bench_key(place.cache), place.hookpoint, key)
         return self._drawn.get(whole, draw)
-
-
-def _feature(con: Connection, hookpoint_id: int, feature: int, length: int | None) -> FeatureRecord:
-    found = results.explanations(con, hookpoint_id, feature).get(feature, [])
-    verdicts = results.verdicts(con, hookpoint_id, feature) if found else []
-    shown = [replace(e, scores=tuple(results.headline(e.scores).values())) for e in found]
-    return FeatureRecord(
-        facts=queries.facts(con, hookpoint_id, feature),
-        explanations=shown[::-1],
-        verdicts=results.headline_verdicts(verdicts, found, length),
-        neighbours=queries.neighbours(con, hookpoint_id, feature),
-        prompted=results.prompted(con, hookpoint_id, feature) if found else {},
-        notes=notes.notes(con, hookpoint_id, feature),
-    )

@@ -1,6 +1,6 @@
 """What the presets of the page of features ask for, in words; knows nothing of Streamlit."""
 
-from dashboard.facts import EXPLAINED, SCORED
+from core.drawing.facts import EXPLAINED, SCORED
 from data.feature_filter import APART, LOW, MANY_FAILED, Filter, Preset
 
 LEFT_OUT = f"features with over {100 * MANY_FAILED:.0f} % failed verdicts are left out"

@@ -12,12 +12,12 @@ from enum import StrEnum
 
 import numpy as np
 
+from core.drawing.listing import SILENT_KINDS, Context, asked
+from core.drawing.reader import Reader, Width
 from core.score.statistics import Comparison
 from dashboard.cards import interval, made_words, score_of, scorers
 from dashboard.charts.deciles import LETTERS
 from dashboard.comparison import SCORERS, by_judge, finding, signed
-from dashboard.listing import SILENT_KINDS, Context, asked
-from dashboard.reader import Reader, Width
 from dashboard.spans import (
     GroupHeading,
     Passage,

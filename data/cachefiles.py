@@ -3,6 +3,7 @@
     caches/<name>/cache.json              identity and settings, written first
     caches/<name>/tokens.u16|u32          flat [n_sequences * sequence_length]
     caches/<name>/documents.u64           flat index at which each document starts
+    caches/<name>/sources.{u64,json}      which file and row each document comes from, if known
     caches/<name>/vocabulary.json         the bytes of every token id
     caches/<name>/<hookpoint_id>/{shards,columns,topk}
 
@@ -12,9 +13,11 @@ Opening reads cache.json only; the rest is opened when it is asked for. Writing 
 """
 
 import json
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
+from typing import Any, Literal
 
 from data.activations import SHARD_TOKENS, Columns
 from data.durable import reporting, write_file
@@ -24,7 +27,9 @@ from data.tokens import TokenFile
 from data.vocabulary import Vocabulary
 
 # Not part of what identifies a cache.
-FACTS = ("n_sequences", "n_documents", "n_unmasked", "tokens_sha256", "exhausted", "subject")
+FACTS = (
+    "n_sequences", "n_documents", "n_unmasked", "tokens_sha256", "exhausted", "reading", "subject",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +58,17 @@ class CacheMeta:
     subject_sha256: str = ""  # of a sample of all weights
     architecture: str = ""  # class of the model
     dtype: str = "float32"  # of the weights as run
+    runs_on: Literal["here", "ndif", "rehearsal"] = "here"  # where the subject ran
     corpus: str = ""  # specification as typed
     tokenizer_sha256: str = ""  # of the vocabulary
     vocabulary_size: int = 65_536  # ids
     requested_tokens: int = 0
     bos_id: int | None = None  # first token of every sequence; None = sequences begin with text
     eos_id: int | None = None  # stands between documents; None = nothing does
+    packing: Literal["pack", "one-per-document", "stored"] = "pack"  # stored = as they were read
+    column: str | None = None  # of the corpus, with the text; None = the first known name
+    split_at: str | None = None  # where text files are split; None = one document a file
+    shuffle_seed: int | None = None  # of a permutation of the documents; None = file order
     batch_size: int = 16  # sequences run at once
     shard_tokens: int = SHARD_TOKENS  # tokens a shard, rounded down to whole sequences
     hookpoints: tuple[HookpointMeta, ...] = ()
@@ -66,6 +76,7 @@ class CacheMeta:
     n_unmasked: int = 0  # positions that may activate
     tokens_sha256: str = ""  # of the token file; "" until it is complete
     exhausted: bool = False  # the corpus ended before the requested number of tokens
+    reading: Mapping[str, Any] = field(default_factory=dict)  # what was found on reading the corpus
 
     @property
     def n_tokens(self) -> int:
@@ -114,7 +125,7 @@ def read_meta(folder: Path) -> CacheMeta:
     try:
         with reporting(path):
             stored = json.loads(path.read_text("utf-8"))
-        known = {field.name for field in fields(CacheMeta)}
+        known = {one.name for one in fields(CacheMeta)}
         chosen = {name: value for name, value in stored.items() if name in known}
         chosen["special_ids"] = tuple(stored.get("special_ids", ()))
         chosen["hookpoints"] = tuple(HookpointMeta(**h) for h in stored.get("hookpoints", ()))

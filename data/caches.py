@@ -9,69 +9,15 @@ import hashlib
 import json
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, astuple
 from typing import Any
 
-import pyarrow as pa
-
+from data.cachefacts import CorpusFacts, HookpointTables, SaeFacts, SubjectFacts
 from data.catalogue import Catalogue, Connection, Row, as_json
 from data.errors import BadInput, NotFound, StoreBusy
 from data.identity import difference, facts, nothing_stored
-from data.records import CacheRecord, HookpointRecord
-
-
-@dataclass(frozen=True, slots=True)
-class SubjectFacts:
-    """The model being explained, as it was loaded."""
-
-    name: str  # path or hub id as typed
-    revision: str | None
-    architecture: str | None  # None = an import does not say; so below
-    dtype: str | None
-    n_layers: int | None
-    d_model: int | None
-    vocabulary_size: int | None
-    sha256: str = ""  # of a sample of all weights; "" = unknown
-
-
-@dataclass(frozen=True, slots=True)
-class SaeFacts:
-    """One SAE at one hookpoint of the subject."""
-
-    hookpoint: str  # module path in the subject
-    source: str
-    kind: str
-    weights_sha256: str
-    n_features: int
-    settings: Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class CorpusFacts:
-    """The tokens that were cached."""
-
-    spec: str
-    tokens_sha256: str
-    tokenizer_sha256: str
-    token_dtype: str  # u16 or u32
-    sequence_length: int
-    n_sequences: int
-    n_documents: int
-    n_unmasked: int  # positions that may activate
-    settings: Mapping[str, Any]
-    is_known: bool = True  # False = only contexts of it: how many tokens it has is unknown
-
-
-@dataclass(frozen=True, slots=True)
-class HookpointTables:
-    """What is known of all features of one hookpoint, columns as in schema.sql."""
-
-    n_activations: int
-    fvu: float | None  # variance that the SAE leaves unexplained; None without decoder
-    l0: float | None  # active features a token, mean; None = not measured
-    feature: pa.Table
-    feature_chart: pa.Table
-    neighbour: pa.Table
+from data.imports.neuronpedia_names import shortened
+from data.records import CacheRecord, HookpointRecord, Losses
 
 
 def digest(*parts: Any) -> str:
@@ -190,13 +136,8 @@ def finish_cache(
         for hookpoint_id, found in tables.items():
             for name in ("feature", "feature_chart", "neighbour"):
                 con.append(name, getattr(found, name))
-            con.run(
-                "update hookpoint set status = 'done', n_activations = ?, fvu = ?, l0 = ?, "
-                "n_alive = (select "  # a feature without counts is known by its contexts: it fired
-                "count(*) from feature where hookpoint_id = ? and coalesce(n_active, 1) > 0) "
-                "where hookpoint_id = ?",
-                [found.n_activations, found.fvu, found.l0, hookpoint_id, hookpoint_id],
-            )
+            con.run(FINISHED, [found.n_activations, found.fvu, found.l0, *_losses(found),
+                               hookpoint_id, hookpoint_id])  # fmt: skip
         con.run(
             "update cache set status = 'done', corpus_id = ?, n_tokens = ?, n_unmasked = ? "
             "where cache_id = ?",
@@ -207,6 +148,23 @@ def finish_cache(
                 cache_id,
             ],
         )
+
+
+# A feature without counts is known by its contexts: it fired.
+FINISHED = """
+update hookpoint
+set status = 'done', n_activations = ?, fvu = ?, l0 = ?,
+    loss = ?, loss_spliced = ?, loss_zero = ?, loss_mean = ?,
+    n_alive = (
+        select count(*) from feature where hookpoint_id = ? and coalesce(n_active, 1) > 0
+    )
+where hookpoint_id = ?
+"""
+
+
+def _losses(found: HookpointTables) -> tuple[float | None, ...]:
+    losses = found.losses
+    return (None,) * 4 if losses is None else astuple(losses)
 
 
 def _corpus_id(con: Connection, corpus: CorpusFacts) -> int:
@@ -244,7 +202,7 @@ order by c.cache_id
 """
 HOOKPOINTS = """
 select h.hookpoint_id, h.cache_id, h.name, h.status, h.n_features, h.n_alive, h.n_activations,
-       h.fvu, h.l0,
+       h.fvu, h.l0, h.loss, h.loss_spliced, h.loss_zero, h.loss_mean,
        a.source as sae_source, a.kind as sae_kind,
        json_extract_string(c.settings, '$.activations') as activations
 from hookpoint h
@@ -288,7 +246,10 @@ def _hookpoint(row: Row) -> HookpointRecord:
         l0=row["l0"],
         status=row["status"],
         is_size_known=row["activations"] != CONTEXTS_ONLY,
-    )
+        losses=None if row["loss"] is None else Losses(
+            row["loss"], row["loss_spliced"], row["loss_zero"], row["loss_mean"]
+        ),
+    )  # fmt: skip
 
 
 def _cache(row: Row, hookpoints: tuple[HookpointRecord, ...]) -> CacheRecord:
@@ -337,8 +298,11 @@ def hookpoint(record: CacheRecord, name: str | None) -> HookpointRecord:
 def feature_address(record: CacheRecord, address: str) -> tuple[HookpointRecord, int]:
     """Split HOOKPOINT/INDEX at the last slash; a bare INDEX means the first hookpoint.
 
+    A pasted address of Neuronpedia will do where a hookpoint is called like its source.
+
     >>> feature_address(record, "gpt_neox.layers.2/17")  # -> (that hookpoint, 17)
     """
+    address = shortened(address, [found.name for found in record.hookpoints])
     name, _, index = address.rpartition("/")
     found = hookpoint(record, name) if name else record.hookpoints[0]
     if not index.isdecimal() or int(index) >= found.n_features:

@@ -15,7 +15,7 @@ from data.cachefiles import CacheFiles, CacheMeta, read_meta
 from data.catalogue import Catalogue, Connection, Row
 from data.errors import GlossError
 from data.identity import HASH
-from data.records import CacheRecord
+from data.records import CacheRecord, Losses
 from data.runs import IS_LAST
 from data.tokens import sha256
 
@@ -33,6 +33,7 @@ class HookpointHealth(NamedTuple):
     l0: float | None
     extent: str  # how many features there are, in words
     is_size_known: bool  # False = an import of contexts only: dead features are unknown
+    losses: Losses | None  # None = not measured
 
 
 class CacheHealth(NamedTuple):
@@ -69,7 +70,7 @@ def health(catalogue: Catalogue, record: CacheRecord) -> CacheHealth:
         has_activations=record.has_activations,
         hookpoints=tuple(
             HookpointHealth(h.name, h.status, h.n_features, reasons.get(h.hookpoint_id, {}),
-                            h.fvu, h.l0, h.extent, h.is_size_known)
+                            h.fvu, h.l0, h.extent, h.is_size_known, h.losses)
             for h in record.hookpoints
         ),
         unfinished=tuple(row["run_id"] for row in unfinished),

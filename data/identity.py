@@ -19,6 +19,7 @@ SAID = {  # what a key is called where its name would not be understood
     "subject": "a subject with the weights",
     "tokenizer": "a tokenizer",
     "text": "a corpus with the text",
+    "runs_on": "the subject run",
     "hookpoints": "the hookpoints",
 }
 HASH = re.compile(r"[0-9a-f]{64}")

@@ -14,8 +14,9 @@ from data.catalogue import Connection, Row, as_json
 
 Key = tuple[int, str, str]  # feature, scorer, preset
 EXAMPLES = """
-select slot, kind, split, decile, first_token, length, peak, source
+select slot, kind, split, decile, first_token, length, peak, source, low, high, share
 from example
+left join example_interval using (hookpoint_id, feature, first_token)
 where hookpoint_id = ? and feature = ?
 order by slot
 """

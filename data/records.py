@@ -37,6 +37,30 @@ class Progress:
 
 
 @dataclass(frozen=True, slots=True)
+class Losses:
+    """Cross-entropy of a subject, nats a token, with an SAE's place left alone or changed."""
+
+    intact: float
+    spliced: float  # the reconstruction in place of what the SAE rebuilds
+    zero: float  # zeros there
+    mean: float  # the mean of what stands there
+
+    @property
+    def recovered_zero(self) -> float | None:
+        """Share of the gap to zeros that is closed, 1 = all; None where zeros do no harm."""
+        return self._recovered(self.zero)
+
+    @property
+    def recovered_mean(self) -> float | None:
+        """The same of the gap to the mean."""
+        return self._recovered(self.mean)
+
+    def _recovered(self, ablated: float) -> float | None:
+        gap = ablated - self.intact
+        return (ablated - self.spliced) / gap if gap > 0 else None
+
+
+@dataclass(frozen=True, slots=True)
 class HookpointRecord:
     """One SAE at one module of the subject, within one cache."""
 
@@ -52,6 +76,7 @@ class HookpointRecord:
     l0: float | None  # active features a token there, mean
     status: str  # "running" or "done"
     is_size_known: bool = True  # False = n_features is only one more than the largest number met
+    losses: Losses | None = None  # with the SAE in its place, on the first sequences
 
     @property
     def extent(self) -> str:

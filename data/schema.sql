@@ -85,6 +85,10 @@ create table hookpoint (
     n_activations ubigint,           -- stored values
     fvu double,                      -- variance that the SAE leaves unexplained, on the first sequences; null: no decoder
     l0 double,                       -- active features a token there, mean
+    loss double,                     -- cross-entropy of the subject there, nats a token; null: not measured; so below
+    loss_spliced double,             -- with the reconstruction in place of what the SAE rebuilds
+    loss_zero double,                -- with zeros there
+    loss_mean double,                -- with the mean there; (loss_mean - loss_spliced) / (loss_mean - loss) is recovered
     unique (cache_id, name)
 );
 
@@ -111,7 +115,11 @@ create table feature_chart (
     decile_edges float[],            -- 11 peaks that bound the deciles; null when too few contexts
     top_tokens struct(token uinteger, n uinteger, mean float)[],  -- most frequent first, at most 20
     promoted struct(token uinteger, value float)[],    -- logits, strongest first, 10
-    suppressed struct(token uinteger, value float)[]   -- logits, most negative first, 10
+    suppressed struct(token uinteger, value float)[],  -- logits, most negative first, 10
+    value_centres float[],           -- exports of other tools: activations that are not zero, by size; centres of the bins
+    value_counts float[],            -- and how many there are
+    logit_centres float[],           -- of those, too: effects on all logits
+    logit_counts float[]
 );
 
 create table example (
@@ -125,6 +133,15 @@ create table example (
     length usmallint,                -- tokens in the context; presets differ
     peak float,                      -- largest activation in the context
     source uinteger                  -- neighbour feature that the context was taken from; null otherwise
+);
+
+create table example_interval (      -- of exports that group contexts by intervals of equal width instead of deciles
+    hookpoint_id uinteger,
+    feature uinteger,
+    first_token ubigint,             -- of the context
+    low float,                       -- activation: low <= peak < high
+    high float,
+    share float                      -- of all tokens with such an activation, 0..1; null: not given
 );
 
 create table neighbour (

@@ -72,8 +72,8 @@ def _header(path: Path) -> tuple[dict, int, int]:
 
 def _tensor(path: Path, name: str, entry: dict, start: int, size: int) -> Tensor:
     try:
-        kind, shape = entry["dtype"], tuple(int(n) for n in entry["shape"])
-        first, last = (int(n) for n in entry["data_offsets"])
+        kind, shape = entry["dtype"], tuple(_whole(n) for n in entry["shape"])
+        first, last = (_whole(n) for n in entry["data_offsets"])
         dtype = np.dtype(NUMPY_NAMES[kind])
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise BadInput(f"{path}: tensor {name!r} has no usable description") from error
@@ -84,6 +84,13 @@ def _tensor(path: Path, name: str, entry: dict, start: int, size: int) -> Tensor
     if not inside or min(shape, default=0) < 0 or last - first != count * dtype.itemsize:
         raise BadInput(f"{path}: tensor {name!r} does not fit into the file, which is cut off")
     return Tensor(kind, shape, Extent(path, start + first, count, dtype))
+
+
+def _whole(value: object) -> int:
+    """Take a whole number; 2.0, "2" and true are none."""
+    if type(value) is not int:
+        raise TypeError(value)
+    return value
 
 
 def write(path: Path, arrays: dict[str, np.ndarray]) -> None:

@@ -1,12 +1,20 @@
-"""The tokens of a cache: one flat file of integers, and where its documents start.
+"""The tokens of a cache: one flat file of integers, and where its documents start and come from.
 
-Flat index = sequence * sequence_length + position. u16 while the vocabulary is at most 65,536
-ids, else u32. Knows nothing of text, tokenizers or activations.
+    tokens.u16|u32     flat index = sequence * sequence_length + position; u16 while the vocabulary
+                       is at most 65,536 ids
+    documents.u64      flat index at which each document starts, ascending
+    sources.u64        [documents, 2]: number of the source, row in it (1 = the first)
+    sources.json       the names of the sources: files or datasets
+
+Sources are missing where they are not known. Knows nothing of text, tokenizers or activations.
 """
 
 import hashlib
-from collections.abc import Iterable
+import json
+from collections.abc import Iterable, Sequence
+from functools import cached_property
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -21,6 +29,14 @@ SPAN = 4_194_304  # tokens read at once
 def token_dtype(vocabulary_size: int) -> str:
     """Name the narrowest integer that holds every id."""
     return "u16" if vocabulary_size <= 65_536 else "u32"
+
+
+class Source(NamedTuple):
+    """Where a token comes from."""
+
+    name: str  # file below the corpus' folder, or dataset
+    row: int  # line or row of the document, from 1
+    offset: int  # tokens from the document's first one
 
 
 class TokenFile:
@@ -65,6 +81,17 @@ class TokenFile:
             count = self.documents_path.stat().st_size // 8
         return durable.read(Extent(self.documents_path, 0, count, np.dtype("<u8")))
 
+    @cached_property
+    def _sources(self) -> tuple[list[str], np.ndarray] | None:
+        """Names, and [documents, 2]; None where they are not known."""
+        path, names = self.path.with_name("sources.u64"), self.path.with_name("sources.json")
+        if not path.exists() or not names.exists():
+            return None
+        with durable.reporting(path):
+            count, raw = path.stat().st_size // 8, names.read_bytes()
+        table = durable.read(Extent(path, 0, count, np.dtype("<u8"))).reshape(-1, 2)
+        return json.loads(raw), table
+
     def windows(self, first: np.ndarray, width: int) -> np.ndarray:
         """Gather windows of `width` tokens, int32 [n, width], in the order asked for."""
         first = np.asarray(first, dtype=np.int64)
@@ -93,6 +120,20 @@ class TokenFile:
         return out
 
 
+def source_of(tokens: TokenFile, token: int) -> Source | None:
+    """Trace a token (flat index) back to its document; None where the source is not known.
+
+    A special token counts for the document before it, as far as there is one.
+    """
+    starts, known = tokens.documents(), tokens._sources
+    number = int(np.searchsorted(starts, token, side="right")) - 1
+    if known is None or number < 0 or number >= len(known[1]):
+        return None
+    names, table = known
+    source, row = table[number].tolist()
+    return Source(names[source], row, token - int(starts[number]))
+
+
 def write_tokens(folder: Path, blocks: Iterable[np.ndarray], dtype: str) -> None:
     """Write the token file as its blocks come, in bounded memory."""
     wanted = {"u16": "<u2", "u32": "<u4"}[dtype]
@@ -103,6 +144,12 @@ def write_tokens(folder: Path, blocks: Iterable[np.ndarray], dtype: str) -> None
 def write_documents(folder: Path, starts: np.ndarray) -> None:
     """Write the flat index at which each document starts, ascending."""
     durable.write_file(folder / "documents.u64", [np.asarray(starts, "<u8")])
+
+
+def write_sources(folder: Path, names: Sequence[str], table: np.ndarray) -> None:
+    """Write which source and row each document comes from, [documents, 2]."""
+    durable.write_file(folder / "sources.u64", [np.ascontiguousarray(table, "<u8")])
+    durable.write_file(folder / "sources.json", [json.dumps(list(names)).encode("utf-8")])
 
 
 def sha256(path: Path) -> str:

@@ -241,6 +241,15 @@ def test_sequences_can_begin_without_bos(tmp_path, neox):
     assert files.tokens.documents()[0] == 0
 
 
+def test_documents_can_have_a_sequence_each(tmp_path, neox):
+    settings = replace(SETTINGS, packing="one-per-document")
+    files, _ = make(tmp_path, neox, {1: ("layers.1", tiny.sae())}, settings)
+    texts = [text.encode()[:31] for text in tiny.texts(20)]
+    assert [bytes(row[row < 256].tolist()) for row in files.tokens.matrix()] == texts
+    with pytest.raises(BadInput, match="begun with packing = one-per-document, not pack"):
+        make(tmp_path, neox, {1: ("layers.1", tiny.sae())})
+
+
 def test_an_sae_that_never_fires_makes_an_empty_cache(tmp_path, neox):
     w = tiny.weights()
     w.b_enc[:] = -1e6

@@ -10,10 +10,12 @@ import tiny
 
 from core import status
 from core.pipeline.caching import CacheRequest, cache_stage
-from core.pipeline.inputs import require_name, text_of
+from core.pipeline.corpora import text_of
+from core.pipeline.inputs import require_name
 from data import caches, runs
 from data.activations import Columns
 from data.catalogue import Catalogue
+from data.corpus import open_corpus
 from data.errors import BadInput, StoreBusy, StoreTrouble, WrongSae
 
 
@@ -44,6 +46,7 @@ def request(things, *saes, at=(), **other) -> CacheRequest:
         n_tokens=other.pop("n_tokens", 200),
         hookpoints=at,
         sequence_length=other.pop("sequence_length", 32),
+        anyway=other.pop("anyway", True),  # their weights are random
         **other,
     )
 
@@ -66,7 +69,7 @@ def test_the_sae_of_another_hookpoint_is_refused_and_nothing_is_registered(catal
 def test_what_the_settings_say_counts_too(catalogue, things, tmp_path):
     tiny.save_sae(tmp_path / "mine", tiny.weights(), hookpoint="layers.1")
     asked = replace(request(things, at=("layers.2",)), saes=(str(tmp_path / "mine"),))
-    with pytest.raises(WrongSae, match=r"says that it is for gpt_neox\.layers\.1"):
+    with pytest.raises(WrongSae, match=r"mine is for gpt_neox\.layers\.1;"):
         cached(catalogue, asked)
 
 
@@ -117,9 +120,9 @@ def test_every_hookpoint_gets_its_sae(catalogue, things, saes, at, want):
         (("set/layers.1", "set/gpt_neox.layers.2"), ("layers.1",), "which no --hookpoint asks"),
         (("my_a", "my_b"), ("layers.1",), r"2 of them, 1 left"),
         (("my_a",), (), "my_a is named after no hookpoint"),
-        (("plain",), ("layers.1.mlp:in",), "transcode = false"),
+        (("plain",), ("layers.1.mlp:in",), r"reads the output of gpt_neox.*, not its input"),
         (("set",), ("layers.7",), r"no hookpoint 'layers\.7'"),
-        (("text.txt",), (), "no SAE folder"),
+        (("text.txt",), (), "text.txt"),
         (("model",), (), "no SAE in a known format"),
     ],
 )
@@ -221,11 +224,11 @@ def test_a_wrong_corpus_is_refused_before_the_model_loads(
 def test_text_counts_as_far_as_it_is_needed(tmp_path):
     path = tmp_path / "a.jsonl"
     path.write_text('{"text": "aaaaaaaa"}\n{"text": "b"}\n')
-    short, whole = text_of(str(path), 1), text_of(str(path), 2)
+    short, whole = (text_of(open_corpus(str(path)), n) for n in (1, 2))
     path.write_text('{"text": "aaaaaaaa"}\n{"text": "c"}\n')
-    assert text_of(str(path), 1) == short
-    assert text_of(str(path), 2) != whole
-    assert "torch" in text_of("python-docs", 100)
+    assert text_of(open_corpus(str(path)), 1) == short
+    assert text_of(open_corpus(str(path)), 2) != whole
+    assert "torch" in text_of(open_corpus("python-docs"), 100)
 
 
 def failed(catalogue, things, **other):

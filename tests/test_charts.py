@@ -3,7 +3,8 @@
 import plotly.graph_objects as go
 import pytest
 
-from dashboard.charts.feature import Histogram, curve, feature_figure, numbers
+from core.drawing.curves import Histogram, curve
+from dashboard.charts.feature import feature_figure, numbers
 from data.records import Score, Tally
 
 BINS = Histogram(0.5, [120, 30, 0, 4])

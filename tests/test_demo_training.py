@@ -15,7 +15,7 @@ from core.demo.head import chunked_loss
 from core.demo.language_model import ModelSettings, new_model
 from core.demo.muon import Muon, orthogonal
 from core.demo.recipe import Recipe
-from core.demo.residual import activations, replaced
+from core.demo.residual import activations
 from core.demo.train import retrain
 from data.errors import BadInput
 from data.records import Progress
@@ -93,19 +93,9 @@ def test_chunked_loss_is_cross_entropy() -> None:
         assert torch.dist(a, b) < 0.02 * a.norm()
 
 
-def test_activations_leave_special_positions_out_and_an_identity_edit_changes_nothing() -> None:
-    model = new_model(TINY.model).eval()
+def test_activations_leave_special_positions_out() -> None:
     ids = torch.tensor([[0, 5, 6, 0, 7, 8]])
-    seen = activations(model, ids, (HOOKPOINT,))[HOOKPOINT]
-    assert seen.shape == (4, 16)
-    with torch.inference_mode():
-        before = model(ids).logits
-        with replaced(model, HOOKPOINT, ids, lambda x: x):
-            assert torch.equal(model(ids).logits, before)
-        with replaced(model, HOOKPOINT, ids, torch.zeros_like):
-            changed = (model(ids).logits - before).abs().amax((0, 2))
-    assert changed[0] == 0  # the special position before any edited one
-    assert (changed[1:3] > 0).all()
+    assert activations(new_model(TINY.model).eval(), ids, (HOOKPOINT,))[HOOKPOINT].shape == (4, 16)
 
 
 def test_an_sae_with_weights_set_by_hand() -> None:

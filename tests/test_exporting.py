@@ -1,15 +1,23 @@
 """Exports: the tables of one cache, whole or not at all, never over somebody's files."""
 
 import json
+import os
+import resource
+import subprocess
+from contextlib import contextmanager
 
 import pandas as pd
 import pytest
 from stores import begin, make_store
 
 from core import cli
+from core.exporting.delphi import DelphiRequest, export_delphi
+from core.exporting.neuronpedia import NeuronpediaRequest, export_neuronpedia
+from core.exporting.report import ReportRequest, export_report
 from data import caches, exporting
 from data.catalogue import Catalogue
-from data.errors import BadInput, NotFound
+from data.errors import BadInput, NotFound, StoreTrouble
+from data.exports import folder
 from data.records import Progress
 
 
@@ -27,7 +35,7 @@ def test_every_table_of_the_cache_is_written_with_its_rows(made, tmp_path, forma
     steps = exported(made, tmp_path / "out", format)
     assert steps[0] == Progress("exporting", 0, len(exporting.TABLES), "tables", note="cache")
     assert steps[-1].done == steps[-1].total
-    found = exporting.read_manifest(tmp_path / "out")
+    found = folder.read_manifest(tmp_path / "out")
     assert (found.cache, found.format) == ("made", format)
     read = pd.read_parquet if format == "parquet" else pd.read_csv
     for table, rows in found.rows.items():
@@ -84,11 +92,85 @@ def test_an_export_that_is_stopped_leaves_what_was_there(made, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
 
+def test_files_that_were_put_into_an_export_are_not_deleted(made, tmp_path):
+    exported(made, tmp_path / "out", "csv")
+    (tmp_path / "out" / "thesis.txt").write_text("years of work")
+    with pytest.raises(BadInput, match="holds other files"):
+        exported(made, tmp_path / "out", "csv")
+    assert (tmp_path / "out" / "thesis.txt").exists()
+
+
+def test_what_a_killed_export_left_behind_goes_with_the_next_one(made, tmp_path):
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    for number in (gone.pid, os.getppid()):
+        (tmp_path / f".out.{number}.tmp").mkdir()
+    exported(made, tmp_path / "out", "csv")
+    names = sorted(path.name for path in tmp_path.iterdir())
+    assert names == [f".out.{os.getppid()}.tmp", "out"]  # that one is at work
+
+
+STAGES = {
+    "csv": lambda made, out: exporting.export(made.catalogue, "made", out, "csv"),
+    "neuronpedia": lambda made, out: export_neuronpedia(
+        made.catalogue, NeuronpediaRequest("made", out)
+    ),
+    "delphi": lambda made, out: export_delphi(made.catalogue, DelphiRequest("made", out)),
+    "html": lambda made, out: export_report(made.catalogue, ReportRequest("made", out)),
+}
+
+
+@pytest.mark.parametrize("format", STAGES)
+def test_a_full_disk_is_one_line_and_nothing_is_left(made, tmp_path, format):
+    with largest_file(6000), pytest.raises(StoreTrouble) as refused:
+        list(STAGES[format](made, tmp_path / "out"))
+    said = str(refused.value)
+    assert said.startswith(f"the export to {tmp_path / 'out'} could not be written (")
+    assert "\n" not in said
+    assert list(tmp_path.iterdir()) == []
+
+
+@contextmanager
+def largest_file(size):
+    """A disk on which no file can be larger than this."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@pytest.mark.parametrize("format", STAGES)
+def test_one_kind_of_export_takes_the_place_of_another(made, tmp_path, format):
+    exported(made, tmp_path / "out", "parquet")
+    list(STAGES[format](made, tmp_path / "out"))
+    assert folder.read_manifest(tmp_path / "out").format == format
+    assert not (tmp_path / "out" / "feature.parquet").exists()
+
+
+@pytest.mark.parametrize("format", STAGES)
+def test_other_files_are_refused_before_anything_is_read(made, tmp_path, format):
+    (tmp_path / "thesis.txt").write_text("years of work")
+    steps = STAGES[format](made, tmp_path)
+    with pytest.raises(BadInput, match="holds other files"):
+        next(steps)
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+def test_every_table_is_exported_or_left_out_on_purpose(made):
+    with made.catalogue.reading() as con:
+        tables = {row["table_name"] for row in con.rows(
+            "select table_name from information_schema.tables")}  # fmt: skip
+    left_out = {"schema_version", "reply", "request_prefix", "saved"}
+    assert tables - left_out == set(exporting.TABLES)
+
+
 def test_a_cache_without_files_exports_what_is_known(tmp_path):
     catalogue = Catalogue(tmp_path / "store")
     begin(catalogue)
     list(exporting.export(catalogue, "made", tmp_path / "out", "csv"))
-    assert exporting.read_manifest(tmp_path / "out").rows["hookpoint"] == 1
+    assert folder.read_manifest(tmp_path / "out").rows["hookpoint"] == 1
 
 
 def test_one_table_is_given_as_a_file(made):
@@ -99,7 +181,7 @@ def test_one_table_is_given_as_a_file(made):
 
 
 def test_a_page_exports_into_the_store(made):
-    assert exporting.folder_of(made.catalogue, "../x", "csv").parent == made.folder / "exports"
+    assert folder.folder_of(made.catalogue, "../x", "csv").parent == made.folder / "exports"
 
 
 def test_the_command_says_what_it_wrote(made, tmp_path, monkeypatch, capsys):

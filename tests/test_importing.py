@@ -6,7 +6,7 @@ import os
 import numpy as np
 import pytest
 from delphi_runs import HOOK, put, row, rows_of, write_text_run
-from imported_runs import SHARED, bring, codes, feature_of, rows_in, shown
+from imported_runs import bring, codes, feature_of, rows_in, shown
 from typer.testing import CliRunner
 
 from core.cli import app
@@ -18,13 +18,6 @@ from data import caches
 from data.catalogue import Catalogue
 from data.errors import BadInput, GlossError
 from data.imports.report import imports
-
-BLOG = {
-    ("gpt2_top", "detection"): ".463 .515 .519 .592 .586 .612 .671 .686 .731 .839 .908 .765",
-    ("gpt2_top", "fuzzing"): ".495 .478 .527 .598 .569 .659 .678 .692 .749 .832 .691 .659",
-    ("gpt2_random", "detection"): ".742 .764 .788 .756 .829 .842 .892 .864 .893 .881 .810 .818",
-    ("gpt2_random", "fuzzing"): ".742 .803 .792 .812 .854 .907 .910 .917 .914 .941 .530 .694",
-}  # deciles 1 .. 10, non-activating or wrongly marked, mean balanced accuracy
 
 
 @pytest.fixture(scope="module")
@@ -220,6 +213,27 @@ def test_simulations_become_a_correlation(tmp_path):
     assert score["value"] == pytest.approx(1)
 
 
+def test_further_scorers_become_figures(tmp_path):
+    run = write_text_run(tmp_path / "run", features=(0,), scorers=())
+    name = f"{HOOK}_latent0.txt"
+    found = [(1, 0.9), (2, 0.4), (-1, 0.5), (-1, 0.1), (0, 0.3)]
+    put(run / "scores" / "embedding" / name,
+        [{"text": "a", "distance": d, "similarity": s} for d, s in found])  # fmt: skip
+    put(run / "scores" / "intruder" / name,
+        [{"prediction": 2, "correct": True}, {"prediction": 0, "correct": False}])  # fmt: skip
+    put(run / "scores" / "surprisal" / name,
+        [{"text": "a", "distance": d, "no_explanation": [2.0, 1.0], "explanation": [e, 1.0]}
+         for d, e in ((1, 0.5), (-1, 2.5))])  # fmt: skip
+    put(run / "scores" / "example_embedding" / name, [{"batch": 1}])
+    catalogue = bring(tmp_path / "store", run)
+    scores = shown(catalogue, "run")[0]["explanations"][0]["scores"]
+    assert (scores["embedding"]["metric"], scores["embedding"]["value"]) == ("auroc", 0.75)
+    assert (scores["intruder"]["value"], scores["intruder"]["n"]) == (0.5, 2)
+    assert scores["surprisal"]["value"] == 1.0
+    assert codes(catalogue, "run")["class_ambiguous"] == 2
+    assert codes(catalogue, "run")["scorer_not_imported"] == 1
+
+
 def test_what_fails_while_writing_is_taken_back(tmp_path, monkeypatch):
     catalogue = bring(tmp_path / "store", write_text_run(tmp_path / "first"))
     before = rows_in(catalogue, "cache", "hookpoint", "run", "example", "explanation", "verdict")
@@ -244,21 +258,3 @@ def test_nothing_is_explained_or_scored_anew_without_activations(plain):
     catalogue = plain
     with pytest.raises(GlossError, match="imported without activations"):
         list(explain_stage(catalogue, ExplainRequest("run", (), "all", Settings(), workers=1)))
-
-
-@pytest.mark.skipif(not (SHARED / "blog").is_dir(), reason="the blog's verdicts are not here")
-@pytest.mark.parametrize("name", ["gpt2_top", "gpt2_random"])
-def test_the_blogs_figures_come_out_exactly(tmp_path, name):
-    features = shown(bring(tmp_path / "store", SHARED / "blog" / name), name)
-    for scorer in ("detection", "fuzzing"):
-        scores = [f["explanations"][0]["scores"][scorer] for f in features]
-        pooled = [
-            [sum(score["by_decile"][d][key] for score in scores) for key in ("correct", "n")]
-            for d in range(10)
-        ]
-        kinds = [kind for score in scores for kind in score["non_activating"].values()]
-        pooled.append([sum(kind[key] for kind in kinds) for key in ("correct", "n")])
-        figures = [right / n for right, n in pooled]
-        figures.append(float(np.mean([score["balanced_accuracy"] for score in scores])))
-        assert " ".join(f"{x:.3f}"[1:] for x in figures) == BLOG[name, scorer]
-    assert len(features) == 118

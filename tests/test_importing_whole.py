@@ -6,8 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from commands import gloss
 from delphi_runs import CONFIG, HOOK, activations, put, row, tile_row, write_latents, write_text_run
 from imported_runs import SHARED, bring, codes, feature_of, rows_in
+from safetensors.numpy import load_file, save_file
 
 from data import caches
 from data.cachefiles import CacheFiles
@@ -77,6 +79,13 @@ def _endless(path: Path) -> None:
     path.write_bytes(len(header).to_bytes(8, "little") + header + raw[8 + length :])
 
 
+def _shard(run: Path, **changed) -> None:
+    """Write the first shard again with other tensors; None leaves one out."""
+    path = run / "latents" / HOOK / "0_2.safetensors"
+    held = load_file(path) | changed
+    save_file({name: array for name, array in held.items() if array is not None}, path)
+
+
 DAMAGE = {
     "cut-off": lambda run: next(run.rglob("detection/*")).write_text('[{"str_tokens": ["a'),
     "empty": lambda run: next(run.rglob("explanations/*")).write_bytes(b""),
@@ -95,6 +104,18 @@ DAMAGE = {
     "shard-cut": lambda run: (run / "latents" / HOOK / "0_2.safetensors").write_bytes(b"\x10" * 40),
     "shard-overlap": lambda run: os.rename(run / "latents" / HOOK / "3_5.safetensors",
                                            run / "latents" / HOOK / "2_5.safetensors"),
+    "shard-empty": lambda run: (run / "latents" / HOOK / "0_2.safetensors").write_bytes(b""),
+    "shard-shape": lambda run: _shard(run, locations=np.zeros((4, 2), np.uint16)),
+    "shard-no-key": lambda run: _shard(run, activations=None),
+    "shard-lengths": lambda run: _shard(run, activations=np.ones(3, np.float16)),
+    "shard-nan": lambda run: _shard(run, activations=np.full(37, np.nan, np.float16),
+                                    locations=np.zeros((37, 3), np.uint16)),
+    "shard-twice": lambda run: _shard(run, activations=np.ones(2, np.float16),
+                                      locations=np.zeros((2, 3), np.uint16)),
+    "shard-kind": lambda run: _shard(run, locations=np.zeros((4, 3), np.float32)),
+    "tokens-differ": lambda run: _shard(run, tokens=np.zeros((12, 8), np.int64)),
+    "tokens-shape": lambda run: _shard(run, tokens=np.zeros(96, np.int64)),
+    "tokens-below-0": lambda run: _shard(run, tokens=np.full((12, 8), -1, np.int64)),
 }  # fmt: skip
 
 
@@ -107,6 +128,28 @@ def test_a_damaged_run_is_one_line_and_leaves_the_store_alone(tmp_path, what):
         bring(tmp_path / "store", run)
     assert "\n" not in str(error.value)
     assert not (tmp_path / "store").exists()
+
+
+def test_the_command_says_one_line_exits_1_and_leaves_the_store_alone(tmp_path):
+    bring(tmp_path / "store", write_text_run(tmp_path / "first"))
+    before = {p: p.read_bytes() for p in (tmp_path / "store").rglob("*") if p.is_file()}
+    run = write_text_run(tmp_path / "run", features=(1,))
+    DAMAGE["cut-off"](run)
+    done = gloss("import", "delphi", str(run), "--store", str(tmp_path / "store"))
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert done.stderr.splitlines()[-1].startswith("gloss: ")
+    assert "Traceback" not in done.stderr
+    after = {p: p.read_bytes() for p in (tmp_path / "store").rglob("*") if p.is_file()}
+    assert after == before
+
+
+def test_names_in_a_run_are_never_paths(tmp_path):
+    config = CONFIG | {"hookpoints": ["x/../evil"], "name": "../../evil", "model": "../../evil"}
+    run = write_text_run(tmp_path / "deep" / "run", hook="x--..--evil", config=config)
+    catalogue = bring(tmp_path / "deep" / "deeper" / "store", run)
+    assert caches.cache(catalogue, "run").hookpoints[0].name == "x/../evil"
+    assert not list(tmp_path.rglob("evil*"))
 
 
 def test_shards_that_lie_are_refused(tmp_path):

@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 from stores import LENGTH, make_store
 
+from core.drawing.listing import Judged, Listing, Show, asked
+from core.drawing.reader import FeatureReader, Width
 from core.pipeline.workbench import Workbench
-from dashboard.listing import Judged, Listing, Show, asked
-from dashboard.reader import FeatureReader, Width
 from dashboard.spans import Verdict
 from data import results
 

@@ -238,6 +238,7 @@ def store(tmp_path):
         name="small",
         n_tokens=200,
         sequence_length=32,
+        anyway=True,
     )
     list(cache_stage(catalogue, request))
     return catalogue, caches.cache(catalogue, "small")

@@ -102,7 +102,7 @@ def request(things, saes, at) -> CacheRequest:
     given = tuple(sae if sae.startswith("random:") else str(things / sae) for sae in saes)
     return CacheRequest(
         subject=str(things / "model"), saes=given, corpus=str(things / "text.txt"), name="small",
-        n_tokens=200, hookpoints=at, sequence_length=32,
+        n_tokens=200, hookpoints=at, sequence_length=32, anyway=True,
     )  # fmt: skip
 
 

@@ -1,18 +1,16 @@
-"""SAEs: equations, sparse = dense, files, what is refused, parity with sparsify."""
+"""SAEs: equations by hand, sparse = dense, files of sparsify, what is refused."""
 
 import json
-from pathlib import Path
 
-import numpy as np
 import pytest
 import tiny
 import torch
 
 from core.sae import JumpReLU, ReLU, TopK, Weights, list_hookpoints, load_sae, require_fit
-from core.sae.formats import find
+from core.sae.abstopk import AbsTopK
+from core.sae.gated import Gated
+from core.sae.groupmax import GroupMax
 from data.errors import BadInput, WrongSae
-
-PARITY = Path(__file__).resolve().parents[2] / "shared" / "parity"
 
 # Two inputs, three features: p = x W_enc + b_enc with b_dec = (1, 0).
 HAND = Weights(
@@ -33,6 +31,14 @@ X = torch.tensor([[2.0, 1.0], [0.0, -1.0]])  # centred p: (1, 2.5, 0), (-1, -1.5
         (ReLU(HAND, centred=False), [[2, 2.5, 0], [0, 0, 1]]),
         (JumpReLU(HAND, torch.tensor([1.0, 0.5, -9.0])), [[0, 2.5, 0], [0, 0, 2]]),
         (JumpReLU(HAND, torch.tensor(2.0)), [[0, 2.5, 0], [0, 0, 0]]),
+        (AbsTopK(HAND, 1), [[0, 2.5, 0], [0, 0, 2]]),
+        (AbsTopK(HAND, 2), [[1, 2.5, 0], [0, -1.5, 2]]),
+        (GroupMax(HAND, 3), [[1, 2.5, 0], [0, 0, 2]]),
+        (GroupMax(HAND, 1), [[0, 2.5, 0], [0, 0, 2]]),
+        (Gated(HAND, torch.tensor([-1.5, 9, -9]), torch.ones(3).log()), [[0, 2.5, 0], [0, 0, 0]]),
+        (Gated(HAND, torch.zeros(3), torch.tensor([2.0, 2, 2]).log()), [[2, 4.5, 0], [0, 0, 3]]),
+        # Decoder norms are 1, 1 and 5: the third feature wins by its effect.
+        (TopK(HAND, 1, decoder_scaled=True), [[0, 2.5, 0], [0, 0, 10]]),
     ],
 )
 def test_hand_numbers(sae, want):
@@ -52,14 +58,24 @@ def test_a_skip_connection_adds_the_raw_input():
     assert torch.equal(sae.decode(active, X) - TopK(HAND, 1).decode(active), X.flip(1))
 
 
-@pytest.mark.parametrize("kind", [lambda w: TopK(w, 4), ReLU, lambda w: JumpReLU(w, w.b_enc + 1)])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        lambda w: TopK(w, 4),
+        ReLU,
+        lambda w: JumpReLU(w, w.b_enc + 1),
+        lambda w: AbsTopK(w, 4, norm="layer_norm"),
+        lambda w: GroupMax(w, 4, norm="unit_norm"),
+        lambda w: Gated(w, w.b_enc, w.b_enc),
+    ],
+)
 def test_small_memory_gives_the_same(kind):
     sae = kind(tiny.weights())
     x = torch.randn(50, 16, generator=torch.Generator().manual_seed(0))
     whole, parts = sae.encode(x), sae.encode(x, budget=24 * 4 * 7)
     assert torch.equal(whole.row, parts.row)
     assert torch.equal(whole.feature, parts.feature)
-    assert torch.allclose(whole.value, parts.value, rtol=1e-5)
+    assert torch.allclose(whole.value, parts.value, rtol=1e-5, atol=1e-5)
     assert (whole.row.diff() >= 0).all()
     assert sae.encode(x[:0]).dense().shape == (0, 24)
 
@@ -116,17 +132,6 @@ def test_a_set_is_searched_by_whole_names(tmp_path):
         load_sae(tmp_path)
 
 
-def test_other_formats_are_refused_by_name(tmp_path):
-    known = find(["a/cfg.json", "a/sae_weights.safetensors", "b/w/params.npz", "c/readme.md"])
-    assert {name: found.name for name, found in known.items()} == {
-        "a": "SAELens",
-        "b/w": "Gemma Scope",
-    }
-    (tmp_path / "params.npz").write_bytes(b"")
-    with pytest.raises(BadInput, match="Gemma Scope format, which is not read yet"):
-        load_sae(tmp_path)
-
-
 def test_what_is_no_sae_is_refused(tmp_path, monkeypatch):
     with pytest.raises(BadInput, match="no SAE in a known format"):
         load_sae(tmp_path)
@@ -142,8 +147,10 @@ def test_what_is_no_sae_is_refused(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"activation": "groupmax"}, "groupmax"),
-        ({"signed": True}, "signed"),
+        ({"activation": "batchtopk"}, r'activation = "batchtopk" is not supported'),
+        ({"activation": "groupmax"}, r"24 features do not make k = 5 groups of one size"),
+        ({"activation": "groupmax", "signed": True, "k": 4}, "both groupmax and signed"),
+        ({"skip_connection": True}, "lacks the tensor W_skip"),
         ({"k": 100}, "k = 100"),
         ({"num_latents": 25}, "encoder.weight is"),
         ({"d_in": None}, "d_in is required"),
@@ -161,7 +168,7 @@ def test_what_is_no_sae_is_refused(tmp_path, monkeypatch):
     ],
 )
 def test_wrong_settings_are_refused(tmp_path, change, words):
-    folder = tiny.save_sae(tmp_path / "layers.1", tiny.weights())
+    folder = tiny.save_sae(tmp_path / "layers.1", tiny.weights(), k=5)
     settings = json.loads((folder / "cfg.json").read_text()) | change
     (folder / "cfg.json").write_text(json.dumps(settings))
     with pytest.raises(BadInput, match=words):
@@ -175,28 +182,11 @@ def test_a_whole_number_may_be_written_with_a_point(tmp_path):
     assert (sae.k, type(sae.k), sae.settings["lr"]) == (4, int, "NaN")
 
 
-@pytest.mark.parametrize("text", ["[]", "4", "", "{", "[" * 100_000])
-def test_a_configuration_that_is_no_object_is_refused(tmp_path, text):
-    folder = tiny.save_sae(tmp_path / "layers.1", tiny.weights())
-    (folder / "cfg.json").write_text(text)
-    with pytest.raises(BadInput, match=r"cfg\.json is not a sparsify configuration"):
-        load_sae(folder)
-
-
 def test_weights_that_are_not_numbers_are_refused(tmp_path):
     w = tiny.weights()
     w.W_dec[3, 3] = float("nan")
     with pytest.raises(BadInput, match="W_dec holds infinite or undefined"):
         load_sae(tiny.save_sae(tmp_path / "layers.1", w))
-
-
-def test_a_cut_file_is_refused(tmp_path):
-    folder = tiny.save_sae(tmp_path / "layers.1", tiny.weights())
-    whole = (folder / "sae.safetensors").read_bytes()
-    for length in (4, 40, len(whole) - 1):
-        (folder / "sae.safetensors").write_bytes(whole[:length])
-        with pytest.raises(BadInput, match="cut off"):
-            load_sae(folder)
 
 
 def test_odd_decoders_are_noted(tmp_path):
@@ -209,15 +199,3 @@ def test_odd_decoders_are_noted(tmp_path):
 def test_the_sae_of_another_subject_is_refused_with_both_figures():
     with pytest.raises(WrongSae, match=r"reads 8 numbers a token, but layers\.1 .* gives 16"):
         require_fit(tiny.subject(), "layers.1", TopK(tiny.weights(d=8), 4))
-
-
-def test_parity_with_sparsify():
-    folder = PARITY / "sae" / "sparsify"
-    if not folder.is_dir():
-        pytest.skip("the parity files are not on this machine")
-    sae = load_sae(folder)
-    expected = np.load(folder / "layers.2" / "expected.npz", allow_pickle=False)
-    x = torch.from_numpy(expected["x"])
-    active = sae.encode(x)
-    assert np.array_equal(active.dense().numpy(), expected["dense_acts"])
-    assert np.allclose(sae.decode(active).numpy(), expected["recon"], atol=1e-5)

@@ -9,6 +9,7 @@ import torch
 
 from core.sae import TopK, Weights
 from core.sae.coder import Origin
+from core.sae.hooks import Hook
 from core.steered import Steering, Writing
 from core.steering import divergence, steer
 from data.errors import BadInput, NotFound, Stopped
@@ -141,7 +142,8 @@ def test_everywhere_edits_all_tokens_but_special_ones():
 
 def test_a_transcoder_reads_the_input_and_writes_the_output():
     subject, point = tiny.subject(), "gpt_neox.layers.1.mlp"
-    sae = TopK(tiny.weights(), 4, centred=False, origin=Origin(settings={"transcode": True}))
+    origin = Origin(hook=Hook("module", point, side="in", writes=point))
+    sae = TopK(tiny.weights(), 4, centred=False, transcoder=True, origin=origin)
     found = asked(subject, f"{point}:in", Steering(3, "add", 1.0, 5.0), sae=sae)
     direction = sae.W_dec[3]
     assert found.steered[0].ids == by_hand(subject, point, lambda h: h + 5.0 * direction, 6)[0]

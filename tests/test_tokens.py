@@ -4,7 +4,14 @@ import numpy as np
 import pytest
 
 from data.errors import BadInput, StoreTrouble
-from data.tokens import TokenFile, token_dtype, write_documents, write_tokens
+from data.tokens import (
+    TokenFile,
+    source_of,
+    token_dtype,
+    write_documents,
+    write_sources,
+    write_tokens,
+)
 
 
 @pytest.fixture(params=["u16", "u32"])
@@ -18,6 +25,16 @@ def test_everything_comes_back(file):
     assert file.matrix().tolist() == np.arange(60).reshape(6, 10).tolist()
     assert file.matrix().dtype == np.int32
     assert file.documents().tolist() == [1, 17]
+
+
+def test_a_token_is_traced_back_to_its_document(file, tmp_path):
+    assert source_of(file, 20) is None
+    write_sources(tmp_path, ["a.jsonl", "b"], np.array([[1, 4], [0, 700]]))
+    file = TokenFile(tmp_path, file.path.suffix[1:], 6, 10)
+    assert source_of(file, 0) is None, "before the first document"
+    assert source_of(file, 1) == ("b", 4, 0)
+    assert source_of(file, 16) == ("b", 4, 15)
+    assert source_of(file, 59) == ("a.jsonl", 700, 42)
 
 
 def test_windows_keep_the_order_asked_for(file):

@@ -10,6 +10,7 @@ from stores import make_store
 from dashboard import ready_queries, session
 from data import exporting, inspecting, notes
 from data.catalogue import Catalogue
+from data.exports import folder
 
 HOSTILE = "<img src=x onerror=alert(1)> $x$ **b** \u202e"
 PARTS = ("Health", "Import", "Export", "SQL")
@@ -90,7 +91,7 @@ def test_an_export_is_a_job_and_says_where_its_files_are(monkeypatch, tmp_path):
     out = tmp_path / "exports" / "made-parquet"
     assert str(out) in html_of(app)
     with store.catalogue.reading() as con:
-        assert exporting.read_manifest(out).rows == exporting.counts(con, 1)
+        assert folder.read_manifest(out).rows == exporting.counts(con, 1)
     assert any(f"gloss export parquet made --out FOLDER --store {tmp_path}" in c.value
                for c in app.code)  # fmt: skip
 

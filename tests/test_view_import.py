@@ -4,16 +4,17 @@ from time import monotonic, sleep
 
 import pytest
 from delphi_runs import HOOK, put, row, write_text_run
+from neuronpedia_runs import write_export
 from pages import html_of, open_page
 from test_view_data import open_data
 
 from core import status
+from core.drawing.imported import ImportedReader
+from core.drawing.reader import Width
 from core.importing.delphi import ImportRequest, import_delphi
 from core.show import cache_lines
 from dashboard import health_words
-from dashboard.imported import ImportedReader
 from dashboard.library import Library, Place
-from dashboard.reader import Width
 from data import caches, health, queries, results
 from data.catalogue import Catalogue
 
@@ -74,11 +75,31 @@ def test_the_data_page_imports_a_run_and_shows_its_report(monkeypatch, imported,
     app.text_input(key="import.path").set_value(str(run)).run()
     app.button(key="import.start").click().run()
     end = monotonic() + 30
-    while "second” holds this run" not in html_of(app) and monotonic() < end:
+    while "second” holds this import" not in html_of(app) and monotonic() < end:
         sleep(0.2)
         app.run()
-    assert "second” holds this run" in html_of(app)
+    assert "second” holds this import" in html_of(app)
     assert not app.exception
+
+
+def test_the_data_page_imports_an_export_and_the_page_of_a_feature_shows_it(
+    monkeypatch, imported, tmp_path
+):
+    app = open_data(monkeypatch, imported, part="Import")
+    app.selectbox(key="kind").set_value("neuronpedia").run()
+    app.text_input(key="import.path").set_value(str(write_export(tmp_path / "np"))).run()
+    app.button(key="import.start").click().run()
+    end = monotonic() + 30
+    while "np” holds this import" not in html_of(app) and monotonic() < end:
+        sleep(0.2)
+        app.run()
+    assert "2-res-mine" in html_of(app)
+    assert "gloss import neuronpedia" in app.code[0].value
+    drawn = html_of(open_page(monkeypatch, imported, "feature", cache="np", feature="2-res-mine/7"))
+    assert "Interval 1–2" in drawn
+    assert "Strongest of the export" in drawn
+    assert "2 %" in drawn  # of the tokens, as the export says
+    assert "not in the import" not in drawn
 
 
 def test_a_folder_that_is_no_run_is_one_sentence(monkeypatch, imported, tmp_path):

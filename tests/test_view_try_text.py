@@ -31,7 +31,7 @@ def store(tmp_path_factory):
     catalogue = Catalogue(folder / "store")
     request = CacheRequest(
         subject=str(folder / "model"), saes=(str(folder / "saes"),), name="small",
-        corpus=str(folder / "text.txt"), n_tokens=1000, sequence_length=32,
+        corpus=str(folder / "text.txt"), n_tokens=1000, sequence_length=32, anyway=True,
     )  # fmt: skip
     list(cache_stage(catalogue, request))
     record = caches.cache(catalogue, "small")

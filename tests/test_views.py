@@ -254,7 +254,7 @@ def test_a_page_that_waits_for_an_open_store_says_so_and_goes_on(monkeypatch, tm
     Catalogue(tmp_path)
     app = open_page(monkeypatch, tmp_path)
     assert waits == []
-    monkeypatch.setattr("data.catalogue.SOON", 0.1)
+    monkeypatch.setattr("data.catalogue.opening.SOON", 0.1)
     with held(tmp_path) as holder:
         os.utime(tmp_path / "catalogue.duckdb")  # as after a commit: what was read counts no more
         Timer(0.8, holder.kill).start()

@@ -5,9 +5,8 @@ the hookpoint, and encodes without keeping anything dense. Caching is all of `co
 from text to merged files. Both in one process, in turns, on process CPU time.
 """
 
-import resource
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from statistics import median
@@ -17,6 +16,8 @@ import numpy as np
 import torch
 
 from core.bench.figures import Figure, at_most, context
+from core.bench.loading import disk
+from core.bench.synthetic import peak_memory
 from core.cache import CacheSettings, build
 from core.demo import CORPUS, MODEL, SAE
 from core.sae import Sae, load_sae
@@ -51,11 +52,11 @@ def figures(quick: bool = False) -> Iterator[Figure]:
         yield at_most("caching, CPU time", ratio, "x the limit", 1.10)
         yield context("the limit", ids.size / median(limits), "tokens/CPU-s")
         yield at_most("caching, memory after warm-up", grown, "B/token", 50)
-        yield from _sizes(files)
+        yield from disk(files, 11)
 
 
 def _build(
-    folder: Path, subject: Subject, sae: Sae, texts: list[str], settings: CacheSettings
+    folder: Path, subject: Subject, sae: Sae, texts: Sequence[str], settings: CacheSettings
 ) -> CacheFiles:
     for _ in build(folder, subject, {1: (HOOKPOINT, sae)}, texts, settings):
         pass
@@ -63,14 +64,14 @@ def _build(
 
 
 def _growth(
-    folder: Path, subject: Subject, sae: Sae, texts: list[str], settings: CacheSettings
+    folder: Path, subject: Subject, sae: Sae, texts: Sequence[str], settings: CacheSettings
 ) -> float:
     """Build a cache and see by how much peak memory grows after four shards, bytes a token."""
     before, warm = 0.0, 4 * settings.shard_tokens
     for progress in build(folder, subject, {1: (HOOKPOINT, sae)}, texts, settings):
         if progress.stage == "caching" and progress.done <= warm:
-            before = _peak_memory()
-    return (_peak_memory() - before) / (settings.tokens - warm)
+            before = peak_memory()
+    return (peak_memory() - before) / (settings.tokens - warm)
 
 
 def _limit(subject: Subject, sae: Sae, ids: np.ndarray, batch_size: int) -> None:
@@ -94,20 +95,3 @@ def _seconds(work) -> float:
     start = process_time()
     work()
     return process_time() - start
-
-
-def _peak_memory() -> float:
-    """Peak resident memory of this process so far, bytes."""
-    return 1024.0 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-
-
-def _sizes(files: CacheFiles) -> Iterator[Figure]:
-    """Measure the finished files, per stored activation."""
-    folder = files.hookpoint_folder(1)
-    columns, topk = (
-        sum(path.stat().st_size for path in (folder / part).iterdir())
-        for part in ("columns", "topk")
-    )
-    n = int(files.columns(1).counts().sum())
-    yield at_most("on disk, merged", columns / n, "B/activation", 6.5)
-    yield at_most("on disk, with the token-major copy", (columns + topk) / n, "B/activation", 11)

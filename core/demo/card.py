@@ -119,8 +119,8 @@ def _saes(figures: Figures, facts: Facts, recipe: Recipe) -> str:
     foot = SAE_FOOT.format(
         dead_on=saes[0].dead_on,
         loss=figures.loss,
-        zero=" and ".join(f"{sae.loss_zero:.2f}" for sae in saes),
-        mean=" and ".join(f"{sae.loss_mean:.2f}" for sae in saes),
+        zero=" and ".join(f"{sae.losses.zero:.2f}" for sae in saes),
+        mean=" and ".join(f"{sae.losses.mean:.2f}" for sae in saes),
     )
     return "\n".join([head, *(_row(sae) for sae in saes), "", foot])
 
@@ -131,8 +131,8 @@ def _row(sae: SaeFigures) -> str:
         f"{sae.fvu:.3f}",
         f"{sae.active:.2f}",
         f"{sae.dead} of {sae.n_features:,}",
-        f"{sae.loss_spliced:.3f}",
-        f"{sae.recovered_zero:.4f}",
-        f"{sae.recovered_mean:.4f}",
+        f"{sae.losses.spliced:.3f}",
+        f"{sae.losses.recovered_zero:.4f}",
+        f"{sae.losses.recovered_mean:.4f}",
     )
     return f"| {' | '.join(cells)} |"

@@ -5,7 +5,6 @@ weak opponent: the mean of the training activations is reported beside it. Speci
 their own residual in all of them.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -14,10 +13,12 @@ import torch
 from torch import Tensor
 from transformers import GPTNeoXForCausalLM
 
-from core.demo import autoencoder
-from core.demo.autoencoder import TopK
-from core.demo.language_model import held_out_loss
-from core.demo.residual import activations, replaced
+from core.demo.residual import activations
+from core.demo.text import BOS_ID
+from core.quality import Sample
+from core.sae import Sae, load_sae
+from core.subject import Subject
+from data.records import Losses
 
 
 class SaeFigures(NamedTuple):
@@ -30,11 +31,7 @@ class SaeFigures(NamedTuple):
     active: float  # features on at a token, mean
     dead: int  # features that never fire on `dead_on` training tokens
     dead_on: int  # tokens
-    loss_spliced: float  # nats a token, with the reconstruction in place of the residual
-    loss_zero: float  # nats a token, with zeros
-    loss_mean: float  # nats a token, with the mean of the training activations
-    recovered_zero: float  # share of the gap between zeros and the intact model that is closed
-    recovered_mean: float  # the same against the mean
+    losses: Losses  # with the reconstruction, zeros or the training mean in its place
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,74 +50,38 @@ def measure(folder: Path, held_out: Tensor, train: Tensor) -> Figures:
     """
     model = GPTNeoXForCausalLM.from_pretrained(folder / "model").eval()
     hookpoints = tuple(sorted(path.name for path in (folder / "sae").iterdir()))
-    loss = held_out_loss(model, held_out)
-    tested = activations(model, held_out, hookpoints)
+    n = sum(parameter.numel() for parameter in model.parameters())
+    subject = Subject(model, name="the demo's model")
+    sample = Sample.of_ids(subject, held_out, (BOS_ID,), loss_tokens=held_out.numel())
     trained = activations(model, train, hookpoints)
     saes = tuple(
-        _sae_figures(folder, name, model, held_out, loss, tested[name], trained[name])
+        _sae_figures(name, load_sae(folder / "sae", name), sample, trained[name])
         for name in hookpoints
     )
-    n = sum(parameter.numel() for parameter in model.parameters())
-    return Figures(n, loss, saes)
+    return Figures(n, sample.loss, saes)
 
 
-def _sae_figures(
-    folder: Path,
-    hookpoint: str,
-    model: GPTNeoXForCausalLM,
-    ids: Tensor,
-    loss: float,
-    tested: Tensor,
-    trained: Tensor,
-) -> SaeFigures:
-    sae = autoencoder.load(folder / "sae" / hookpoint)
-    mean = trained.float().mean(0)
-    spliced = _loss_with(model, hookpoint, ids, sae)
-    zero = _loss_with(model, hookpoint, ids, torch.zeros_like)
-    flat = _loss_with(model, hookpoint, ids, mean.expand_as)
-    fvu, active, _ = _fit(sae, tested)
-    alive = _fit(sae, trained)[2]
+def _sae_figures(hookpoint: str, sae: Sae, sample: Sample, trained: Tensor) -> SaeFigures:
+    fvu, active, _ = sample.quality(hookpoint, sae)
+    losses = sample.losses(hookpoint, sae, trained.float().mean(0))
+    assert fvu is not None
+    assert losses is not None
     return SaeFigures(
         hookpoint=hookpoint,
-        n_features=len(sae.W_dec),
-        k=sae.k,
+        n_features=sae.n_features,
+        k=sae.settings["k"],
         fvu=fvu,
         active=active,
-        dead=int((~alive).sum()),
+        dead=sae.n_features - _alive(sae, trained),
         dead_on=len(trained),
-        loss_spliced=spliced,
-        loss_zero=zero,
-        loss_mean=flat,
-        recovered_zero=(zero - spliced) / (zero - loss),
-        recovered_mean=(flat - spliced) / (flat - loss),
+        losses=losses,
     )
-
-
-class _Fit(NamedTuple):
-    fvu: float
-    active: float  # features on at a token
-    alive: Tensor  # bool [feature]
 
 
 @torch.inference_mode()
-def _fit(sae: TopK, data: Tensor) -> _Fit:
-    mean = data.float().mean(0)
-    left, total, on = 0.0, 0.0, 0
-    alive = torch.zeros(len(sae.W_dec), dtype=torch.bool)
+def _alive(sae: Sae, data: Tensor) -> int:
+    """Count the features that fire on vectors [token, d_model]."""
+    alive = torch.zeros(sae.n_features, dtype=torch.bool)
     for x in data.split(4096):
-        indices, values = sae.encode(x.float())
-        left += (x - sae.decode(indices, values) - sae.b_dec).square().sum().item()
-        total += (x - mean).square().sum().item()
-        on += int((values > 0).sum())
-        alive[indices[values > 0]] = True
-    return _Fit(left / total, on / len(data), alive)
-
-
-def _loss_with(
-    model: GPTNeoXForCausalLM, hookpoint: str, ids: Tensor, edit: Callable[[Tensor], Tensor]
-) -> float:
-    parts = []
-    for batch in ids.split(16):
-        with replaced(model, hookpoint, batch, edit):
-            parts.append(held_out_loss(model, batch) * len(batch))
-    return sum(parts) / len(ids)
+        alive[sae.encode(x.float()).feature] = True
+    return int(alive.sum())

@@ -1,4 +1,4 @@
-"""The residual stream of the demo subject by plain forward hooks: read it, or replace it.
+"""The residual stream of the demo subject, read by plain forward hooks.
 
 Training needs neither tracing nor an early stop, so this stays apart from `core.subject`.
 """
@@ -44,22 +44,3 @@ def _recording(model: nn.Module, hookpoints: tuple[str, ...]) -> Iterator[dict[s
     finally:
         for handle in handles:
             handle.remove()
-
-
-@contextmanager
-def replaced(
-    model: nn.Module, hookpoint: str, ids: Tensor, edit: Callable[[Tensor], Tensor]
-) -> Iterator[None]:
-    """Within the block, `edit` ([token, d_model] -> same) acts on all ordinary tokens of `ids`."""
-    ordinary = ids != BOS_ID
-
-    def hook(_module: nn.Module, _inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
-        changed = output.clone()
-        changed[ordinary] = edit(output[ordinary])
-        return changed
-
-    handle = model.get_submodule(hookpoint).register_forward_hook(hook)
-    try:
-        yield
-    finally:
-        handle.remove()

@@ -59,6 +59,7 @@ class FeatureExamples(NamedTuple):
     reason: str | None  # dead, rare, scarce, reduced; None = full protocol
     tied: bool  # more than a tenth of the contexts share one peak: deciles are arbitrary there
     removed: dict[str, int]  # neighbour contexts taken out, by rule; empty unless asked for
+    interval: np.ndarray | None = None  # low, high, share of tokens; NaN = none, float32 [n, 3]
 
     def rows(self, kind: str, split: str) -> np.ndarray:
         """Slots of one kind in one split, int64 [m]."""

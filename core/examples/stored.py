@@ -13,6 +13,8 @@ from core.examples.contexts import SPLITS, TEST
 from core.examples.draw import ACTIVATING, KINDS, NO_SOURCE, FeatureExamples
 from data.catalogue import Row
 
+INTERVAL = ("low", "high", "share")  # of exports that group contexts so instead of by deciles
+
 
 class StoredContexts(NamedTuple):
     """A feature's stored contexts, and the length of each."""
@@ -42,5 +44,6 @@ def stored_contexts(rows: Sequence[Row], feature: int) -> StoredContexts:
         reason=None,
         tied=False,
         removed={},
+        interval=np.stack([column(name, np.float32, np.nan) for name in INTERVAL], axis=1),
     )
     return StoredContexts(examples, column("length", np.int64))

@@ -4,26 +4,30 @@ Each context is one sequence of the token file, filled up at its end; the string
 the vocabulary. What a feature does elsewhere is unknown, so nothing is drawn from such a cache.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
 
-from core.importing.gather import PAD, Contexts, Gathered
+from core.importing.gather import PAD, Contexts
 from data import durable
 from data.activations import merge, write_shard
+from data.cachefacts import HookpointTables
 from data.cachefiles import CacheFiles, CacheMeta, HookpointMeta, write_meta
-from data.caches import HookpointTables
 from data.errors import BadInput
-from data.imports.delphi import DelphiRun
+from data.imports.delphi_run import DelphiRun
 from data.records import CacheRecord, HookpointRecord
 from data.tokens import sha256, token_dtype, write_documents, write_tokens
 from data.vocabulary import Vocabulary
 
 ROWS = 65_536  # contexts written at once
 MOST_PADDED = 2**32 - 2**20  # tokens of the token file
+
+
+# Of a hookpoint: feature, its first context, and the one behind its last.
+Owned = Callable[[str], Sequence[tuple[int, int, int]]]
 
 
 class Placed(NamedTuple):
@@ -40,17 +44,22 @@ def sequence_length(contexts: Contexts) -> int:
 
 
 def n_features(run: DelphiRun, hookpoint: str) -> int:
-    """The last feature that is mentioned, and all before it."""
-    return max(run.features(hookpoint), default=0) + 1
+    """The last feature that is mentioned, and all before it; more where the SAE's size is known."""
+    return max(run.width or 0, max(run.features(hookpoint), default=0) + 1)
+
+
+def require_room(contexts: Contexts, root: Path) -> None:
+    """Refuse contexts that do not fit into a token file once they are filled up."""
+    length = sequence_length(contexts)
+    if max(1, len(contexts.peak)) * length > MOST_PADDED:
+        raise BadInput(f"{root} has contexts of up to {length:,} tokens, too many to fill up")
 
 
 def write_contexts(
-    folder: Path, record: CacheRecord, run: DelphiRun, gathered: Gathered
+    folder: Path, record: CacheRecord, contexts: Contexts, owned: Owned
 ) -> CacheFiles:
     """Write the files of the cache; what was begun before is written over."""
-    contexts, length = gathered.contexts, sequence_length(gathered.contexts)
-    if max(1, len(contexts.peak)) * length > MOST_PADDED:
-        raise BadInput(f"{run.root} has contexts of up to {length:,} tokens, too many to fill up")
+    length = sequence_length(contexts)
     vocabulary = Vocabulary([text.encode("utf-8", "surrogatepass") for text in contexts.vocabulary])
     dtype = token_dtype(len(vocabulary))
     vocabulary.save(folder / "vocabulary.json")
@@ -73,7 +82,7 @@ def write_contexts(
         exhausted=True,
     )
     for hookpoint in record.hookpoints:
-        _write_hookpoint(folder, hookpoint, gathered, length)
+        _write_hookpoint(folder, hookpoint, contexts, owned(hookpoint.name))
     write_meta(folder, meta)
     return CacheFiles.open(folder)
 
@@ -99,11 +108,14 @@ def _blocks(contexts: Contexts, length: int):
 
 
 def _write_hookpoint(
-    folder: Path, hookpoint: HookpointRecord, gathered: Gathered, length: int
+    folder: Path,
+    hookpoint: HookpointRecord,
+    contexts: Contexts,
+    owned: Sequence[tuple[int, int, int]],
 ) -> None:
-    contexts = gathered.contexts
+    length = sequence_length(contexts)
     feature, token, value = [], [], []
-    for number, first, last in gathered.owned(hookpoint.name):
+    for number, first, last in owned:
         low, high = contexts.ends[first], contexts.ends[last]
         active = low + np.flatnonzero(contexts.value[low:high])
         context = np.searchsorted(contexts.ends, active, side="right") - 1
@@ -123,9 +135,9 @@ def _write_hookpoint(
     merge(where)
 
 
-def placed(gathered: Gathered) -> Placed:
+def placed(contexts: Contexts) -> Placed:
     """Where each context stands: one a sequence."""
-    contexts, length = gathered.contexts, sequence_length(gathered.contexts)
+    length = sequence_length(contexts)
     first = np.arange(len(contexts.peak), dtype=np.uint64) * np.uint64(length)
     return Placed(first, contexts.length.astype(np.uint16), contexts.peak)
 

@@ -6,7 +6,7 @@ from core.examples.draw import ACTIVATING
 from core.importing.gather import Gathered
 from core.importing.spelling import Spelling
 from core.importing.whole import Tables
-from data.imports.delphi import DelphiRun
+from data.imports.delphi_run import DelphiRun
 from data.imports.foreign import shown
 from data.imports.report import Report
 
@@ -66,6 +66,10 @@ def note_run(
         silent = sum(not any(one.expected) for one in found)
         report.add("silent_simulations", silent, str(address))
         report.add("nan_scores", not any(any(one.true) for one in found), str(address))
+    for values in run.values.values():
+        report.add("verdicts_unknown", len(values), run.name)
+    if run.texts and not run.config:
+        report.add("published_alone", len(run.texts), run.name)
     for scorer, n in run.others.items():
         report.add("scorer_not_imported", n, f"scores/{scorer}")
     report.add("not_read", len(run.unread), shown((*run.unread, "")[0]))

@@ -5,7 +5,7 @@ numbers at once, so that the memory a run takes is that of its tokens. Doubts go
 """
 
 from array import array
-from collections.abc import Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -13,18 +13,20 @@ import numpy as np
 from core.examples.draw import ACTIVATING, KINDS
 from data.activations import LARGEST
 from data.errors import BadInput
-from data.imports.delphi import Address, DelphiRun
 from data.imports.delphi_rows import (
     Era,
     ForeignContext,
     ForeignExplanation,
     SimulatedSequence,
     VerdictRow,
+    explanation_of,
     read_contexts,
     read_explanation,
     read_simulations,
     read_verdicts,
 )
+from data.imports.delphi_run import Address, DelphiRun
+from data.imports.delphi_scorers import READERS, Measured, read_measured
 from data.imports.foreign import shown
 from data.imports.report import Report
 
@@ -38,7 +40,7 @@ class Texts:
     """The contexts of a run: texts as ids of its own vocabulary, with their activations."""
 
     def __init__(self) -> None:
-        self.ids: dict[str | None, int] = {None: PAD}  # by text; None is what fills up
+        self.ids: dict[Hashable, int] = {None: PAD}  # by text; None is what fills up
         self._tokens, self._values = array("I"), array("f")
         self._ends, self._peaks = array("Q", [0]), array("f")
         self._n_values = array("I")
@@ -58,27 +60,38 @@ class Texts:
         """
         fits = len(context.activations) == len(context.tokens)
         values = context.activations if is_own and fits else []
-        ids = self.ids
-        tokens = tuple([ids.setdefault(text, len(ids)) for text in context.tokens])
+        tokens = self.spelled(context.tokens)
         key = (tokens, tuple(context.activations) if is_own else (), is_active)
         known = self._known.get(key)
-        if known is not None:
-            return known
+        if known is None:
+            peak = max(context.activations, default=0.0) if is_own else 0.0
+            known = self.append(tokens, values or [0.0] * len(tokens), peak=peak,
+                                n_values=len(context.activations))  # fmt: skip
+            self._known[key] = known
+        return known
+
+    def spelled(self, tokens: Sequence[Hashable]) -> tuple[int, ...]:
+        """The ids of some texts, or of what stands for texts; new ones are numbered."""
+        ids = self.ids
+        return tuple([ids.setdefault(text, len(ids)) for text in tokens])
+
+    def append(
+        self, tokens: Sequence[int], values: Sequence[float], *, peak: float, n_values: int
+    ) -> int:
+        """Number of a context that is new; n_values: how many activations were written."""
         self._tokens.extend(tokens)
-        self._values.extend(values or [0.0] * len(tokens))
+        self._values.extend(values)
         if len(self._tokens) > MOST_TOKENS:
             raise BadInput(f"the run has more than {MOST_TOKENS:,} tokens of contexts: split it")
         self._ends.append(len(self._tokens))
-        peak = max(context.activations, default=0.0) if is_own else 0.0
         self._peaks.append(min(LARGEST, max(0.0, peak)))
-        self._n_values.append(len(context.activations))
-        self._known[key] = len(self._peaks) - 1
-        return self._known[key]
+        self._n_values.append(n_values)
+        return len(self._peaks) - 1
 
     def finished(self) -> "Contexts":
         """All contexts as arrays."""
         return Contexts(
-            vocabulary=[text or "" for text in self.ids],
+            vocabulary=[str(text or "") for text in self.ids],
             token=np.array(self._tokens, np.uint32),
             value=np.clip(np.array(self._values, np.float32), -LARGEST, LARGEST),
             ends=np.array(self._ends, np.int64),
@@ -138,6 +151,7 @@ class Gathered(NamedTuple):
     seen: Mapping[Address, np.ndarray]  # contexts that the explainer saw, int64
     explanations: Mapping[Address, ForeignExplanation]
     simulations: Mapping[Address, list[SimulatedSequence]]
+    measured: Mapping[Address, Mapping[str, Measured]]  # by scorer: those that ask no yes or no
     owners: list[tuple[Address, int, int]]  # contexts first .. last - 1 are of this feature
     era: Era
 
@@ -169,6 +183,7 @@ class Reader:
         self.seen: dict[Address, np.ndarray] = {}
         self.explanations: dict[Address, ForeignExplanation] = {}
         self.simulations: dict[Address, list[SimulatedSequence]] = {}
+        self.measured: dict[Address, dict[str, Measured]] = {}
         self.owners: list[tuple[Address, int, int]] = []
         constructor = run.section("constructor_cfg")
         self.source = constructor.get("non_activating_source")
@@ -179,10 +194,10 @@ class Reader:
         run, where = self.run, str(address)
         self.texts.next_feature()
         first = len(self.texts)
-        if address in run.explanations:
-            found = read_explanation(run.explanations[address])
-            self.explanations[address] = found
-            self.report.add("failed_explanation", found.text is None, where)
+        if address in run.explanations or address in run.texts:
+            self.explanations[address] = self._explanation(address)
+            is_lost = self.explanations[address].text is None
+            self.report.add("failed_explanation", is_lost, where)
         if address in run.train:
             seen = [self.texts.add(context, is_own=True, is_active=True)
                     for context in read_contexts(run.train[address])]  # fmt: skip
@@ -193,7 +208,23 @@ class Reader:
                 self._scored(address, scorer, read_verdicts(path), where)
         if address in run.scores.get("simulation", {}):
             self.simulations[address] = read_simulations(run.scores["simulation"][address])
+        for scorer in READERS:
+            if address in run.scores.get(scorer, {}):
+                found = read_measured(run.scores[scorer][address], scorer)
+                self.measured.setdefault(address, {})[scorer] = found
+                self.report.add("class_ambiguous", found.n_ambiguous, where)
+                self.report.add("failed_verdicts", found.n_failed, where)
         self.owners.append((address, first, len(self.texts)))
+
+    def _explanation(self, address: Address) -> ForeignExplanation:
+        """One explanation, from its own file or from one of all features; not from both."""
+        run = self.run
+        if address not in run.texts:
+            return read_explanation(run.explanations[address])
+        if address in run.explanations:
+            raise BadInput(f"{shown(run.root)} explains {address} in a file of its own and in one "
+                           "of all features: import them apart")  # fmt: skip
+        return explanation_of(run.texts[address])
 
     def _scored(self, address: Address, scorer: str, rows: list[VerdictRow], where: str) -> None:
         """Take in one score file; the oldest runs mix both scorers in one list."""
@@ -268,7 +299,7 @@ class Reader:
         """Everything that was read."""
         era: Era = self.eras.pop() if self.eras else "D"
         return Gathered(self.texts.finished(), self.questions, self.seen, self.explanations,
-                        self.simulations, self.owners, era)  # fmt: skip
+                        self.simulations, self.measured, self.owners, era)  # fmt: skip
 
 
 def _code(predicted: bool | None) -> int:

@@ -18,8 +18,8 @@ from core.score import metrics
 from core.score.items import Items
 from core.score.judge import NO_ANSWER, Answers
 from core.score.statistics import Sums, pearson
-from data.imports.delphi import Address, DelphiRun
 from data.imports.delphi_rows import SimulatedSequence
+from data.imports.delphi_run import Address, DelphiRun
 from data.items import ItemTable
 from data.judgements import Judgement
 from data.records import Score, Usage
@@ -28,6 +28,7 @@ PRESET = "delphi (imported)"
 UNKNOWN_JUDGE = "unknown"
 UNKNOWN_USAGE = Usage(0, None, None, None)  # the run says nothing of calls, tokens and dollars
 BASE_SEED = 0
+ON_REQUEST = [KINDS.index(kind) for kind in ("token", "neighbour", "similar")]  # reported apart
 METRIC = "pearson"  # of simulation
 
 
@@ -41,6 +42,8 @@ class Judging:
     judge: str
     batch: int | None  # questions in one call; None = not known
     flags: tuple[str, ...]  # codes of the report that concern every score
+    preset: str = PRESET
+    is_ours: bool = False  # whether kinds are classes of their own, as in our scores, or one
 
     def deciles(self, questions: Questions) -> np.ndarray:
         """Decile of each activating question, 0 of the others, uint8 [n]."""
@@ -59,7 +62,7 @@ def judgement(
         feature=questions.address.feature,
         scorer_id=scorer_id,
         scorer=questions.scorer,
-        preset=PRESET,
+        preset=judging.preset,
         items=ItemTable(
             kind=[KINDS[kind] for kind in questions.kind.tolist()],
             decile=decile,
@@ -75,19 +78,20 @@ def judgement(
 
 
 def _score(judging: Judging, questions: Questions, decile: np.ndarray, *, has_text: bool) -> Score:
-    """The figures of one score file, all silent kinds as one class."""
+    """The figures of one score file, all silent kinds as one class unless they are ours."""
     is_void = questions.is_joined and questions.scorer == "fuzzing"
     kind, n = questions.kind, len(questions.kind)
+    one_class = np.where(kind == ACTIVATING, ACTIVATING, RANDOM).astype(np.uint8)
     items = Items(
         slot=np.arange(n),
-        kind=np.where(kind == ACTIVATING, ACTIVATING, RANDOM).astype(np.uint8),
+        kind=kind if judging.is_ours else one_class,
         decile=decile,
         first_token=judging.placed.first_token[questions.context],
         start=np.zeros(n, np.int64),
         peak=judging.placed.peak[questions.context],
         marks=np.zeros((n, 1), bool),
         call=np.zeros(n, np.int32),
-        base=np.ones(n, bool),
+        base=~np.isin(kind, ON_REQUEST) if judging.is_ours else np.ones(n, bool),
         skipped={},
     )
     call = np.arange(n) // judging.batch if judging.batch else None
@@ -95,7 +99,7 @@ def _score(judging: Judging, questions: Questions, decile: np.ndarray, *, has_te
     answers = Answers(questions.predicted, questions.probability if has_probability else None, call)
     seed = seeds.seed_of(BASE_SEED, *questions.address, f"imported-{questions.scorer}")
     found = metrics.score(
-        items, answers, metrics.Setting(questions.scorer, judging.judge, PRESET, seed)
+        items, answers, metrics.Setting(questions.scorer, judging.judge, judging.preset, seed)
     )
     flags = [*judging.flags, *["str_tokens_joined"] * questions.is_joined]
     flags += ["of_failed_explanation"] * (not has_text)

@@ -16,12 +16,14 @@ from core.examples.draw import ACTIVATING
 from core.importing.contexts import Placed
 from core.importing.gather import WRONG_MARK, Contexts, Gathered
 from data.activations import FeatureActivations
+from data.errors import BadInput
 from data.imports.report import Report
 from data.vocabulary import Vocabulary
 
 TRIED = 256  # places compared with one context
 ODD = 0x9E3779B97F4A7C15  # base of the window hash
 ROWS = 4096  # sequences hashed at once
+LOST = 0.01  # share of activating contexts that may be missing from given tokens (formats 2.6)
 
 Activations = Callable[[str, int], FeatureActivations]
 
@@ -74,6 +76,15 @@ def locate(
                 first[number], peak[number] = chosen.first, chosen.peak
                 report.add(chosen.doubt, bool(chosen.doubt), str(address))
     return _beyond(gathered, Placed(first, length, peak), matrix.size, report)
+
+
+def require_found(gathered: Gathered, placed: Placed, n_tokens: int) -> None:
+    """Refuse tokens that are of another corpus: most activating contexts must stand in them."""
+    active = _active(gathered)
+    lost = int((active & (placed.first_token >= n_tokens)).sum())
+    if lost > LOST * active.sum():
+        raise BadInput(f"{lost:,} of {int(active.sum()):,} activating contexts do not stand in the "
+                       "tokens that were given: they are of another corpus")  # fmt: skip
 
 
 def _active(gathered: Gathered) -> np.ndarray:

@@ -10,7 +10,7 @@ import numpy as np
 
 from core.importing.gather import Gathered
 from data.activations import Columns
-from data.imports.delphi import DelphiRun
+from data.imports.delphi_run import DelphiRun
 from data.imports.report import Report
 
 USUAL_CONTEXT, USUAL_FEWEST = 32, 200  # upstream's defaults
@@ -25,6 +25,7 @@ REASONS = {
 def report_missing(run: DelphiRun, gathered: Gathered, report: Report) -> None:
     """Of a run without activations: features with something but without a score."""
     scored = {questions.address for questions in gathered.questions} | set(gathered.simulations)
+    scored.update(gathered.measured, *run.values.values())
     for hookpoint in run.hookpoints:
         without = [f for f in run.features(hookpoint) if (hookpoint, f) not in scored]
         _add(report, hookpoint, "unknown", without)

@@ -21,10 +21,11 @@ from core.importing.judging import (
     settings_of,
     simulation_judgement,
 )
+from core.importing.measuring import bare_judgement, measured_score, published_score
 from data import items, judgements, ledger
 from data.catalogue import Catalogue
-from data.imports.delphi import Address, DelphiRun
 from data.imports.delphi_rows import ForeignExplanation, read_neighbours
+from data.imports.delphi_run import Address, DelphiRun
 from data.judgements import Judgement
 from data.ledger import NewExplanation
 from data.records import HookpointRecord
@@ -55,7 +56,7 @@ class Writing:
     @property
     def model(self) -> str | None:
         """The language model that wrote the explanations."""
-        return self.run.text("explainer_model")
+        return self.run.explainer
 
 
 def write_rows(writing: Writing, hookpoint: HookpointRecord) -> Iterator[int]:
@@ -98,6 +99,13 @@ def _judgements(
             writing.judging, address, writing.gathered.simulations[address], explanation_id,
             scorer_ids["simulation"], has_text=has_text,
         )  # fmt: skip
+    for scorer, values in writing.run.values.items():
+        if address in values:
+            score = published_score(writing.judging, scorer, values[address])
+            yield bare_judgement(address, explanation_id, scorer_ids[scorer], score)
+    for scorer, found in writing.gathered.measured.get(address, {}).items():
+        score = measured_score(writing.judging, scorer, found, has_text=has_text)
+        yield bare_judgement(address, explanation_id, scorer_ids[scorer], score)
 
 
 def _explanation(writing: Writing, address: Address) -> NewExplanation:
@@ -132,7 +140,7 @@ def _explainer_id(writing: Writing) -> int:
     shown = max(map(len, writing.gathered.seen.values()), default=None)
     style = run.config.get("explainer")
     settings = {
-        "origin": "delphi",
+        "origin": "hub" if run.texts and not run.config else "delphi",
         "run": run.name,
         "explainer": f"delphi, {style}" if isinstance(style, str) else "delphi",
         "model": writing.model,
@@ -155,7 +163,7 @@ def _scorer_ids(writing: Writing) -> dict[str, int]:
     asked = {one.scorer for one in writing.gathered.questions}
     return {
         name: ledger.method_id(writing.catalogue, "scorer", name, judging.judge, settings)
-        for name in sorted(asked | set(writing.run.scores))
+        for name in sorted(asked | {*writing.run.scores, *writing.run.values})
     }
 
 

@@ -1,12 +1,13 @@
 """What the token ids of a run stand for: its subject's tokenizer, or what its contexts tell.
 
-The tokenizer is looked for where the run says its subject is, next to the run, and in the local
+The tokenizer is looked for by the subject's name, next to the run or inside it, and in the local
 cache of the hub; never on the network. Without one, texts are taken from contexts whose values
 stand in the cache: the ids under them spell them.
 """
 
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,8 +17,8 @@ from core.examples.contexts import spread
 from core.examples.draw import ACTIVATING
 from core.importing.gather import Contexts, Gathered
 from data.activations import FeatureActivations
-from data.errors import BadInput, GlossError
-from data.imports.delphi import DelphiRun
+from data.errors import BadInput
+from data.imports.delphi_run import DelphiRun
 from data.imports.foreign import read_json
 from data.vocabulary import Vocabulary
 
@@ -61,13 +62,18 @@ def find_spelling(run: DelphiRun, subject: Path | None) -> Spelling | None:
 
 
 def _places(run: DelphiRun) -> Iterator[str]:
-    """Folders where the subject may be, then its name for the local cache of the hub."""
-    name = run.config.get("model")
-    if not isinstance(name, str) or not name or "\0" in name:
+    """Folders where the subject may be, then its name for the local cache of the hub.
+
+    The name comes out of a foreign file, so only what lies beside the run is looked at.
+    """
+    name = run.subject
+    if name is None or "\0" in name:
         return
-    for folder in (run.root.parent / name, run.root / name, Path(name)):
-        if folder.is_dir() and (folder / "config.json").is_file():
-            yield str(folder)
+    for home in (run.root.resolve().parent, run.root.resolve()):
+        with suppress(OSError):  # a name that no file can have
+            folder = (home / name).resolve()
+            if folder.is_relative_to(home) and (folder / "config.json").is_file():
+                yield str(folder)
     if name.count("/") == 1 and not name.startswith((".", "/", "~")):
         yield name
 
@@ -75,11 +81,14 @@ def _places(run: DelphiRun) -> Iterator[str]:
 def _loaded(place: str) -> Spelling | None:
     from transformers import AutoTokenizer
 
+    from core.foreign import quiet, reported
+
     try:
-        tokenizer: Any = AutoTokenizer.from_pretrained(
-            place, trust_remote_code=False, local_files_only=True
-        )
-    except (OSError, ValueError, KeyError, TypeError, GlossError):
+        with reported(f"the tokenizer in {place}"), quiet():
+            tokenizer: Any = AutoTokenizer.from_pretrained(
+                place, trust_remote_code=False, local_files_only=True
+            )
+    except BadInput:
         return None
     return Spelling(Vocabulary.from_tokenizer(tokenizer), tokenizer.bos_token_id,
                     tokenizer.eos_token_id, place)  # fmt: skip

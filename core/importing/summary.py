@@ -31,13 +31,13 @@ from score s
 join scorer m using (scorer_id)
 join explanation e using (explanation_id)
 join hookpoint h using (hookpoint_id)
-where h.cache_id = ? and m.preset = ?
+where h.cache_id = ? and m.preset like '%(imported)'
 group by m.name, m.judge
 order by m.name
 """
 
 
-def summary(con: Connection, name: str, preset: str) -> dict[str, Any]:
+def summary(con: Connection, name: str) -> dict[str, Any]:
     """Counts, scores and the report of an imported cache, JSON-ready."""
     row = con.row(CACHE, [name])
     if row is None:
@@ -51,7 +51,7 @@ def summary(con: Connection, name: str, preset: str) -> dict[str, Any]:
         "hookpoints": [hookpoint["name"] for hookpoint in hookpoints],
         "has_activations": kept != CONTEXTS_ONLY,
         **(con.row(COUNTS, [cache_id]) or {}),
-        "scores": con.rows(SCORES, [cache_id, preset]),
+        "scores": con.rows(SCORES, [cache_id]),
         "report": reports(con, cache_id),
     }
 

@@ -15,9 +15,17 @@ from core.importing.spelling import Spelling, recovered, share_spelled
 from data import durable
 from data.activations import SHARD_TOKENS, FeatureActivations, merge, write_shard
 from data.cachefiles import CacheFiles, CacheMeta, HookpointMeta, write_meta
+from data.corpora.token_arrays import open_array
 from data.errors import BadInput
-from data.imports.delphi import DelphiRun
-from data.imports.delphi_latents import Latents, check_shards, token_matrix
+from data.imports.delphi_latents import (
+    LONGEST_SEQUENCE,
+    MOST_TOKENS,
+    Latents,
+    check_shards,
+    token_matrix,
+)
+from data.imports.delphi_run import DelphiRun
+from data.imports.delphi_tensors import TensorLatents, read_latents
 from data.imports.report import Report
 from data.records import CacheRecord, HookpointRecord, Progress
 from data.strongest import write_strongest
@@ -26,6 +34,8 @@ from data.vocabulary import Vocabulary
 
 CONTEXT = 32  # tokens of the contexts that are drawn from such a cache
 TOPK = 32  # strongest features kept for every token
+TOKEN_FILES = (".npy", ".npz", ".pt", ".safetensors")
+READ_AT_ONCE = 2**22  # token ids
 WIDEST = 2**20  # token ids that one sort key holds
 
 
@@ -33,31 +43,81 @@ class Tables(NamedTuple):
     """The activations of a run, checked."""
 
     matrix: np.ndarray  # token ids, int32 [sequences, positions]
-    latents: Mapping[str, Latents]  # by hookpoint
+    latents: Mapping[str, Latents | TensorLatents]  # by hookpoint
     spans: np.ndarray  # first sequence of each shard of ours, then their number
+    is_given: bool  # the tokens are of a file that the user named
+
+    @property
+    def model(self) -> str | None:
+        """The subject, where a file of activations names it."""
+        named = (getattr(latents, "model", None) for latents in self.latents.values())
+        return next(filter(None, named), None)
 
 
-def check_tables(run: DelphiRun, report: Report) -> Tables | None:
-    """Look at every activation once; nothing is written before. None: there are none to use."""
+def check_tables(
+    run: DelphiRun, tokens: Path | None, spelling: Spelling | None, report: Report
+) -> Tables | None:
+    """Look at every activation once; nothing is written before. None: there are none to use.
+
+    tokens: a file with the tokens of the run, which older ones do not keep.
+    """
     matrix = None
     for shards in run.latents.values():
         matrix = token_matrix(shards, matrix)
+    is_given = matrix is None and tokens is not None
+    if is_given and tokens is not None:
+        matrix = _given_tokens(tokens)
+        report.add("tokens_given", 1, tokens.name)
+        report.add("tokens_unchecked", spelling is None, tokens.name)
     if matrix is None:
-        if run.latents and not (run.scores or run.explanations):
-            raise BadInput(f"{run.root} has activations without tokens, which mean nothing alone")
-        report.add("tokens_missing", sum(map(len, run.latents.values())), str(run.root.name))
-        return None
+        return _without_tokens(run, report)
     if matrix.max() >= WIDEST:
         raise BadInput(f"{run.root} has token id {int(matrix.max()):,}; at most {WIDEST:,} fit")
+    _require_spelled(matrix, spelling)
     n, length = matrix.shape
     step = max(1, SHARD_TOKENS // length)
     spans = np.append(np.arange(0, n, step), n)
-    latents = {
-        name: check_shards(name, run.latents[name], (n, length), spans, report)
-        for name in run.hookpoints
-        if name in run.latents
-    }
-    return Tables(matrix, latents, spans)
+    latents: dict[str, Latents | TensorLatents] = {}
+    for name in run.hookpoints:
+        if name in run.latents:
+            latents[name] = check_shards(name, run.latents[name], (n, length), spans, report)
+        elif name in run.tensors:
+            latents[name] = read_latents(run.tensors[name], (n, length), spans, report)
+    return Tables(matrix, latents, spans, is_given)
+
+
+def _given_tokens(path: Path) -> np.ndarray:
+    """The tokens of a file that the user names, int32 [sequences, positions]."""
+    if not path.is_file():
+        raise BadInput(f"--tokens {path} is no file: give the tokens of the run")
+    if path.suffix not in TOKEN_FILES:
+        raise BadInput(f"--tokens {path} is none of {', '.join(TOKEN_FILES)}")
+    found = open_array(path)
+    if len(found.shape) != 2 or found.shape[1] > LONGEST_SEQUENCE or found.size >= MOST_TOKENS:
+        raise BadInput(f"--tokens {path} is no table of sequences that can be: {found.shape}")
+    flat = np.concatenate(list(found.flat(READ_AT_ONCE, found.size)))
+    if flat.min() < 0 or flat.max() >= 2**31:
+        raise BadInput(f"--tokens {path} holds something that is no token id")
+    return flat.astype(np.int32).reshape(found.shape)
+
+
+def _without_tokens(run: DelphiRun, report: Report) -> None:
+    """Activations alone mean nothing: refused, unless there is something else to import."""
+    if not any(run.features(hookpoint) for hookpoint in run.hookpoints):
+        raise BadInput(f"{run.root} has activations without tokens, which mean nothing alone: give "
+                       "the file with its tokens as --tokens FILE")  # fmt: skip
+    n = sum(map(len, (*run.latents.values(), *run.tensors.values())))
+    report.add("tokens_missing", n, run.root.name)
+
+
+def _require_spelled(matrix: np.ndarray, spelling: Spelling | None) -> None:
+    """Refuse a tokenizer that knows fewer ids than there are: it is another subject's."""
+    used = int(matrix.max()) + 1
+    if spelling is not None and len(spelling.vocabulary) < used:
+        raise BadInput(
+            f"the tokenizer in {spelling.source} has {len(spelling.vocabulary):,} tokens, the run "
+            f"uses id {used - 1:,}: give its subject with --subject"
+        )
 
 
 def write_tables(
@@ -86,14 +146,8 @@ def write_tables(
 
 
 def _width(tables: Tables, spelling: Spelling | None) -> int:
-    """Number of token ids; a tokenizer that knows fewer than there are is another subject's."""
-    used = int(tables.matrix.max()) + 1
-    if spelling is not None and len(spelling.vocabulary) < used:
-        raise BadInput(
-            f"the tokenizer in {spelling.source} has {len(spelling.vocabulary):,} tokens, the run "
-            f"uses id {used - 1:,}: give its subject with --subject"
-        )
-    return len(spelling.vocabulary) if spelling else used
+    """Number of token ids."""
+    return len(spelling.vocabulary) if spelling else int(tables.matrix.max()) + 1
 
 
 def _documents(matrix: np.ndarray, separator: int | None) -> np.ndarray:
@@ -104,7 +158,10 @@ def _documents(matrix: np.ndarray, separator: int | None) -> np.ndarray:
 
 
 def _write_hookpoint(
-    folder: Path, hookpoint: HookpointRecord, latents: Latents | None, tables: Tables
+    folder: Path,
+    hookpoint: HookpointRecord,
+    latents: Latents | TensorLatents | None,
+    tables: Tables,
 ) -> Iterator[int]:
     """Write the shards of a hookpoint, then merge them; gives the activations of each."""
     where, length = folder / str(hookpoint.hookpoint_id), tables.matrix.shape[1]

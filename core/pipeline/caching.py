@@ -5,16 +5,20 @@ catalogue in one transaction. Each step can be killed and run again.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from dataclasses import asdict, dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Literal
 
-from core.pipeline.inputs import list_sources, load_saes, require_name, text_of
+from core.pipeline.corpora import open_for, settings_of, text_of
+from core.pipeline.inputs import require_name
+from core.pipeline.offers import Offer, list_sources, shortened
 from core.pipeline.running import running
-from data import caches, corpus, runs
+from core.pipeline.saes import load_saes
+from core.pipeline.smoke import CAUSES, doubts, require_plausible
+from data import caches, runs
 from data.cachefiles import CacheFiles, CacheMeta
-from data.caches import CorpusFacts, SaeFacts, SubjectFacts
+from data.caches import CorpusFacts, HookpointTables, SaeFacts, SubjectFacts
 from data.catalogue import Catalogue
+from data.identity import nothing_stored
 from data.records import CacheRecord, HookpointRecord, Progress
 from data.runs import Plan
 
@@ -22,7 +26,9 @@ if TYPE_CHECKING:  # torch is loaded when a cache is made, not when its settings
     from core.cache import CacheSettings
     from core.sae import Sae
     from core.subject import Subject
+    from core.tokenising import Corpus
 
+BASELINES = {"random": "random directions", "neurons": "neurons"}
 POOR = 0.9  # of the variance unexplained: hardly better than the mean
 NOTED = 65_536  # tokens between two notes of progress in the catalogue
 
@@ -38,11 +44,18 @@ class CacheRequest:
     n_tokens: int
     hookpoints: tuple[str, ...] = ()  # () = all that the SAEs are for
     sequence_length: int | None = None
+    column: str | None = None  # of the corpus, with the text; None = the first known name
+    split_at: str | None = None  # where text files are split; None = one document a file
+    shuffle_seed: int | None = None  # of a permutation of the documents; None = file order
+    bos: Literal["first", "none"] | None = None  # None = first; as stored where ids are given
+    packing: Literal["pack", "one-per-document"] | None = None  # None = pack; as stored likewise
     batch_size: int = 16
     dtype: str = "auto"
     device: str = "auto"
+    runs_on: Literal["here", "ndif", "rehearsal"] = "here"
     revision: str | None = field(default=None)
     seed: int = 0
+    anyway: bool = False  # cache even where an SAE does not fit its hookpoint on the first tokens
     command: tuple[str, ...] = field(default=(), compare=False)  # as typed, to go on with
 
 
@@ -52,44 +65,70 @@ def cache_stage(catalogue: Catalogue, request: CacheRequest) -> Iterator[Progres
     The catalogue is left alone until everything that can be checked is checked.
     """
     require_name(request.name)
-    text = text_of(request.corpus, request.n_tokens)
+    found = open_for(request)
+    text = text_of(found, request.n_tokens)
     listed = list_sources(request.saes)
     yield Progress("loading the subject", 0, 1, "models")
     subject, saes = _loaded(request, listed)
-    yield Progress("loading the subject", 1, 1, "models")
-    record = _begun(catalogue, request, subject, saes, text)
+    settings = settings_of(request, found, subject)
+    meta = _planned(settings, subject, saes)
+    notes = _note(subject, saes, meta)
+    yield Progress("loading the subject", 1, 1, "models", note=notes)
+    if not request.anyway and _is_new(catalogue, request.name):
+        require_plausible(subject, saes, meta, found)
+    known = asdict(settings) | {
+        "sequence_length": meta.sequence_length,
+        "tokenizer": meta.tokenizer_sha256,
+        "text": text,
+        "runs_on": request.runs_on,
+    }
+    record = _begun(catalogue, request, subject, saes, known)
     if record.status == "done":
         yield Progress("caching", record.n_tokens, record.n_tokens, "tokens", note="done before")
         return
-    settings = asdict(request)
-    command = settings.pop("command")
-    plan = Plan("cache", record.cache_id, None, None, settings, command)
+    asked = asdict(request)
+    command = asked.pop("command")
+    plan = Plan("cache", record.cache_id, None, None, asked, command)
     with running(catalogue, plan, request.n_tokens) as run_id:
-        yield from _files(catalogue, request, run_id, record, subject, saes)
+        yield from _files(catalogue, found, settings, run_id, record, subject, saes)
         yield from _finish(catalogue, request, record, subject, saes)
 
 
 def _loaded(
-    request: CacheRequest, listed: Sequence[tuple[str, str]]
+    request: CacheRequest, listed: Sequence[Offer]
 ) -> tuple["Subject", Mapping[str, "Sae"]]:
     """The subject, and its SAEs by the full name of their hookpoint."""
     from core.subject import Subject
 
     subject = Subject.load(request.subject, dtype=request.dtype, device=request.device,
-                           revision=request.revision)  # fmt: skip
+                           revision=request.revision, runs_on=request.runs_on)  # fmt: skip
     return subject, load_saes(subject, listed, request.hookpoints)
 
 
-def _settings(request: CacheRequest) -> "CacheSettings":
-    from core.cache import CacheSettings
+def _planned(settings: "CacheSettings", subject: "Subject", saes: Mapping[str, "Sae"]) -> CacheMeta:
+    """Decide what identifies the cache; what cannot work is refused."""
+    from core.cache import plan
 
-    local = request.corpus != corpus.PYTHON_DOCS
-    return CacheSettings(
-        corpus=str(Path(request.corpus).expanduser().resolve()) if local else request.corpus,
-        tokens=request.n_tokens,
-        sequence_length=request.sequence_length,
-        batch_size=request.batch_size,
-        seed=request.seed,
+    return plan(subject, dict(enumerate(saes.items())), settings)
+
+
+def _note(subject: "Subject", saes: Mapping[str, "Sae"], meta: CacheMeta) -> str:
+    """Note with every SAE what its files say that does not agree; also as a line for people."""
+    said: dict[str, list[str]] = {}
+    for hookpoint, sae in saes.items():
+        found = doubts(sae, subject, meta)
+        sae.origin = replace(sae.origin, notes=(*sae.origin.notes, *found))
+        for note in found:
+            said.setdefault(note, []).append(hookpoint)
+    return "; ".join(f"{shortened(points)}: {note}" for note, points in said.items())
+
+
+def _is_new(catalogue: Catalogue, name: str) -> bool:
+    """Whether nothing of a cache is stored: one that goes on was tried when it was begun."""
+    return all(
+        nothing_stored(catalogue.store / record.folder)
+        for record in caches.caches(catalogue)
+        if record.name == name
     )
 
 
@@ -98,18 +137,9 @@ def _begun(
     request: CacheRequest,
     subject: "Subject",
     saes: Mapping[str, "Sae"],
-    text: str,
+    known: Mapping[str, Any],
 ) -> CacheRecord:
-    """Register the cache, once `core.cache.plan` has refused what cannot work."""
-    from core.cache import plan
-
-    settings = _settings(request)
-    meta = plan(subject, dict(enumerate(saes.items())), settings)
-    known = asdict(settings) | {
-        "sequence_length": meta.sequence_length,
-        "tokenizer": meta.tokenizer_sha256,
-        "text": text,
-    }
+    """Register the cache; known: all that it is compared by besides subject and SAEs."""
     runs.mark_interrupted(catalogue)  # a run whose process is gone holds no cache
     return caches.begin_cache(
         catalogue,
@@ -147,7 +177,8 @@ def _sae_facts(hookpoint: str, sae: "Sae") -> SaeFacts:
 
 def _files(
     catalogue: Catalogue,
-    request: CacheRequest,
+    found: "Corpus",
+    settings: "CacheSettings",
     run_id: int,
     record: CacheRecord,
     subject: "Subject",
@@ -157,9 +188,8 @@ def _files(
 
     folder = catalogue.store / record.folder
     numbered = {h.hookpoint_id: (h.name, saes[h.name]) for h in record.hookpoints}
-    texts = corpus.documents(request.corpus)
     noted = 0
-    for progress in build(folder, subject, numbered, texts, _settings(request)):
+    for progress in build(folder, subject, numbered, found, settings):
         due = progress.done - noted >= NOTED or progress.done == progress.total
         if progress.stage == "caching" and due:
             noted = progress.done
@@ -176,34 +206,35 @@ def _finish(
 ) -> Iterator[Progress]:
     """Measure every feature and enter the cache into the catalogue."""
     from core.pipeline.features import hookpoint_tables
+    from core.quality import Sample
 
     files = CacheFiles.open(catalogue.store / record.folder)
+    sample = Sample.of_cache(subject, files)
     tables = {}
     total = sum(h.n_features for h in record.hookpoints)
     done = 0
     for hookpoint in record.hookpoints:
         yield Progress("measuring features", done, total)
         tables[hookpoint.hookpoint_id] = hookpoint_tables(
-            files, hookpoint, subject, saes[hookpoint.name]
+            files, hookpoint, sample, saes[hookpoint.name]
         )
         done += hookpoint.n_features
     caches.finish_cache(catalogue, record.cache_id, _corpus_facts(files, request), tables)
-    note = "; ".join(_fit(h, tables[h.hookpoint_id].fvu) for h in record.hookpoints)
+    note = "; ".join(_fit(h, tables[h.hookpoint_id]) for h in record.hookpoints)
     yield Progress("measuring features", total, total, note=note)
 
 
-def _fit(hookpoint: HookpointRecord, fvu: float | None) -> str:
+def _fit(hookpoint: HookpointRecord, found: HookpointTables) -> str:
     """How well the SAE reconstructs its hookpoint, with the usual causes where it does not."""
-    if fvu is None:
+    if found.fvu is None:
         return f"{hookpoint.name}: no decoder, reconstruction not measured"
-    if hookpoint.sae_kind == "random":
-        return f"{hookpoint.name}: FVU {fvu:.2f} of random directions, a baseline"
-    if fvu < POOR:
-        return f"{hookpoint.name}: FVU {fvu:.2f}"
-    return (
-        f"{hookpoint.name}: FVU {fvu:.2f}, the SAE does not fit; usual causes: another layer or "
-        "side, missing BOS, missing normalisation"
-    )
+    said = f"{hookpoint.name}: FVU {found.fvu:.2f}"
+    recovered = found.losses and found.losses.recovered_mean
+    if recovered is not None:
+        said += f", {recovered:.0%} of the loss recovered against the mean"
+    if hookpoint.sae_kind in BASELINES:
+        return f"{said}, of {BASELINES[hookpoint.sae_kind]}, a baseline"
+    return said if found.fvu < POOR else f"{said}, the SAE does not fit; {CAUSES}"
 
 
 def _corpus_facts(files: CacheFiles, request: CacheRequest) -> CorpusFacts:
@@ -213,6 +244,11 @@ def _corpus_facts(files: CacheFiles, request: CacheRequest) -> CorpusFacts:
         "separator_id": meta.eos_id,
         "requested_tokens": meta.requested_tokens,
         "exhausted": meta.exhausted,
+        "packing": meta.packing,
+        "column": meta.column,
+        "split_at": meta.split_at,
+        "shuffle_seed": meta.shuffle_seed,
+        **meta.reading,
     }
     return corpus_facts(meta, request.corpus, settings)
 

@@ -20,6 +20,7 @@ from data.records import HookpointRecord
 
 if TYPE_CHECKING:
     from core.effects import Effects
+    from core.quality import Sample
     from core.sae import Sae
     from core.subject import Subject
 
@@ -31,21 +32,19 @@ EFFECT = pa.struct([("token", pa.uint32()), ("value", pa.float32())])
 
 
 def hookpoint_tables(
-    files: CacheFiles, hookpoint: HookpointRecord, subject: "Subject", sae: "Sae"
+    files: CacheFiles, hookpoint: HookpointRecord, sample: "Sample", sae: "Sae"
 ) -> HookpointTables:
-    """Measure every feature of a finished hookpoint."""
-    from core.quality import quality
-
+    """Measure every feature of a finished hookpoint; sample: of its cache, for the SAE's fit."""
     norms = None if sae.weights.W_dec is None else sae.weights.W_dec.float().norm(dim=1)
-    effects = _effects(subject, sae, files)
+    effects = _effects(sample.subject, sae, files)
     feature, chart = _measured(
         files, hookpoint, None if norms is None else norms.cpu().numpy(), effects
     )
     n_activations = int(files.columns(hookpoint.hookpoint_id).counts().sum())
-    fit = quality(subject, {hookpoint.hookpoint_id: (hookpoint.name, sae)}, files)
-    fvu, l0, _ = fit[hookpoint.hookpoint_id]
+    fvu, l0, _ = sample.quality(hookpoint.name, sae)
+    losses = sample.losses(hookpoint.name, sae)
     neighbours = _neighbours(hookpoint, sae)
-    return HookpointTables(n_activations, fvu, l0, feature, chart, neighbours)
+    return HookpointTables(n_activations, fvu, l0, feature, chart, neighbours, losses)
 
 
 def tables_without_model(

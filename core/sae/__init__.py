@@ -2,7 +2,7 @@
 
 from core.sae.checks import require_fit
 from core.sae.coder import Origin, Sae, Sparse, Weights
-from core.sae.formats import list_hookpoints, load_sae
+from core.sae.formats import Listed, list_hookpoints, list_offers, load_sae
 from core.sae.jumprelu import JumpReLU
 from core.sae.random import Random, is_random
 from core.sae.relu import ReLU
@@ -10,6 +10,7 @@ from core.sae.topk import TopK
 
 __all__ = [
     "JumpReLU",
+    "Listed",
     "Origin",
     "Random",
     "ReLU",
@@ -19,6 +20,7 @@ __all__ = [
     "Weights",
     "is_random",
     "list_hookpoints",
+    "list_offers",
     "load_sae",
     "require_fit",
 ]

@@ -1,31 +1,32 @@
 """Checks of an SAE on loading, and of an SAE against the subject it is meant for."""
 
-from pathlib import Path
 from typing import Protocol
 
-import torch
 from torch import Tensor
 
 from core.sae.coder import Sae, Weights
-from data.errors import BadInput, WrongSae
+from core.sae.stored import Stored
+from data.errors import WrongSae
+
+NO_DECODER = "no decoder: no logit effects, decoder neighbours or reconstruction"
+MOST_NAMES = 8  # unknown tensors that are named
 
 
-def require_shape(path: Path, name: str, tensor: Tensor, shape: tuple[int, ...]) -> None:
-    """Refuse a tensor whose shape contradicts the configuration."""
-    if tuple(tensor.shape) != shape:
-        raise BadInput(f"{path}: {name} is {list(tensor.shape)}, the configuration says {shape}")
-
-
-def require_finite(path: Path, weights: Weights) -> None:
-    """Refuse weights that are not numbers."""
-    for name in ("W_enc", "b_enc", "b_dec", "W_dec", "W_skip"):
-        tensor = getattr(weights, name)
-        if tensor is not None and not torch.isfinite(tensor).all():
-            raise BadInput(f"{path}: {name} holds infinite or undefined numbers: fetch it again")
+def notes_of(weights: Weights, stored: Stored, threshold: Tensor | None = None) -> tuple[str, ...]:
+    """Say what is unusual about weights: no error, but it matters for comparisons."""
+    notes = list(decoder_notes(weights.W_dec)) if weights.W_dec is not None else [NO_DECODER]
+    below = 0 if threshold is None else int((threshold < 0).sum())
+    if below:
+        notes.append(f"{below} thresholds are negative: these features fire at any positive value")
+    if stored.left:
+        names = ", ".join(name[:40] for name in stored.left[:MOST_NAMES])
+        more = len(stored.left) - MOST_NAMES
+        notes.append(f"tensors that were not used: {names}" + (f" and {more} more" * (more > 0)))
+    return tuple(notes)
 
 
 def decoder_notes(W_dec: Tensor) -> tuple[str, ...]:
-    """Say what is unusual about decoder norms: not an error, but it matters for comparisons."""
+    """Say what is unusual about decoder norms."""
     norms = W_dec.norm(dim=1)
     zero, off = int((norms == 0).sum()), float(((norms - 1).abs() > 0.01).float().mean())
     notes = []

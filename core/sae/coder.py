@@ -1,20 +1,26 @@
 """What every kind of SAE shares: weights, sparse encoding in bounded memory, decoding.
 
-    u = x - b_dec (where the kind says so)        p = u W_enc + b_enc
-    a = phi(p)                                    xhat = a W_dec + b_dec (+ x W_skip^T)
+    z, undo = N(x)     u = z - b_dec (where the kind says so)     p = u W_enc + b_enc
+    a = phi(p)         xhat = undo(a W_dec + b_dec) (+ x W_skip^T)
 
 x: [n, d_in]; a: [n, n_features], never kept dense. phi is the only difference between the kinds,
-and each has one file. Knows nothing of files, subjects or stores.
+and each has one file; N is in normalise.py. Where `decoder_scaled`, p is multiplied by the norms of
+the decoder before phi and a is divided by them again before W_dec. Knows nothing of files, subjects
+or stores.
 """
 
+import copy
 import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, NamedTuple, Self, TypedDict, Unpack
 
 import torch
 from torch import Tensor
+
+from core.sae.hooks import Hook
+from core.sae.normalise import Norm, Step, normalise, undo
 
 BUDGET = 64 * 2**20  # bytes of pre-activations computed at once
 
@@ -43,16 +49,12 @@ class Weights:
     b_dec: Tensor  # [d_out]
     W_dec: Tensor | None = None  # [features, d_out]
     W_skip: Tensor | None = None  # [d_out, d_in]
+    scaling_factor: Tensor | None = None  # [features], multiplies a before W_dec only
 
     def to(self, device: torch.device) -> "Weights":
         """Copy to a device, where they are not there already."""
-        return Weights(
-            W_enc=self.W_enc.to(device),
-            b_enc=self.b_enc.to(device),
-            b_dec=self.b_dec.to(device),
-            W_dec=None if self.W_dec is None else self.W_dec.to(device),
-            W_skip=None if self.W_skip is None else self.W_skip.to(device),
-        )
+        given = {part.name: getattr(self, part.name) for part in fields(self)}
+        return replace(self, **{name: t.to(device) for name, t in given.items() if t is not None})
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,17 @@ class Origin:
     hookpoint: str | None = None  # as its folder names it; ends in ":in" for transcoders
     settings: Mapping[str, Any] = field(default_factory=dict)  # the file's own, and its dtype
     notes: tuple[str, ...] = ()  # what was noticed on loading
+    hook: Hook | None = None  # where it reads, in its library's words; None: the files do not say
+
+
+class Switches(TypedDict, total=False):
+    """What libraries do differently around the same equation."""
+
+    centred: bool  # whether b_dec is subtracted from the input; true unless said
+    norm: Norm | None  # N of the input; None unless said
+    decoder_scaled: bool  # whether features compete by their effect; false unless said
+    transcoder: bool  # whether it predicts another place than it reads; false unless said
+    origin: Origin | None
 
 
 class Sae(ABC):
@@ -71,17 +84,25 @@ class Sae(ABC):
 
     kind: str
 
-    def __init__(
-        self, weights: Weights, *, centred: bool = True, origin: Origin | None = None
-    ) -> None:
+    def __init__(self, weights: Weights, **switches: Unpack[Switches]) -> None:
         self.weights = weights
-        self.centred = centred  # whether b_dec is subtracted from the input
-        self.origin = origin or Origin()
+        self.centred = switches.get("centred", True)
+        self.norm: Norm | None = switches.get("norm")
+        self.decoder_scaled = switches.get("decoder_scaled", False)
+        self.transcoder = switches.get("transcoder", False)
+        self.origin = switches.get("origin") or Origin()
+        self.transforms: tuple[Step, ...] = ()  # of the place that is read, before N
+        self._gain = self._decoder_norms()
 
     @property
     def d_in(self) -> int:
         """Width of the vectors that it reads."""
         return self.weights.W_enc.shape[0]
+
+    @property
+    def d_out(self) -> int:
+        """Width of the vectors that it rebuilds; another than d_in in some transcoders."""
+        return self.weights.b_dec.shape[0]
 
     @property
     def n_features(self) -> int:
@@ -105,20 +126,50 @@ class Sae(ABC):
         """What its file says of itself."""
         return self.origin.settings
 
-    def to(self, device: torch.device | str) -> "Sae":
+    def to(self, device: torch.device | str) -> Self:
         """Move to a device; returns itself."""
         self.weights = self.weights.to(torch.device(device))
+        self._gain = self._decoder_norms()
         return self
+
+    def reading(self, transform: Norm, eps: float = 0.0) -> Self:
+        """Give the same SAE for vectors that its place in the model still has to transform.
+
+        "rms" is x / sqrt(mean(x^2) + eps), "centre" x - mean(x). Reconstructions are of the vector
+        as given, except those of a transcoder, which are of another place.
+        """
+        other = copy.copy(self)
+        other.transforms = (Step(transform, eps), *self.transforms)
+        return other
 
     def pre_activations(self, x: Tensor) -> Tensor:
         """Compute p [n, features] for vectors x [n, d_in]."""
-        w = self.weights
-        x = x.to(w.W_enc.dtype)
-        return torch.addmm(w.b_enc, x - w.b_dec if self.centred else x, w.W_enc)
+        p = torch.addmm(self.weights.b_enc, self._input(x), self.weights.W_enc)
+        return p if self._gain is None else p.mul_(self._gain)
+
+    def _input(self, x: Tensor) -> Tensor:
+        """Compute u [n, d_in]."""
+        x = x.to(self.weights.W_enc.dtype)
+        if self.transforms or self.norm:
+            x = normalise(self._steps(), x)
+        return x - self.weights.b_dec if self.centred else x
+
+    def _steps(self) -> tuple[Step, ...]:
+        return (*self.transforms, Step(self.norm)) if self.norm else self.transforms
+
+    def _decoder_norms(self) -> Tensor | None:
+        if not self.decoder_scaled:
+            return None
+        if self.W_dec is None:
+            raise ValueError("scaling by the decoder needs a decoder")
+        return self.W_dec.norm(dim=1)
 
     @abstractmethod
     def activate(self, p: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Apply phi to p [n, features]: rows, features and values of what is not 0."""
+        """Apply phi to p [n, features]: rows, features and values of what is not 0.
+
+        Undefined entries of p are not active.
+        """
 
     def encode(self, x: Tensor, *, budget: int = BUDGET) -> Sparse:
         """Encode vectors [n, d_in], so many rows at once that p stays within `budget` bytes."""
@@ -139,7 +190,7 @@ class Sae(ABC):
             yield x[first : first + step]
 
     def decode(self, active: Sparse, x: Tensor | None = None) -> Tensor:
-        """Rebuild vectors [n, d_out]; a transcoder with a skip connection needs its input x."""
+        """Rebuild vectors [n, d_out]; skip connections and normalised inputs need the input x."""
         w = self.weights
         if w.W_dec is None:
             raise ValueError("this SAE has no decoder")
@@ -147,10 +198,28 @@ class Sae(ABC):
             active.row, torch.arange(active.shape[0], device=w.b_dec.device)
         )
         total = torch.nn.functional.embedding_bag(
-            active.feature, w.W_dec, starts, mode="sum", per_sample_weights=active.value
+            active.feature, w.W_dec, starts, mode="sum", per_sample_weights=self._weight(active)
         )
-        if w.W_skip is not None:
-            if x is None:
-                raise ValueError("the skip connection needs the input")
-            total = total + x.to(w.W_skip.dtype) @ w.W_skip.T
-        return total + w.b_dec
+        total = total + w.b_dec
+        undoes = not self.transcoder and bool(self._steps())
+        if w.W_skip is None and not undoes:
+            return total
+        if x is None:
+            raise ValueError("decoding needs the input: it has a skip connection or is normalised")
+        return self._back(x.to(w.b_dec.dtype), total, undoes)
+
+    def _weight(self, active: Sparse) -> Tensor:
+        """Say by how much of its decoder direction each active feature counts."""
+        value, factor = active.value, self.weights.scaling_factor
+        if self._gain is not None:
+            value = value / self._gain[active.feature]
+        return value if factor is None else value * factor[active.feature]
+
+    def _back(self, x: Tensor, y: Tensor, undoes: bool) -> Tensor:
+        """Undo N, add the skip connection, and undo what the place in the model does."""
+        read = normalise(self.transforms, x)  # what the files call x
+        if undoes and self.norm:
+            y = undo([Step(self.norm)], read, y)
+        if self.weights.W_skip is not None:
+            y = y + read @ self.weights.W_skip.T
+        return undo(self.transforms, x, y) if undoes else y

@@ -1,12 +1,14 @@
 """JumpReLU: a = relu(p) where p > threshold, strictly, else 0.
 
-Rajamanoharan et al., 2407.14435.
+Rajamanoharan et al., 2407.14435. Batch-top-k SAEs are of this kind too, with one threshold for all.
 """
+
+from typing import Self, Unpack
 
 import torch
 from torch import Tensor
 
-from core.sae.coder import Origin, Sae, Weights
+from core.sae.coder import Sae, Switches, Weights
 
 
 class JumpReLU(Sae):
@@ -14,18 +16,11 @@ class JumpReLU(Sae):
 
     kind = "jumprelu"
 
-    def __init__(
-        self,
-        weights: Weights,
-        threshold: Tensor,
-        *,
-        centred: bool = True,
-        origin: Origin | None = None,
-    ) -> None:
-        super().__init__(weights, centred=centred, origin=origin)
+    def __init__(self, weights: Weights, threshold: Tensor, **switches: Unpack[Switches]) -> None:
+        super().__init__(weights, **switches)
         self.threshold = threshold  # [features] or a scalar, in units of p
 
-    def to(self, device: torch.device | str) -> "JumpReLU":
+    def to(self, device: torch.device | str) -> Self:
         """Move to a device; returns itself."""
         super().to(device)
         self.threshold = self.threshold.to(device)
@@ -33,5 +28,5 @@ class JumpReLU(Sae):
 
     def activate(self, p: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Keep what is positive and above its threshold; no epsilon."""
-        row, feature = ((p > self.threshold) & (p > 0)).nonzero(as_tuple=True)
+        row, feature = (p > self.threshold.clamp(min=0)).nonzero(as_tuple=True)
         return row, feature, p[row, feature]

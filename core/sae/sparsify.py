@@ -5,116 +5,107 @@ Tensors: encoder.weight [F, d] (transposed here), encoder.bias [F], W_dec [F, d]
 converter for this format ties it to `normalize_decoder` and transposes W_dec, both wrongly.
 """
 
-import json
+import re
 from pathlib import Path
 from typing import Any
 
-import torch
-from safetensors.torch import load_file
-from torch import Tensor
-
-from core.sae.checks import decoder_notes, require_finite, require_shape
-from core.sae.coder import Origin, Sae, Weights
+from core.sae.abstopk import AbsTopK
+from core.sae.checks import notes_of
+from core.sae.coder import Origin, Sae, Switches, Weights
+from core.sae.groupmax import GroupMax
+from core.sae.hooks import Hook
+from core.sae.places import Place
+from core.sae.settings import choice, count, read_settings, switch, word
+from core.sae.stored import Stored, open_safetensors
 from core.sae.topk import TopK
-from data import tensorfile
 from data.errors import BadInput
-from data.tokens import sha256
+from data.imports.foreign import file_sha256, shown
 
-DEFAULTS = {"k": 32, "activation": "topk", "expansion_factor": 32, "num_latents": 0}
-FLOATS = {"F32", "F16", "BF16"}
-NEEDED = ("encoder.weight", "encoder.bias", "b_dec")
+NAME = "sparsify"
+SEED = re.compile(r"seed\d+")  # folders of SAEs that differ in nothing else
+KINDS = {"topk": TopK, "groupmax": GroupMax, "signed": AbsTopK}
 
 
-def load(folder: Path, *, dtype: torch.dtype = torch.float32, source: str = "") -> Sae:
-    """Load one hookpoint's SAE; weights are widened to `dtype`."""
-    settings = read_settings(folder / "cfg.json")
-    path = folder / "sae.safetensors"
-    tensors, stored = read_tensors(path, dtype)
-    weights = Weights(
-        W_enc=tensors["encoder.weight"].T,
-        b_enc=tensors["encoder.bias"],
-        b_dec=tensors["b_dec"],
-        W_dec=tensors.get("W_dec"),
-        W_skip=tensors.get("W_skip"),
-    )
-    notes = check(weights, settings, path)
-    transcode = settings.get("transcode", False)
+def load(place: Place) -> Sae:
+    """Load one hookpoint's SAE; weights are widened to float32."""
+    settings = _settings(place)
+    stored = open_safetensors(place.path / "sae.safetensors", NAME)
+    weights = _weights(stored, settings)
+    hook = _hook(place, settings)
     origin = Origin(
-        source=source or str(folder),
-        sha256=sha256(path),
-        hookpoint=folder.name + (":in" if transcode else ""),
-        settings={**settings, "dtype": stored},
-        notes=notes,
+        source=place.source,
+        sha256=file_sha256(stored.path),
+        hookpoint=_folder(place) + (":in" if settings["transcode"] else ""),
+        settings={**settings, "format": NAME, "dtype": stored.dtype},
+        notes=notes_of(weights, stored),
+        hook=hook,
     )
-    return TopK(weights, settings["k"], centred=not transcode, origin=origin)
+    switches = Switches(
+        centred=not settings["transcode"], transcoder=settings["transcode"], origin=origin
+    )
+    kind = "signed" if settings["signed"] else settings["activation"]
+    return KINDS[kind](weights, settings["k"], **switches)
 
 
-def read_settings(path: Path) -> dict[str, Any]:
+def read_hook(place: Place) -> Hook | None:
+    """Say what it reads: the module that its folder is named after, unless the file names it."""
+    return _hook(place, _settings(place))
+
+
+def _hook(place: Place, settings: dict[str, Any]) -> Hook:
+    name = word(settings, "hookpoint") or _folder(place)
+    if settings["transcode"]:
+        return Hook("module", name.removesuffix(":in"), side="in", writes=name.removesuffix(":in"))
+    return Hook("module", name)
+
+
+def _folder(place: Place) -> str:
+    if place.name == "." and not Path(place.source).expanduser().exists():
+        return Path(place.source).name  # of a repository, whose folder here is called by a hash
+    folder = place.path.parent if SEED.fullmatch(place.path.name) else place.path
+    return folder.name
+
+
+def _settings(place: Place) -> dict[str, Any]:
     """Read cfg.json, filling in the format's defaults and refusing what cannot be."""
-    settings = DEFAULTS | _stored(path)
-    if settings.get("d_in") is None:
-        raise BadInput(f"{path} is not a sparsify configuration (d_in is required)")
-    if settings["activation"] != "topk" or settings.get("signed"):
-        kind = "signed" if settings.get("signed") else settings["activation"]
-        raise BadInput(f"{path} says activation {kind!r}: only topk is supported so far")
-    if not isinstance(settings.get("transcode", False), bool):
-        raise BadInput(f"{path}: transcode = {_said(settings['transcode'])} is not true or false")
-    width = settings["d_in"] = _count(path, settings, "d_in")
-    features = _count(path, settings, "num_latents", least=0)
-    features = features or width * _count(path, settings, "expansion_factor")
-    k = _count(path, settings, "k")
+    path = place.path / "cfg.json"
+    stored = read_settings(path)
+    if stored.get("d_in") is None:
+        raise BadInput(f"{shown(path)} is not a sparsify configuration (d_in is required)")
+    width = count(path, stored, "d_in")
+    features = count(path, stored, "num_latents", 0, least=0)
+    features = features or width * count(path, stored, "expansion_factor", 32)
+    known = {
+        "d_in": width,
+        "num_latents": features,
+        "k": count(path, stored, "k", 32),
+        "activation": choice(path, stored, "activation", ("topk", "groupmax"), "topk"),
+        "signed": switch(path, stored, "signed", False),
+        "transcode": switch(path, stored, "transcode", False),
+        "skip_connection": switch(path, stored, "skip_connection", False),
+    }
+    _require_sense(place, known)
+    return stored | known
+
+
+def _require_sense(place: Place, known: dict[str, Any]) -> None:
+    """Refuse what contradicts itself."""
+    path, k, features = shown(place.path / "cfg.json"), known["k"], known["num_latents"]
     if k > features:
         raise BadInput(f"{path}: k = {k} is more than its {features} features (num_latents)")
-    return settings | {"num_latents": features, "k": k}
+    if known["activation"] == "groupmax" and known["signed"]:
+        raise BadInput(f"{path} says both groupmax and signed: no such SAE is known")
+    if known["activation"] == "groupmax" and features % k:
+        raise BadInput(f"{path}: {features} features do not make k = {k} groups of one size")
 
 
-def _stored(path: Path) -> dict[str, Any]:
-    try:
-        # JSON has no NaN, but Python's reader has, and the catalogue would refuse it later.
-        stored = json.loads(path.read_text("utf-8"), parse_constant=str)
-    except (OSError, ValueError, RecursionError) as error:
-        raise BadInput(f"{path} is not a sparsify configuration: {error}") from error
-    if not isinstance(stored, dict):
-        raise BadInput(f"{path} is not a sparsify configuration (d_in is required)")
-    return stored
-
-
-def _count(path: Path, settings: dict[str, Any], key: str, *, least: int = 1) -> int:
-    """Read a whole number; 4.0 is 4, but "4", true and null are mistakes to be told."""
-    value = settings[key]
-    whole = isinstance(value, int) or (isinstance(value, float) and value.is_integer())
-    if isinstance(value, bool) or not whole or value < least:
-        raise BadInput(f"{path}: {key} = {_said(value)} is not a whole number from {least} on")
-    return int(value)
-
-
-def _said(value: Any) -> str:
-    """Spell a value as in the file, cut where it is long."""
-    text = json.dumps(value)
-    return text if len(text) <= 60 else f"{text[:60]}..."
-
-
-def read_tensors(path: Path, dtype: torch.dtype) -> tuple[dict[str, Tensor], str]:
-    """Read all tensors by name, and the number format they are stored in."""
-    found = tensorfile.tensors(path)
-    missing = [name for name in NEEDED if name not in found]
-    if missing:
-        raise BadInput(f"{path} lacks the tensor {missing[0]}: it is not a sparsify SAE")
-    stored = {found[name].dtype for name in found}
-    if not stored <= FLOATS:
-        raise BadInput(f"{path} stores {', '.join(sorted(stored - FLOATS))}, not F32, F16 or BF16")
-    tensors = {name: tensor.to(dtype) for name, tensor in load_file(path).items()}
-    return tensors, ", ".join(sorted(stored))
-
-
-def check(weights: Weights, settings: dict[str, Any], path: Path) -> tuple[str, ...]:
-    """Refuse shapes and numbers that cannot be; note what is odd."""
-    d, features = settings["d_in"], settings["num_latents"]
-    require_shape(path, "encoder.weight", weights.W_enc.T, (features, d))
-    require_shape(path, "encoder.bias", weights.b_enc, (features,))
-    require_shape(path, "b_dec", weights.b_dec, (d,))
-    require_finite(path, weights)
-    if weights.W_dec is None:
-        return ("no decoder: no logit effects, decoder neighbours or reconstruction",)
-    require_shape(path, "W_dec", weights.W_dec, (features, d))
-    return decoder_notes(weights.W_dec)
+def _weights(stored: Stored, settings: dict[str, Any]) -> Weights:
+    d, n = settings["d_in"], settings["num_latents"]
+    has_skip = settings["skip_connection"] or "W_skip" in stored
+    return Weights(
+        W_enc=stored.take("encoder.weight", n, d).T,
+        b_enc=stored.take("encoder.bias", n),
+        b_dec=stored.take("b_dec", d),
+        W_dec=stored.take("W_dec", n, d) if "W_dec" in stored else None,
+        W_skip=stored.take("W_skip", d, d) if has_skip else None,
+    )

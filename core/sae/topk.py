@@ -1,9 +1,11 @@
 """TopK: a = relu of the k largest entries of p, 0 elsewhere (Gao et al., 2406.04093)."""
 
+from typing import Unpack
+
 import torch
 from torch import Tensor
 
-from core.sae.coder import Origin, Sae, Weights
+from core.sae.coder import Sae, Switches, Weights
 
 
 class TopK(Sae):
@@ -11,10 +13,8 @@ class TopK(Sae):
 
     kind = "topk"
 
-    def __init__(
-        self, weights: Weights, k: int, *, centred: bool = True, origin: Origin | None = None
-    ) -> None:
-        super().__init__(weights, centred=centred, origin=origin)
+    def __init__(self, weights: Weights, k: int, **switches: Unpack[Switches]) -> None:
+        super().__init__(weights, **switches)
         self.k = k  # features a vector
 
     def activate(self, p: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -6,12 +6,13 @@ kinds, apart. Knows nothing of Streamlit or of where the numbers come from.
 """
 
 import html
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
+from core.drawing.curves import by_deciles
 from core.figures import deciles
 from core.score.statistics import wilson
 from dashboard.charts.parts import (
@@ -30,7 +31,6 @@ HEIGHT = 380  # pixels
 SYMBOLS = ("circle", "square", "diamond", "triangle-up", "star", "x", "cross", "hexagon")
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 DODGE = 0.5  # of a decile's width, shared by the traces, so that they do not hide each other
-FEW = 100  # test contexts below which one feature's deciles are shown two by two
 STEP, GAP = 1.3, 1.4  # decile widths between two silent kinds, and between panels
 KINDS = {"random": "none", "wrong-mark": "wrong<br>marks", "token": "same<br>token",
          "neighbour": "near", "similar": "like"}  # fmt: skip
@@ -69,24 +69,6 @@ def spots_of_score(score: Score) -> list[Spot]:
     found = [_spot((first + last) / 2, tally) for first, last, tally in by_deciles(score)]
     found += [_spot(k, score.non_activating[k]) for k in KINDS if k in score.non_activating]
     return [spot for spot in found if spot is not None]
-
-
-def by_deciles(score: Score) -> Iterator[tuple[int, int, Tally]]:
-    """First and last decile of every point that a feature's figure shows, with its verdicts."""
-    asked = sum(t.n + t.failed for t in score.by_decile.values())
-    step = 1 if asked >= FEW else 2
-    for first in range(1, 11, step):
-        deciles = range(first, first + step)
-        yield first, deciles[-1], _pooled([score.by_decile[d] for d in deciles
-                                           if d in score.by_decile])  # fmt: skip
-
-
-def _pooled(tallies: Sequence[Tally]) -> Tally:
-    return Tally(
-        n=sum(t.n for t in tallies),
-        correct=sum(t.correct for t in tallies),
-        failed=sum(t.failed for t in tallies),
-    )
 
 
 def _spot(place: float | str, tally: Tally) -> Spot | None:

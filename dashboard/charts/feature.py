@@ -5,14 +5,12 @@ accuracy lie unseen bars, one a place of the axis, so that a click anywhere in i
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
-from core.score.statistics import wilson
+from core.drawing.curves import SILENT_PLACES, Curve, Histogram, Point
 from dashboard.cards import two
-from dashboard.charts.deciles import by_deciles
 from dashboard.charts.parts import (
     GREY,
     NEUTRAL,
@@ -26,62 +24,11 @@ from dashboard.charts.parts import (
     share_axis,
     whiskers,
 )
-from data.records import Interval, Score, Tally
 
 HEIGHT, HEIGHT_ALONE = 470, 190  # pixels, of both panels and of the histogram alone
 HEIGHT_ACCURACY = 300  # of the accuracy alone
 SYMBOL = {"detection": "circle", "fuzzing": "square"}
 DODGE = {"detection": -0.11, "fuzzing": 0.11}  # so that two scores do not hide each other
-SILENT_PLACES = {"random": (11.7, "none"), "wrong-mark": (13.1, "wrong<br>marks")}
-
-
-@dataclass(frozen=True, slots=True)
-class Histogram:
-    """Activating contexts by peak; bin k covers [k, k + 1) * bin_width."""
-
-    bin_width: float  # activation
-    counts: Sequence[int]
-
-
-@dataclass(frozen=True, slots=True)
-class Point:
-    """The share of right verdicts at one place of the axis."""
-
-    x: float
-    label: str  # "decile 3", "deciles 3–4", "non-activating"
-    share: Interval
-    tally: Tally
-    deciles: str = ""  # as the filter names them: "3", "3–4"; "" = none
-
-
-@dataclass(frozen=True, slots=True)
-class Curve:
-    """One scorer's points for one explanation."""
-
-    scorer: str
-    points: Sequence[Point]
-    is_second: bool = False  # of the pinned explanation: open marks
-    explanation_id: int | None = None
-
-
-def curve(score: Score, *, is_second: bool = False, explanation_id: int | None = None) -> Curve:
-    """The points of a score: deciles (two by two when few), then the silent kinds apart."""
-    points = [point for place in by_deciles(score) if (point := _point(*place))]
-    for kind, (x, _) in SILENT_PLACES.items():
-        tally = score.non_activating.get(kind)
-        if tally and (share := wilson(tally.correct, tally.n)):
-            label = "wrong marks" if kind == "wrong-mark" else "non-activating"
-            points.append(Point(x, label, share, tally))
-    return Curve(score.scorer, points, is_second, explanation_id)
-
-
-def _point(first: int, last: int, pooled: Tally) -> Point | None:
-    share = wilson(pooled.correct, pooled.n)
-    if share is None:
-        return None
-    label = f"decile {first}" if first == last else f"deciles {first}–{last}"
-    name = str(first) if first == last else f"{first}–{last}"
-    return Point((first + last) / 2, label, share, pooled, name)
 
 
 def feature_figure(
@@ -108,9 +55,10 @@ def numbers(histogram: Histogram, curves: Sequence[Curve]) -> pd.DataFrame:
     value: contexts for a bar, the share of right verdicts for a dot.
     """
     bars = [
-        {"panel": "activation distribution", "place": f"{k * width:.4g} to {(k + 1) * width:.4g}",
-         "value": n}
-        for width in [histogram.bin_width] for k, n in enumerate(histogram.counts)
+        {"panel": "activation distribution",
+         "place": f"{first + k * width:.4g} to {first + (k + 1) * width:.4g}", "value": n}
+        for first, width in [(histogram.first, histogram.bin_width)]
+        for k, n in enumerate(histogram.counts)
     ]  # fmt: skip
     dots = [
         {"panel": "accuracy by decile", "explanation": c.explanation_id, "scorer": c.scorer,
@@ -176,15 +124,17 @@ def _band(chosen: Sequence[int]) -> dict:
 
 
 def _bars(histogram: Histogram) -> dict:
-    width = histogram.bin_width
+    width, first = histogram.bin_width, histogram.first
+    what = "peak" if histogram.of == "contexts" else "activation"
     return {
         "type": "bar",
-        "x": [round((k + 0.5) * width, 6) for k in range(len(histogram.counts))],
+        "x": [round(first + (k + 0.5) * width, 6) for k in range(len(histogram.counts))],
         "y": [n or None for n in histogram.counts],  # log axis: an empty bin is no bar
         "opacity": 0.85,
         "unselected": {"marker": {"opacity": 1}},
         "showlegend": False,
-        "hovertemplate": f"peak %{{x:.3g}} ± {width / 2:.2g}: %{{y:,}} contexts<extra></extra>",
+        "hovertemplate": f"{what} %{{x:.3g}} ± {width / 2:.2g}: %{{y:,}} {histogram.of}"
+                         "<extra></extra>",
     }
 
 
@@ -192,8 +142,7 @@ def _layout(histogram: Histogram, curves: Sequence[Curve]) -> dict[str, Any]:
     """Axes and titles; the panels are axis domains, which cost nothing, not subplots."""
     if not curves:
         return common(HEIGHT_ALONE) | _histogram_axes(histogram, [0, 1]) | {
-            "annotations": [heading("Activation distribution", _histogram_note(histogram.counts),
-                                     1.01)],
+            "annotations": [heading("Activation distribution", _histogram_note(histogram), 1.01)],
         }  # fmt: skip
     points = [point for found in curves for point in found.points]
     places = [k for k, (x, _) in SILENT_PLACES.items() if any(p.x == x for p in points)]
@@ -202,7 +151,7 @@ def _layout(histogram: Histogram, curves: Sequence[Curve]) -> dict[str, Any]:
     top = 0.82 if is_alone else 0.47
     axes = {} if is_alone else _histogram_axes(histogram, [0.74, 1])
     axes |= _accuracy_axes(points, places, top)
-    title = heading("Activation distribution", _histogram_note(histogram.counts), 1.01)
+    title = heading("Activation distribution", _histogram_note(histogram), 1.01)
     return common(HEIGHT_ACCURACY if is_alone else HEIGHT) | axes | {
         "legend": legend_above(top, traceorder="normal"),
         "annotations": [
@@ -217,9 +166,10 @@ def _layout(histogram: Histogram, curves: Sequence[Curve]) -> dict[str, Any]:
 
 def _histogram_axes(histogram: Histogram, domain: list[float]) -> dict[str, Any]:
     ticks = log_ticks(histogram.counts)
+    title = "peak activation in the context" if histogram.of == "contexts" else "activation"
     return {
-        "xaxis": axis("peak activation in the context", showgrid=False, rangemode="tozero"),
-        "yaxis": axis("contexts", type="log", domain=domain, **ticks),
+        "xaxis": axis(title, showgrid=False, rangemode="tozero"),
+        "yaxis": axis(histogram.of, type="log", domain=domain, **ticks),
     }
 
 
@@ -236,8 +186,8 @@ def _accuracy_axes(points: Sequence[Point], places: Sequence[str], top: float) -
     }  # fmt: skip
 
 
-def _histogram_note(counts: Sequence[int]) -> str:
-    return f"{sum(counts):,} contexts, log counts"
+def _histogram_note(histogram: Histogram) -> str:
+    return f"{sum(histogram.counts):,} {histogram.of}, log counts"
 
 
 def _accuracy_note(curves: Sequence[Curve]) -> str:

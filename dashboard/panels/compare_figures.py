@@ -11,6 +11,7 @@ from typing import NamedTuple
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
+from core.drawing.words import explain_words
 from core.figures.correlation import matrix
 from core.figures.deciles import Point
 from core.figures.deciles import curves as curves_of
@@ -20,7 +21,6 @@ from dashboard.address import feature_named
 from dashboard.cards import HUMAN, sentence
 from dashboard.charts import blog, deciles
 from dashboard.commands import counted as counted_words
-from dashboard.commands import explain_words
 from dashboard.library import Place
 from dashboard.panels import chart, sweep, sweep_watch
 from dashboard.session import KEPT

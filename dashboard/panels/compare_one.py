@@ -6,6 +6,7 @@ In the address: feature=HOOKPOINT/INDEX and explanations=1,5,9. The first one is
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
+from core.drawing.facts import why_unexplained
 from dashboard import session, side_by_side
 from dashboard.address import every, feature_named
 from dashboard.cards import made_words, sentence
@@ -17,7 +18,6 @@ from dashboard.charts.deciles import (
     spots_of_score,
     whiskers_note,
 )
-from dashboard.facts import why_unexplained
 from dashboard.library import FeatureRecord, Place
 from dashboard.panels import chart, explanations
 from dashboard.side_by_side import MOST

@@ -13,9 +13,9 @@ from streamlit.delta_generator import DeltaGenerator
 
 from core import comparing
 from core.comparing import Comparison, Side, SideRecord
+from core.drawing.words import grammar_words, model_words
 from dashboard import session
 from dashboard.cards import HUMAN, sentence
-from dashboard.commands import grammar_words, model_words
 from dashboard.panels import sweep
 from dashboard.spans import block, escape, plain
 

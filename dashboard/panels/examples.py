@@ -5,13 +5,14 @@ from functools import partial
 
 import streamlit as st
 
+from core.drawing.facts import why_unexplained
+from core.drawing.feature import judged
+from core.drawing.listing import Group, Listing, Show
+from core.drawing.reader import Width
 from dashboard import session
 from dashboard.cards import sentence
-from dashboard.facts import why_unexplained
 from dashboard.library import FeatureRecord, Library, Place
-from dashboard.listing import Group, Judged, Listing, Show, asked
 from dashboard.panels import explanations
-from dashboard.reader import Width
 from dashboard.session import KEPT
 from dashboard.spans import Shade, as_text, example_list, heading
 from data.errors import GlossError
@@ -92,15 +93,6 @@ def listed(
     shown, pinned = (judged(record, number) for number in ids)
     listing = Listing(library.reader(place, feature), shown, pinned, view.width)
     return listing, listing.groups(view.show, view.deciles)
-
-
-def judged(record: FeatureRecord, explanation_id: int | None) -> Judged | None:
-    """One explanation with its verdicts and what its explainer was shown."""
-    found = next((e for e in record.explanations if e.explanation_id == explanation_id), None)
-    if found is None:
-        return None
-    prompted = record.prompted.get(found.explanation_id, frozenset())
-    return Judged(found, asked(record.verdicts, explanation_id), prompted)
 
 
 def controls() -> tuple[View, bool]:

@@ -5,9 +5,9 @@ from typing import NamedTuple
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
+from core.drawing.facts import why_unexplained
 from dashboard import cards, session
 from dashboard.comparison import differences
-from dashboard.facts import why_unexplained
 from dashboard.library import FeatureRecord, Place
 from dashboard.panels import details
 from dashboard.spans import escape

@@ -14,8 +14,8 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 from streamlit.errors import StreamlitAPIException
 
+from core.drawing.words import explain_words
 from dashboard.cards import TITLE
-from dashboard.commands import explain_words
 from dashboard.session import KEPT
 from dashboard.spans import block, escape, literal
 from data.catalogue import Row

@@ -2,11 +2,12 @@
 
 import streamlit as st
 
+from core.drawing.curves import curve, histogram_of
+from core.drawing.listing import SCORERS
 from dashboard import session
 from dashboard.cards import logit_table
-from dashboard.charts.feature import Histogram, curve, feature_figure, numbers
+from dashboard.charts.feature import feature_figure, numbers
 from dashboard.library import FeatureRecord, Place
-from dashboard.listing import SCORERS
 from dashboard.panels import chart, examples
 from dashboard.panels.explanations import Choice
 from dashboard.spans import heading
@@ -44,7 +45,7 @@ def show(record: FeatureRecord, choice: Choice) -> None:
         for score in explanation.scores
         if score.scorer in SCORERS
     ]  # fmt: skip
-    bins = Histogram(record.facts["bin_width"] or 1.0, record.facts["counts"] or [])
+    bins = histogram_of(record.facts)
     if not bins.counts:
         st.html(heading("Activation distribution", "not in the import"))
     if bins.counts or curves:

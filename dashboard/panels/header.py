@@ -6,10 +6,10 @@ from functools import partial
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
+from core.drawing.facts import subject_line, why_unexplained
 from core.show import feature_lines
 from dashboard import session
 from dashboard.cards import sentence
-from dashboard.facts import subject_line, why_unexplained
 from dashboard.library import FeatureRecord, Place
 from dashboard.panels import notes, prefill, reexplain, working, write
 from dashboard.spans import block, escape
@@ -20,9 +20,25 @@ from data.records import ExplanationRecord
 def show(
     place: Place, feature: int, record: FeatureRecord, shown: ExplanationRecord | None
 ) -> None:
-    """Draw it; what a button could not do is said under it."""
+    """Draw the whole of it."""
+    end(begin(place, feature), place, feature, record, shown)
+
+
+def begin(place: Place, feature: int) -> DeltaGenerator:
+    """Draw where we are and what leads on."""
     bar = st.container(horizontal=True, vertical_alignment="center", gap="small", key="head")
     walk(bar, place, feature)
+    return bar
+
+
+def end(
+    bar: DeltaGenerator,
+    place: Place,
+    feature: int,
+    record: FeatureRecord,
+    shown: ExplanationRecord | None,
+) -> None:
+    """Draw the rest; what a button could not do is said under it."""
     line = escape(subject_line(place.cache, place.hookpoint))
     bar.html(block(f'<div class="who">{notes.chip(record.notes)}{line}</div>'), width="content")
     notes.bookmark(bar, place, feature, record.notes)
@@ -38,10 +54,12 @@ def walk(bar: DeltaGenerator, place: Place, feature: int) -> None:
     before, after = beside(place, feature)
     bar.button("Previous", icon=":material/chevron_left:", shortcut="Left",
                on_click=session.go_to, args=(place, before))  # fmt: skip
-    st.session_state["feature.number"] = feature
-    bar.number_input("Feature", 0, place.hookpoint.n_features - 1, key="feature.number", width=116,
+    # A field of its own for every feature: one that is there already shows a new number only after
+    # the page has been painted without it.
+    key = f"feature.number.{feature}"
+    bar.number_input("Feature", 0, place.hookpoint.n_features - 1, feature, key=key, width=116,
                      label_visibility="collapsed",
-                     on_change=go_to_typed, args=(place,))  # fmt: skip
+                     on_change=go_to_typed, args=(place, key))  # fmt: skip
     bar.button("Next", icon=":material/chevron_right:", icon_position="right", shortcut="Right",
                on_click=session.go_to, args=(place, after))  # fmt: skip
     bar.button("Random", icon=":material/shuffle:", shortcut="N", key="random",
@@ -56,9 +74,9 @@ def beside(place: Place, feature: int) -> tuple[int, int]:
     return session.library().ask(results.beside, place.hookpoint.hookpoint_id, feature)
 
 
-def go_to_typed(place: Place) -> None:
+def go_to_typed(place: Place, key: str) -> None:
     """Go to the number in the field."""
-    session.go_to(place, st.session_state["feature.number"])
+    session.go_to(place, st.session_state[key])
 
 
 def go_random(place: Place) -> None:

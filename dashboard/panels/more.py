@@ -2,10 +2,10 @@
 
 import streamlit as st
 
+from core.drawing.facts import exact_sentence, identity_of, position_sentence
+from core.drawing.reader import Reader
 from dashboard import cards, session
-from dashboard.facts import exact_sentence, identity_of, position_sentence
 from dashboard.library import Place
-from dashboard.reader import Reader
 from dashboard.spans import ContextRow, GroupHeading, block, escape, example_list, literal, plain
 from data import queries
 from data.catalogue import Row

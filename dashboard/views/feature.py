@@ -1,11 +1,12 @@
 """The page of one feature: its explanations, their scores, its contexts and its figures."""
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
+from core.drawing.facts import facts, why_little, why_silent
 from dashboard import session, strip
 from dashboard.address import every, feature_named
 from dashboard.cards import fact_strip, sentence
-from dashboard.facts import facts, why_little, why_silent
 from dashboard.library import FeatureRecord, Place
 from dashboard.panels import examples, explanations, figure, header, more
 from dashboard.panels.explanations import Choice
@@ -26,11 +27,12 @@ def page() -> None:
         return
     record = session.library().feature(place, feature)
     choice = explanations.chosen(record.explanations)
-    header.show(place, feature, record, choice.shown)
+    bar = header.begin(place, feature)
     if silent := why_silent(record.facts, place.cache):
+        header.end(bar, place, feature, record, choice.shown)
         st.html(sentence(silent))
     else:
-        body(place, feature, record, choice)
+        body(place, feature, record, choice, bar)
     st.html(f"<p id=mark hidden>{feature}</p>")
     before, after = header.beside(place, feature)
     examples.read_ahead(place, after, before)
@@ -71,22 +73,30 @@ def first_live(place: Place) -> int:
     return session.library().ask(results.live_feature, place.hookpoint.hookpoint_id, 0) or 0
 
 
-def body(place: Place, feature: int, record: FeatureRecord, choice: Choice) -> None:
-    """Everything below the header of a feature that fires."""
+def body(
+    place: Place, feature: int, record: FeatureRecord, choice: Choice, bar: DeltaGenerator
+) -> None:
+    """Everything of a feature that fires, below its header and in that; what is read first first.
+
+    The browser paints what has come so far, and what comes later waits for that.
+    """
     assert record.facts is not None  # or there was nothing to show
     figure.follow_click()
     shown, against, _ = choice
-    explanations.show(place, feature, record, choice)
-    nearest = next((row for row in record.neighbours if row["measure"] == "cosine"), None)
-    n_contexts = session.workbench(place.cache).contexts.n_distinct
-    strip_of_facts = facts(record.facts, place.cache, shown, nearest, n_contexts=n_contexts)
-    st.html(fact_strip(strip_of_facts))
-    if little := why_little(record.facts):
-        st.html(block(f'<p class="mut">{escape(little)}</p>'))
+    cards, between = st.container(), st.container()
     left, right = st.columns([1.62, 1], gap="large")
+    with cards:
+        explanations.show(place, feature, record, choice)
     with left:
         examples.show(place, feature, shown and shown.explanation_id,
                       against and against.explanation_id)  # fmt: skip
+    header.end(bar, place, feature, record, shown)
+    nearest = next((row for row in record.neighbours if row["measure"] == "cosine"), None)
+    n_contexts = session.workbench(place.cache).contexts.n_distinct
+    strip_of_facts = facts(record.facts, place.cache, shown, nearest, n_contexts=n_contexts)
+    between.html(fact_strip(strip_of_facts))
+    if little := why_little(record.facts):
+        between.html(block(f'<p class="mut">{escape(little)}</p>'))
     with right, st.container(key="side"):
         figure.show(record, choice)
         figure.effects(place, record)

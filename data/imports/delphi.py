@@ -6,110 +6,52 @@
     train/<hookpoint>_latent<index>.json              contexts the explainer saw (not delphi's own)
 
 Every part may be missing. Older runs have `_feature` for `_latent`, hookpoints that begin with a
-dot, and one or two folders more between `scores` and the scorer. What the files hold is read in
-delphi_rows.py and delphi_latents.py.
+dot, and one or two folders more between `scores` and the scorer; the oldest, and stores of
+autointerp, have activations in `.pt` files. Published explanations come as `<hookpoint>_feature
+.json`, one object for all features, those of the blog as tables. What the files hold is read in
+delphi_rows.py, delphi_latents.py, delphi_tensors.py and published.py.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from data.errors import BadInput
+from data.imports.delphi_run import (
+    LAST_INDEX,
+    LONGEST_NAME,
+    Address,
+    DelphiRun,
+    ShardPath,
+    TensorFiles,
+    configured,
+    text_in,
+)
 from data.imports.foreign import content_sha256, files_below, read_json, shown
+from data.imports.published import (
+    BULK,
+    MODEL,
+    Table,
+    read_bulk,
+    read_table,
+    subject_of,
+    width_of,
+)
 
-SCORERS = {"detection": "detection", "fuzz": "fuzzing", "simulation": "simulation"}
-OTHER_SCORERS = (
-    "intruder", "embedding", "example_embedding", "surprisal", "surprisal_intervention",
-)  # fmt: skip
+SCORERS = {
+    "detection": "detection", "fuzz": "fuzzing", "simulation": "simulation", "intruder": "intruder",
+    "embedding": "embedding", "surprisal": "surprisal", "surprisal_intervention": "intervention",
+}  # fmt: skip
+SINGLE = (".csv", ".json", ".pt")  # files that are a run of their own
+OTHER_SCORERS = ("example_embedding",)
 ONE = re.compile(r"(?P<hook>.+)_(?:latent|feature)(?P<index>\d{1,9})\.(?:txt|json)")
 SHARD = re.compile(r"(\d{1,9})_(\d{1,9})\.safetensors")
+PAIR = re.compile(r"(?P<hook>.+?)(?:_split_\d{1,6})?_(?P<what>locations|activations)\.pt")
 NEIGHBOURS = re.compile(
     r"(?P<hook>.+)-(?P<measure>co-occurrence|decoder_similarity|encoder_similarity)\.json"
 )
-LAST_INDEX = 2**24 - 2  # features are 24 bits wide in our files
-LONGEST_NAME = 300  # letters of a hookpoint
-
-
-class Address(NamedTuple):
-    """One feature of a run."""
-
-    hookpoint: str
-    feature: int
-
-    def __str__(self) -> str:
-        """As messages name it, e.g. "layers.2/17"."""
-        return f"{self.hookpoint}/{self.feature}"
-
-
-class ShardPath(NamedTuple):
-    """One file of activations, named by the features in it."""
-
-    first: int
-    last: int  # included
-    path: Path
-
-
-@dataclass(frozen=True, slots=True)
-class DelphiRun:
-    """What a run directory holds, unread."""
-
-    root: Path
-    config: Mapping[str, Any]  # run_config.json; {} without
-    explanations: Mapping[Address, Path]
-    scores: Mapping[str, Mapping[Address, Path]]  # by our name of the scorer
-    train: Mapping[Address, Path]
-    latents: Mapping[str, tuple[ShardPath, ...]]  # by hookpoint, ascending
-    neighbours: Mapping[tuple[str, str], Path]  # by hookpoint and measure
-    others: Mapping[str, int]  # scorers that are not imported, with their files
-    unread: tuple[str, ...]
-    sha256: str  # of everything that is read
-
-    @property
-    def name(self) -> str:
-        """What the run calls itself, else its folder."""
-        return str(self.config.get("name") or self.root.resolve().name)
-
-    @property
-    def hookpoints(self) -> list[str]:
-        """Every hookpoint with data, in the order of the configuration, then by name."""
-        found = {a.hookpoint for part in self._by_feature() for a in part} | set(self.latents)
-        listed = [name for name in self._configured() if name in found]
-        return listed + sorted(found - set(listed), key=_natural)
-
-    def features(self, hookpoint: str) -> list[int]:
-        """Features that have an explanation, a score or contexts, ascending."""
-        return sorted(
-            {a.feature for part in self._by_feature() for a in part if a.hookpoint == hookpoint}
-        )
-
-    def _by_feature(self) -> Iterator[Mapping[Address, Path]]:
-        yield from (self.explanations, self.train, *self.scores.values())
-
-    def _configured(self) -> list[str]:
-        return _names(self.config)
-
-    def text(self, name: str) -> str | None:
-        """A text of the configuration, e.g. "model"; None without."""
-        found = self.config.get(name)
-        return found if isinstance(found, str) and found else None
-
-    def section(self, name: str) -> Mapping[str, Any]:
-        """A part of the configuration, e.g. "sampler_cfg"; empty without."""
-        found = self.config.get(name)
-        return found if isinstance(found, dict) else {}
-
-
-def _names(config: Mapping[str, Any]) -> list[str]:
-    found = config.get("hookpoints")
-    names = found if isinstance(found, list) else []
-    return [name.lstrip(".") for name in names if isinstance(name, str)]
-
-
-def _natural(name: str) -> list[tuple[int, str]]:
-    """Sort key that puts layers.2 before layers.10."""
-    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", name)]
 
 
 @dataclass(slots=True)
@@ -117,12 +59,16 @@ class Parts:
     """A run as its files are sorted."""
 
     known: frozenset[str]  # hookpoints with "/" in their names
-    config: Path | None = None
+    headed: frozenset[str]  # folders of autointerp's
     explanations: dict[Address, Path] = field(default_factory=dict)
     scores: dict[str, dict[Address, Path]] = field(default_factory=dict)
     train: dict[Address, Path] = field(default_factory=dict)
     latents: dict[str, list[ShardPath]] = field(default_factory=dict)
     neighbours: dict[tuple[str, str], Path] = field(default_factory=dict)
+    bulk: dict[str, Path] = field(default_factory=dict)  # explanations of a whole hookpoint
+    tables: list[Path] = field(default_factory=list)
+    pairs: dict[tuple[str, str], dict[str, Path]] = field(default_factory=dict)  # by what they are
+    stores: dict[str, list[Path]] = field(default_factory=dict)  # files of autointerp
     others: dict[str, int] = field(default_factory=dict)
     groups: set[str] = field(default_factory=set)  # experiments that scores belong to
     unread: list[str] = field(default_factory=list)
@@ -130,25 +76,21 @@ class Parts:
 
 
 def open_run(root: Path) -> DelphiRun:
-    """Sort the files of a run directory; what is no such run is refused."""
-    files = files_below(root)
+    """Sort the files of a run directory, or of a single file; what is no such run is refused."""
+    files = {root.name: root} if root.suffix in SINGLE and root.is_file() else files_below(root)
     config = {}
     if "run_config.json" in files:
         config = read_json(files["run_config.json"], dict)
-    parts = Parts(_slashed(files, config))
+    parts = Parts(_slashed(files, config), _headed(files))
     for name, path in files.items():
         if _sort(parts, name.split("/"), path):
             parts.read.append((name, path))
         else:
             parts.unread.append(name)
-    if len(parts.groups) > 1:
-        listed = ", ".join(sorted(parts.groups)[:4])
-        raise BadInput(f"{root} holds several experiments ({listed}): give one of them a folder")
-    if not (parts.explanations or parts.scores or parts.latents):
-        raise BadInput(
-            f"{root} is no delphi run: it has neither latents/<hookpoint>/<first>_<last>"
-            ".safetensors nor explanations/ or scores/ with <hookpoint>_latent<index>.txt"
-        )
+    _require_one(root, parts)
+    table = read_tables(parts.tables)
+    whole = {Address(hookpoint, feature): text for hookpoint, path in parts.bulk.items()
+             for feature, text in read_bulk(path).items()}  # fmt: skip
     return DelphiRun(
         root=root,
         config=config,
@@ -157,10 +99,73 @@ def open_run(root: Path) -> DelphiRun:
         train=parts.train,
         latents={name: tuple(sorted(shards)) for name, shards in parts.latents.items()},
         neighbours=parts.neighbours,
+        texts=whole | table.texts,
+        values=table.values,
+        tensors=_tensors(parts),
+        width=_width(root, whole),
+        subject=text_in(config, "model") or (subject_of(root.resolve().parts) if whole else None),
+        explainer=text_in(config, "explainer_model") or (MODEL if whole else None),
         others=parts.others,
         unread=tuple(parts.unread),
         sha256=content_sha256(parts.read),
     )
+
+
+def read_tables(paths: list[Path]) -> Table:
+    """All tables of the blog as one."""
+    whole = Table({}, {})
+    for path in paths:
+        found = read_table(path)
+        if twice := found.texts.keys() & whole.texts.keys():
+            raise BadInput(f"{shown(path)} is about {min(twice)}, as the table before it is")
+        whole.texts.update(found.texts)
+        for scorer, values in found.values.items():
+            whole.values.setdefault(scorer, {}).update(values)
+    return whole
+
+
+def _require_one(root: Path, parts: Parts) -> None:
+    """Refuse what is no run, and what is several."""
+    if len(parts.groups) > 1:
+        listed = ", ".join(sorted(parts.groups)[:4])
+        raise BadInput(f"{root} holds several experiments ({listed}): give one of them a folder")
+    tensors = parts.pairs or parts.stores
+    whole = parts.bulk or parts.tables
+    if not (parts.explanations or parts.scores or parts.latents or tensors or whole):
+        raise BadInput(
+            f"{root} is no delphi run: it has neither latents/<hookpoint>/<first>_<last>"
+            ".safetensors nor explanations/ or scores/ with <hookpoint>_latent<index>.txt"
+        )
+
+
+def _tensors(parts: Parts) -> dict[str, tuple[TensorFiles, ...]]:
+    """Activations in `.pt` files, by hookpoint; one half of a pair without the other is refused."""
+    found: dict[str, list[TensorFiles]] = {}
+    for (hookpoint, _), pair in sorted(parts.pairs.items()):
+        for what in ("locations", "activations"):
+            if what not in pair:
+                (other,) = pair.values()
+                raise BadInput(f"{shown(other)} lacks the file with its {what}: put it beside")
+        found.setdefault(hookpoint, []).append(TensorFiles(**pair))
+    for hookpoint, paths in sorted(parts.stores.items()):
+        found.setdefault(hookpoint, []).extend(TensorFiles(path, path) for path in paths)
+    return {hookpoint: tuple(pairs) for hookpoint, pairs in found.items()}
+
+
+def _width(root: Path, texts: Mapping[Address, str]) -> int | None:
+    """Features of the SAE that a folder is named after; explanations of more are refused."""
+    width = width_of(root.resolve().parts) if texts else None
+    beyond = next((one for one in texts if width is not None and one.feature >= width), None)
+    if beyond is not None:
+        raise BadInput(f"{shown(root)} explains {beyond}, but is named after an SAE of {width:,} "
+                       "features")  # fmt: skip
+    return width
+
+
+def _headed(files: Mapping[str, Path]) -> frozenset[str]:
+    """Folders of autointerp's store that is split: beside the parts lies a table of features."""
+    return frozenset(name.removesuffix("/header.parquet") for name in files
+                     if name.endswith("/header.parquet"))  # fmt: skip
 
 
 def _slashed(files: Mapping[str, Path], config: Mapping[str, Any]) -> frozenset[str]:
@@ -170,7 +175,7 @@ def _slashed(files: Mapping[str, Path], config: Mapping[str, Any]) -> frozenset[
         for parts in (name.split("/") for name in files)
         if parts[0] == "latents" and SHARD.fullmatch(parts[-1])
     }
-    return frozenset(name for name in below | set(_names(config)) if "/" in name)
+    return frozenset(name for name in below | set(configured(config)) if "/" in name)
 
 
 def _sort(parts: Parts, where: list[str], path: Path) -> bool:
@@ -185,8 +190,32 @@ def _sort(parts: Parts, where: list[str], path: Path) -> bool:
         hookpoint = _hookpoint(parts, found["hook"], path)
         parts.neighbours[hookpoint, found["measure"]] = path
         return True
-    found = ONE.fullmatch(name)
-    return found is not None and _sort_one(parts, folders, _address(parts, found, path), path)
+    if found := ONE.fullmatch(name):
+        return _sort_one(parts, folders, _address(parts, found, path), path)
+    return _sort_whole(parts, folders, name, path)
+
+
+def _sort_whole(parts: Parts, folders: list[str], name: str, path: Path) -> bool:
+    """Put a file about all features of a hookpoint where it belongs."""
+    if found := PAIR.fullmatch(name):
+        hookpoint = _hookpoint(parts, found["hook"], path)
+        split = "/".join([*folders, name.removesuffix(f"_{found['what']}.pt")])
+        parts.pairs.setdefault((hookpoint, split), {})[found["what"]] = path
+    elif name.endswith(".pt") and "/".join(folders) in parts.headed:
+        parts.stores.setdefault(_hookpoint(parts, folders[-1], path), []).append(path)
+    elif name.endswith(".pt") and not folders and "." in name.removesuffix(".pt"):
+        parts.stores.setdefault(_hookpoint(parts, name.removesuffix(".pt"), path), []).append(path)
+    elif found := BULK.fullmatch(name):
+        hookpoint = _hookpoint(parts, found["hook"], path)
+        if hookpoint in parts.bulk:
+            raise BadInput(f"{shown(path)} and {shown(parts.bulk[hookpoint])} are of two SAEs at "
+                           f"{hookpoint}: give the folder of one of them")  # fmt: skip
+        parts.bulk[hookpoint] = path
+    elif name.endswith(".csv") and not folders:
+        parts.tables.append(path)
+    else:
+        return "/".join([*folders, name]) in {f"{folder}/header.parquet" for folder in parts.headed}
+    return True
 
 
 def _sort_one(parts: Parts, folders: list[str], address: Address, path: Path) -> bool:

@@ -15,7 +15,7 @@ from data import durable
 from data.activations import LARGEST
 from data.durable import Extent
 from data.errors import BadInput, StoreTrouble
-from data.imports.delphi import ShardPath
+from data.imports.delphi_run import ShardPath
 from data.imports.foreign import shown
 from data.imports.report import Report
 from data.tensorfile import Tensor, tensors

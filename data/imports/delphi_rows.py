@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from data.errors import BadInput
-from data.imports.foreign import read_json, shown
+from data.imports.foreign import clean, read_json, shown
 
 Era = Literal["D", "A", "X"]
 NO_EXPLANATION = {"", "Explanation could not be parsed.", "No explanation found"}
@@ -61,6 +61,11 @@ def read_explanation(path: Path) -> ForeignExplanation:
     raw = found.get("result") if isinstance(found, dict) else found
     if not isinstance(raw, str):
         raise BadInput(f"{shown(path)} holds no text of an explanation")
+    return explanation_of(clean(raw))
+
+
+def explanation_of(raw: str) -> ForeignExplanation:
+    """An explanation, or the fact that a text says that there is none."""
     return ForeignExplanation(None if raw.strip() in NO_EXPLANATION else raw, raw)
 
 

@@ -46,6 +46,15 @@ def shown(path: Path | str) -> str:
     return str(path).encode("utf-8", "backslashreplace").decode("utf-8")
 
 
+def clean(text: str) -> str:
+    """A text in which halves of characters, which no database takes, are replaced."""
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text
+
+
 def read_bytes(path: Path, limit: int = MOST_JSON) -> bytes:
     """A whole file, unless it is too large to be what it should be."""
     try:

@@ -7,8 +7,8 @@ from data.errors import BadInput
 
 BY_EXPLANATION = ("verdict", "simulated", "generated", "score")
 BY_HOOKPOINT = (
-    "explanation", "item", "example", "feature", "feature_chart", "neighbour", "feature_summary",
-    "decile_summary",
+    "explanation", "item", "example", "example_interval", "feature", "feature_chart", "neighbour",
+    "feature_summary", "decile_summary",
 )  # fmt: skip
 BY_CACHE = ("import_report", "run", "hookpoint", "cache")
 OURS = "hookpoint_id in (select hookpoint_id from hookpoint where cache_id = ?)"

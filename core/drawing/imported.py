@@ -1,4 +1,4 @@
-"""The contexts of an imported run, with the interface of `dashboard/reader.py`.
+"""The contexts of an imported run, with the interface of `core/drawing/reader.py`.
 
 Contexts are the stored ones, of whatever length. Of a run with activations the strongest contexts
 are those of the whole cache; of one without, those that the run has. Knows nothing of Streamlit.
@@ -9,12 +9,12 @@ from functools import cached_property
 
 import numpy as np
 
+from core.drawing.reader import AROUND, NO_MARKS, FeatureReader, Strongest, Width
+from core.drawing.spans import Passage
 from core.examples import FeatureExamples
 from core.examples.draw import ACTIVATING
 from core.importing.reading import NO_ID, StoredReader, Window
 from core.pipeline.workbench import Workbench
-from dashboard.reader import AROUND, NO_MARKS, FeatureReader, Strongest, Width
-from dashboard.spans import Passage
 from data.catalogue import Row
 from data.records import HookpointRecord
 

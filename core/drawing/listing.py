@@ -11,10 +11,11 @@ from enum import StrEnum
 
 import numpy as np
 
+from core.drawing.cards import score_of
+from core.drawing.intervals import by_interval
+from core.drawing.reader import Reader, Width
+from core.drawing.spans import Beside, ContextRow, GroupHeading, Passage, Verdict
 from core.examples.contexts import TEST, TRAIN
-from dashboard.cards import score_of
-from dashboard.reader import Reader, Width
-from dashboard.spans import Beside, ContextRow, GroupHeading, Passage, Verdict
 from data.catalogue import Row
 from data.records import ExplanationRecord
 
@@ -170,6 +171,8 @@ class Listing:
             chosen = chosen[np.argsort(-drawn.peak[chosen], kind="stable")]
             yield self._decile_heading(decile, len(chosen), len(here)), self._drawn_rows(chosen)
         if not only:
+            for heading, inside in by_interval(drawn, slots[drawn.decile[slots] == 0]):
+                yield heading, self._drawn_rows(inside)
             yield from self._silent(PER_DECILE)
 
     def _decile_heading(self, decile: int, shown: int, n: int) -> GroupHeading:

@@ -12,12 +12,12 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
+from core.drawing.spans import Passage
 from core.examples import FeatureExamples
 from core.examples.activating import Stream, activating
 from core.examples.contexts import spread
 from core.examples.draw import alone
 from core.pipeline.workbench import Workbench
-from dashboard.spans import Passage
 from data.records import HookpointRecord
 
 NO_MARKS: frozenset[int] = frozenset()

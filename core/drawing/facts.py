@@ -7,9 +7,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from core.drawing.cards import Fact, score_of
 from core.score.statistics import precision_at
 from core.statistics import positional_information
-from dashboard.cards import Fact, score_of
 from data.catalogue import Row
 from data.records import CacheRecord, ExplanationRecord, HookpointRecord, Score
 
@@ -42,7 +42,9 @@ def facts(
 
 
 def _frequency(found: Row, cache: CacheRecord) -> Fact:
-    """How often it fires; an import of contexts does not say."""
+    """How often it fires; an import of contexts says it as a share, or not at all."""
+    if found["n_active"] is None and found["density"] is not None:
+        return Fact("Activates on", _percent(found["density"]), "of tokens", "as the import says")
     if found["n_active"] is None:
         return Fact("Activates on", "–", "not in the import")
     return Fact("Activates on", _percent(found["density"]), "of tokens",

@@ -1,0 +1,46 @@
+"""JSON lines, one document a line, and `.json` files that are a list of them."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+from data.corpora import streams
+from data.corpora.columns import TextColumn
+from data.corpora.document import Choice, Document
+from data.errors import BadInput
+
+
+def read_lines(path: Path, source: str, choice: Choice) -> Iterator[Document]:
+    """Read one document a line; blank lines are passed over."""
+    column = TextColumn(choice.column)
+    for number, line in enumerate(streams.lines(path), start=1):
+        if line.strip():
+            place = f"{path}, line {number}"
+            yield Document(column.of(_parsed(line, place), place), source, number)
+
+
+def read_list(path: Path, source: str, choice: Choice) -> Iterator[Document]:
+    """Read a file that is one JSON list; without its bracket, it is read line by line."""
+    if not _begins_list(path):
+        yield from read_lines(path, source, choice)
+        return
+    column = TextColumn(choice.column)
+    try:
+        text = streams.whole(path).decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise BadInput(f"{path}: not UTF-8 (byte {error.start + 1}); convert it") from error
+    for number, row in enumerate(_parsed(text, str(path)), start=1):
+        yield Document(column.of(row, f"{path}, row {number}"), source, number)
+
+
+def _begins_list(path: Path) -> bool:
+    with streams.opened(path) as file:
+        return file.read(4096).removeprefix(b"\xef\xbb\xbf").lstrip()[:1] == b"["
+
+
+def _parsed(text: str, place: str):
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        said = str(error).splitlines()[0] if str(error) else "nested too deeply"
+        raise BadInput(f"{place}: not valid JSON ({said})") from error

@@ -1,0 +1,7 @@
+"""Files for other programs: where they go, and how each format is written.
+
+folder.py        a folder that is written beside its name and put there when it is whole
+neuronpedia.py   fields, ids and batches of Neuronpedia's layout
+delphi.py        names and shards of a delphi run directory
+queries.py       what exports ask of the catalogue
+"""

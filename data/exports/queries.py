@@ -1,0 +1,132 @@
+"""What exports ask of the catalogue beyond what pages ask."""
+
+from typing import Any, NamedTuple
+
+from data.catalogue import Connection, Row
+
+VERDICTS = """
+select v.explanation_id, v.scorer_id, i.kind, x.kind as context_kind, x.first_token, x.length,
+       i.decile, i.marks, v.expected, v.predicted, v.probability, v.value, v.reply_id
+from verdict v
+join explanation e using (explanation_id)
+join item i using (item_id)
+join example x on x.hookpoint_id = i.hookpoint_id and x.feature = i.feature and x.slot = i.slot
+where e.hookpoint_id = ? and e.feature = ?
+order by v.explanation_id, v.scorer_id, v.item_id
+"""
+
+
+def verdicts(con: Connection, hookpoint_id: int, feature: int) -> list[Row]:
+    """Every verdict about one feature, with the decile and marks of its item and its reply."""
+    return con.rows(VERDICTS, [hookpoint_id, feature])
+
+
+class Making(NamedTuple):
+    """How an explanation came about."""
+
+    seed: int | None
+    prompt: str | None  # as sent; None = no model was asked
+
+
+def makings(con: Connection, hookpoint_id: int, feature: int) -> dict[int, Making]:
+    """Seed and prompt of a feature's explanations, by explanation_id."""
+    rows = con.rows(
+        "select explanation_id, seed, prompt from explanation "
+        "where hookpoint_id = ? and feature = ?",
+        [hookpoint_id, feature],
+    )
+    return {row["explanation_id"]: Making(row["seed"], row["prompt"]) for row in rows}
+
+
+def judged_at(con: Connection, hookpoint_id: int, feature: int) -> dict[tuple[int, int], Any]:
+    """When each score of a feature was made, UTC, by explanation_id and scorer_id."""
+    rows = con.rows(
+        "select s.explanation_id, s.scorer_id, s.created_at from score s "
+        "join explanation e using (explanation_id) where e.hookpoint_id = ? and e.feature = ?",
+        [hookpoint_id, feature],
+    )
+    return {(row["explanation_id"], row["scorer_id"]): row["created_at"] for row in rows}
+
+
+COUNTS = """
+select count(*) filter (e.text is not null) as explanations,
+       count(*) filter (e.text is null) as failed,
+       coalesce(sum(n), 0) as scores
+from explanation e
+left join (select explanation_id, count(*) as n from score group by explanation_id) s
+    using (explanation_id)
+where e.hookpoint_id = ?
+"""
+
+
+def counts(con: Connection, hookpoint_id: int) -> Row:
+    """How many explanations and scores a hookpoint has: `explanations`, `failed`, `scores`."""
+    found = con.row(COUNTS, [hookpoint_id])
+    return {name: int(n) for name, n in (found or {}).items()}
+
+
+def bookkeeping(con: Connection, cache_id: int) -> Row:
+    """What a cache says of itself: `created_at`, `spec` of its corpus, `revision`."""
+    return con.row(
+        "select c.created_at, k.spec, s.revision, s.name, s.architecture, s.n_layers, s.d_model "
+        "from cache c join subject s using (subject_id) left join corpus k using (corpus_id) "
+        "where c.cache_id = ?",
+        [cache_id],
+    ) or {}  # fmt: skip
+
+
+SHOWN = """
+select feature, explanation_id
+from feature_summary
+where hookpoint_id = ? and explanation_id is not null
+order by feature
+"""
+
+
+def shown(con: Connection, hookpoint_id: int) -> dict[int, int]:
+    """The explanation that stands for each feature that has one."""
+    return {row["feature"]: row["explanation_id"] for row in con.rows(SHOWN, [hookpoint_id])}
+
+
+EXPLAINED = """
+select feature, explanation_id, text is not null as is_usable
+from explanation
+where hookpoint_id = ? and (?::ubigint is null or run_id = ?)
+order by explanation_id
+"""
+
+
+def standing(con: Connection, hookpoint_id: int, run_id: int | None) -> dict[int, int]:
+    """One explanation of each feature that was explained, by feature.
+
+    The one that pages show, or the newest usable one of a run; one that failed where there is none.
+    """
+    rows = con.rows(EXPLAINED, [hookpoint_id, run_id, run_id])
+    found = {row["feature"]: row["explanation_id"] for row in rows if not row["is_usable"]}
+    found |= {row["feature"]: row["explanation_id"] for row in rows if row["is_usable"]}
+    return dict(sorted((found if run_id is not None else found | shown(con, hookpoint_id)).items()))
+
+
+NEAR = """
+select feature, other, value
+from neighbour
+where hookpoint_id = ? and measure = ? and feature between ? and ?
+order by feature, rank
+"""
+
+
+def near(
+    con: Connection, hookpoint_id: int, measure: str, first: int, last: int
+) -> list[tuple[int, int, float]]:
+    """Features first .. last with their neighbours and values, nearest first."""
+    rows = con.rows(NEAR, [hookpoint_id, measure, first, last])
+    return [(row["feature"], row["other"], row["value"]) for row in rows]
+
+
+def measures(con: Connection, hookpoint_id: int) -> list[str]:
+    """By what the neighbours of a hookpoint's features were found."""
+    found = con.rows(
+        "select distinct measure from neighbour where hookpoint_id = ? order by measure",
+        [hookpoint_id],
+    )
+    return [row["measure"] for row in found]

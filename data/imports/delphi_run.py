@@ -1,0 +1,118 @@
+"""What a delphi run directory holds, by feature and hookpoint: the record that delphi.py makes."""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from data.imports.foreign import clean
+
+LAST_INDEX = 2**24 - 2  # features are 24 bits wide in our files
+LONGEST_NAME = 300  # letters of a hookpoint
+
+
+class Address(NamedTuple):
+    """One feature of a run."""
+
+    hookpoint: str
+    feature: int
+
+    def __str__(self) -> str:
+        """As messages name it, e.g. "layers.2/17"."""
+        return f"{self.hookpoint}/{self.feature}"
+
+
+class TensorFiles(NamedTuple):
+    """Activations as the oldest runs and autointerp keep them, in one `.pt` file or in two."""
+
+    locations: Path
+    activations: Path  # the same file where it holds both
+
+
+class ShardPath(NamedTuple):
+    """One file of activations, named by the features in it."""
+
+    first: int
+    last: int  # included
+    path: Path
+
+
+@dataclass(frozen=True, slots=True)
+class DelphiRun:
+    """What a run directory holds, unread."""
+
+    root: Path
+    config: Mapping[str, Any]  # run_config.json; {} without
+    explanations: Mapping[Address, Path]
+    scores: Mapping[str, Mapping[Address, Path]]  # by our name of the scorer
+    train: Mapping[Address, Path]
+    latents: Mapping[str, tuple[ShardPath, ...]]  # by hookpoint, ascending
+    neighbours: Mapping[tuple[str, str], Path]  # by hookpoint and measure
+    texts: Mapping[Address, str]  # explanations of files for all features
+    values: Mapping[str, Mapping[Address, float]]  # scores without verdicts, by our name
+    tensors: Mapping[str, tuple[TensorFiles, ...]]  # by hookpoint
+    width: int | None  # features of the SAE, where a folder is named after it
+    subject: str | None  # as the configuration has it; of published files, as the paper has it
+    explainer: str | None  # the language model that explained, likewise
+    others: Mapping[str, int]  # scorers that are not imported, with their files
+    unread: tuple[str, ...]
+    sha256: str  # of everything that is read
+
+    @property
+    def name(self) -> str:
+        """What the run calls itself, else its folder."""
+        return clean(str(self.config.get("name") or self.root.resolve().name))
+
+    @property
+    def hookpoints(self) -> list[str]:
+        """Every hookpoint with data, in the order of the configuration, then by name."""
+        found = {a.hookpoint for part in self._by_feature() for a in part}
+        found |= {*self.latents, *self.tensors}
+        listed = [name for name in self._configured() if name in found]
+        return listed + sorted(found - set(listed), key=_natural)
+
+    def features(self, hookpoint: str) -> list[int]:
+        """Features that have an explanation, a score or contexts, ascending."""
+        return sorted(
+            {a.feature for part in self._by_feature() for a in part if a.hookpoint == hookpoint}
+        )
+
+    def _by_feature(self) -> Iterator[Iterable[Address]]:
+        yield from (self.explanations, self.texts, self.train)
+        yield from (*self.scores.values(), *self.values.values())
+
+    @property
+    def has_activations(self) -> bool:
+        """Whether there are any, with or without their tokens."""
+        return bool(self.latents or self.tensors)
+
+    def _configured(self) -> list[str]:
+        return configured(self.config)
+
+    def text(self, name: str) -> str | None:
+        """A text of the configuration, e.g. "sparse_model"; None without."""
+        return text_in(self.config, name)
+
+    def section(self, name: str) -> Mapping[str, Any]:
+        """A part of the configuration, e.g. "sampler_cfg"; empty without."""
+        found = self.config.get(name)
+        return found if isinstance(found, dict) else {}
+
+
+def text_in(config: Mapping[str, Any], name: str) -> str | None:
+    """A text of a configuration; None without, or where it is something else."""
+    found = config.get(name)
+    return clean(found) if isinstance(found, str) and found else None
+
+
+def configured(config: Mapping[str, Any]) -> list[str]:
+    """The hookpoints that a configuration lists."""
+    found = config.get("hookpoints")
+    names = found if isinstance(found, list) else []
+    return [clean(name).lstrip(".") for name in names if isinstance(name, str)]
+
+
+def _natural(name: str) -> list[tuple[int, str]]:
+    """Sort key that puts layers.2 before layers.10."""
+    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", name)]
