@@ -11,9 +11,13 @@ from stores import HOOKPOINT, make_store
 
 from core import cli
 from core.drawing.curves import Histogram, curve
+from core.exporting.neuronpedia import NeuronpediaRequest, export_neuronpedia
 from core.exporting.report import ReportRequest, export_report
 from core.exporting.report_charts import accuracy, histogram
+from core.importing.neuronpedia import import_neuronpedia
+from core.importing.stage import ImportRequest
 from data import notes
+from data.catalogue import Catalogue
 from data.errors import BadInput
 from data.exports import folder
 from data.records import Score, Tally
@@ -160,6 +164,18 @@ def test_the_table_sorts_by_numbers_that_stand_in_its_cells(out):
     detection = float(re.findall(r'data-v="([^"]*)"', row)[1])
     assert detection == pytest.approx(0.9287, abs=1e-4)
     assert "[.89, .97] n 194 <span" in row
+
+
+def test_an_import_of_contexts_has_its_report_too(made, tmp_path):
+    done(export_neuronpedia(made.catalogue, NeuronpediaRequest("made", tmp_path / "np")))
+    done(import_neuronpedia(tmp_path / "store", ImportRequest(tmp_path / "np", name="np")))
+    again = Catalogue(tmp_path / "store")
+    done(export_report(again, ReportRequest("np", tmp_path / "r")))
+    text = pages(tmp_path / "r")["1-made-mlp/0.html"]
+    assert "Fires on the days of the week" in text
+    assert " tokens by activation, log counts" in text
+    assert text.count('class="row"') > 50
+    assert ">D✓<" in text
 
 
 def test_a_chart_says_every_value_on_hover():

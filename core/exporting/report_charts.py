@@ -15,7 +15,7 @@ SIZE = 3.6  # of a mark
 
 
 def histogram(found: Histogram) -> str:
-    """Activating contexts by their peak, counts on a log scale."""
+    """How activations are spread, counts on a log scale."""
     top, last = max(found.counts, default=0), len(found.counts)
     if not top:
         return ""
@@ -25,23 +25,27 @@ def histogram(found: Histogram) -> str:
     def up(n: float) -> float:
         return TALL - 20 - (math.log10(n) - low) / span * (TALL - 48)
 
-    step = (WIDTH - LEFT - RIGHT) / last
+    step, first, width = (WIDTH - LEFT - RIGHT) / last, found.first, found.bin_width
+    what = "peak" if found.of == "contexts" else "activation"
     bars = [
         f'<rect class="act" x="{LEFT + k * step + 0.4:.1f}" y="{up(n):.1f}" '
-        f'width="{step - 0.8:.1f}" height="{up(10**low) - up(n):.1f}"><title>peak '
-        f"{k * found.bin_width:.3g} to {(k + 1) * found.bin_width:.3g}: {n:,} contexts</title>"
+        f'width="{step - 0.8:.1f}" height="{up(10**low) - up(n):.1f}"><title>{what} '
+        f"{first + k * width:.3g} to {first + (k + 1) * width:.3g}: {n:,} {found.of}</title>"
         "</rect>"
         for k, n in enumerate(found.counts)
         if n
     ]
     grid = [_rule(up(10**k), f"{10**k:,}") for k in range(power + 1)]
-    ends = found.bin_width * last
+    ends = width * last
     ticks = [
-        _word(LEFT + share * (WIDTH - LEFT - RIGHT), TALL - 6, f"{ends * share:.3g}", anchor)
+        _word(
+            LEFT + share * (WIDTH - LEFT - RIGHT), TALL - 6, f"{first + ends * share:.3g}", anchor
+        )
         for share, anchor in zip((0, 0.25, 0.5, 0.75, 1), [*["middle"] * 4, "end"], strict=True)
     ]
-    title = _title("Activation distribution", f"{sum(found.counts):,} contexts by peak, log counts")
-    label = f"Activation distribution of {sum(found.counts):,} contexts"
+    counted = f"{sum(found.counts):,} {found.of}"
+    title = _title("Activation distribution", f"{counted} by {what}, log counts")
+    label = f"Activation distribution of {counted}"
     return _svg(TALL, label, [title, *grid, *bars, *ticks])
 
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from core.drawing import cards
-from core.drawing.curves import Histogram, curve
+from core.drawing.curves import curve, histogram_of
 from core.drawing.facts import facts, position_sentence, subject_line, why_little, why_silent
 from core.drawing.feature import FeatureRecord, judged
 from core.drawing.listing import SCORERS, Group, Listing, Show
@@ -134,7 +134,7 @@ def _groups(listing: Listing) -> list[Group]:
 def _side(feature: Feature) -> str:
     """Figures and small tables."""
     found = feature.record.facts or {}
-    bins = Histogram(found.get("bin_width") or 1.0, found.get("counts") or [])
+    bins = histogram_of(found)
     scores = feature.shown.scores if feature.shown else ()
     curves = [curve(score) for score in scores if score.scorer in SCORERS]
     parts = [histogram(bins), accuracy(curves), _effects(feature, found), _tokens(feature, found),
