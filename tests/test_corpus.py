@@ -103,6 +103,7 @@ def zstd(raw: bytes) -> bytes:
         ("a.json", ("\ufeff \n" + json.dumps(ROWS, indent=1)).encode()),
         ("a.jsonl", b'"one"\n{"text": NaN}\n"two"\n'),
     ],
+    ids=["lines", "gzip", "zstd", "list", "gzip of lines", "BOM", "strings and NaN"],
 )
 def test_rows_of_json_are_documents_however_they_are_packed(tmp_path: Path, name, content) -> None:
     (tmp_path / name).write_bytes(content)
