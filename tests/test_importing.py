@@ -213,6 +213,15 @@ def test_simulations_become_a_correlation(tmp_path):
     assert score["value"] == pytest.approx(1)
 
 
+def test_older_simulations_have_what_was_expected_beside(tmp_path):
+    one = {"tokens": ["a", "b", "c"], "true_activations": [0, 5, 9],
+           "predicted_activations": [1, 5, 8]}  # fmt: skip
+    groups = [{"distance": 1, "scored_sequence_simulations": [one]}]
+    put(tmp_path / "run/results/scores/sae/first" / f".{HOOK}_feature4.txt", groups)
+    (found,) = shown(bring(tmp_path / "store", tmp_path / "run"), "run")[0]["explanations"]
+    assert found["scores"]["simulation"]["value"] == pytest.approx(285 / (222 * 366) ** 0.5)
+
+
 def test_further_scorers_become_figures(tmp_path):
     run = write_text_run(tmp_path / "run", features=(0,), scorers=())
     name = f"{HOOK}_latent0.txt"

@@ -16,6 +16,7 @@ from neuronpedia_runs import (
     explanation,
     feature,
     gloss_score,
+    verdict,
     write_dashboard,
     write_export,
     write_lines,
@@ -180,6 +181,21 @@ def test_our_own_scores_come_back_with_their_verdicts(tmp_path):
     assert score["by_decile"][9] == {"decile": 10, "n": 1, "correct": 1, "failed": 0}
     assert len(found["examples"]) == 5  # two were among the contexts already
     assert "score_disagrees" not in codes(catalogue, "np")
+
+
+def test_explanations_that_were_asked_otherwise_share_no_items(tmp_path):
+    other = json.dumps([verdict(["a"], [1.0], 1, True, "activating")])
+    rows = [
+        gloss_score(),
+        gloss_score(id="s2"),
+        gloss_score(id="s3", explanationId="second", jsonDetails=other),
+    ]
+    both = [explanation(0), explanation(0, "Again", id="second")]
+    catalogue = bring(tmp_path / "s", write_export(tmp_path / "np", explanations=both, scores=rows))
+    first, second = shown(catalogue, "np")[0]["explanations"]
+    assert first["scores"]["detection"]["preset"] == "gloss (imported)"
+    assert second["scores"]["detection"]["preset"] == "gloss 2 (imported)"
+    assert codes(catalogue, "np")["scores_repeat"] == 1
 
 
 def test_scores_without_verdicts_stand_as_they_are_written(tmp_path):

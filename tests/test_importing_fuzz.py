@@ -18,8 +18,8 @@ from core.importing.neuronpedia import open_batches, open_export
 from core.importing.stage import ImportRequest, import_source
 from data.errors import GlossError
 
-TRIES = 170  # spoilt copies of each kind
-WRITTEN = 34  # every so manieth goes through the store, too
+TRIES = 150  # spoilt copies of each kind
+WRITTEN = 30  # every so manieth goes through the store, too
 
 
 def _run(folder: Path) -> None:
@@ -49,6 +49,13 @@ def _tensors(folder: Path) -> None:
     np.save(folder / "tokens.npy", matrix())
 
 
+def _older(folder: Path) -> None:
+    base = {"ground_truth": True, "predicted": True, "text": "a", "quantile": 0}
+    rows = [base | {"highlighted": False, "id": 1}, base | {"highlighted": True, "id": 1}]
+    put(folder / "scores" / "layers.0_feature0.txt", rows)
+    put(folder / "explanations" / "layers.0_feature0.txt", {"result": "Letters", "time": 1.5})
+
+
 def _published(folder: Path) -> None:
     put(folder / "model.layers.3_feature.json", {"3": "Cats", "4": "No explanation found"})
     text = 'layer,feature,explanation,recall,fuzz\n0,2,"Cats, dogs",0.5,N/A\n0,3,x,-1,1\n'
@@ -59,6 +66,7 @@ KINDS: dict[str, tuple[Callable, Callable]] = {
     "run": (_run, open_source),
     "whole": (_whole, open_source),
     "tensors": (_tensors, open_source),
+    "older": (_older, open_source),
     "published": (_published, open_source),
     "export": (lambda folder: write_export(folder, scores=[gloss_score()]), open_export),
     "batches": (write_dashboard, open_batches),

@@ -14,6 +14,7 @@ from safetensors.numpy import load_file, save_file
 from data import caches
 from data.cachefiles import CacheFiles
 from data.errors import BadInput
+from data.imports.report import reports
 from data.tensorfile import tensors
 
 
@@ -128,6 +129,34 @@ def test_a_damaged_run_is_one_line_and_leaves_the_store_alone(tmp_path, what):
         bring(tmp_path / "store", run)
     assert "\n" not in str(error.value)
     assert not (tmp_path / "store").exists()
+
+
+def test_what_must_be_reported_is(tmp_path):
+    config = CONFIG | {"filter_bos": True, "random": True, "max_latents": 2}
+    run = write_text_run(tmp_path / "run", features=(), config=config)
+    write_latents(run, ends=(2, 5))
+    os.rename(
+        run / "latents" / HOOK / "3_5.safetensors", run / "latents" / HOOK / "7_9.safetensors"
+    )
+    held = load_file(run / "latents" / HOOK / "0_2.safetensors")
+    _shard(run, activations=np.full_like(held["activations"], np.inf))
+    catalogue = bring(tmp_path / "store", run)
+    found = codes(catalogue, "run")
+    assert {"bos_removed", "random_sae", "not_centred", "half_precision_ties"} <= set(found)
+    assert found["inf_values"] == len(held["activations"])
+    assert found["missing_range"] == 4
+    with catalogue.reading() as con:
+        said = {one["explanation"].split("(")[1].split(")")[0]: one["n"]
+                for one in reports(con, 1) if one["code"] == "partial_run"}  # fmt: skip
+    assert said == {"dead": 5, "not_selected": 3, "unknown": 2}
+
+
+def test_settings_beside_the_shards_name_subject_and_corpus(tmp_path):
+    write_latents(tmp_path / "run")
+    beside = {"model_name": "org/tiny", "dataset_repo": "some/corpus", "ctx_len": 8}
+    put(tmp_path / "run" / "latents" / HOOK / "config.json", beside)
+    record = caches.cache(bring(tmp_path / "store", tmp_path / "run"), "run")
+    assert (record.subject, record.corpus) == ("org/tiny", "some/corpus")
 
 
 def test_the_command_says_one_line_exits_1_and_leaves_the_store_alone(tmp_path):

@@ -32,7 +32,7 @@ from data.catalogue import Catalogue
 from data.errors import BadInput
 from data.imports.delphi import open_run
 from data.imports.delphi_run import DelphiRun
-from data.imports.foreign import file_sha256
+from data.imports.foreign import clean, file_sha256
 from data.imports.report import Report, report_rows
 from data.records import CacheRecord, HookpointRecord, Progress
 
@@ -177,8 +177,8 @@ def _sae(read: Read, hookpoint: str) -> SaeFacts:
 
 
 def _corpus_name(run: DelphiRun) -> str:
-    found = run.section("cache_cfg").get("dataset_repo")
-    return found if isinstance(found, str) and found else f"contexts of {run.name}"
+    found = run.cached.get("dataset_repo")
+    return clean(found) if isinstance(found, str) and found else f"contexts of {run.name}"
 
 
 def _fill(catalogue: Catalogue, record: CacheRecord, read: Read, run_id: int) -> Iterator[Progress]:
@@ -256,6 +256,7 @@ def _tables(
 
 
 def _corpus(files: CacheFiles, record: CacheRecord, read: Read) -> CorpusFacts:
-    asked = dict[str, Any](read.run.section("cache_cfg"))
-    settings = {key: value for key, value in asked.items() if type(value) in (str, int)}
+    asked = dict[str, Any](read.run.cached)
+    settings = {key: clean(value) if isinstance(value, str) else value
+                for key, value in asked.items() if type(value) in (str, int)}  # fmt: skip
     return corpus_facts(files.meta, record.corpus, settings, is_known=read.tables is not None)

@@ -17,14 +17,16 @@ from core.importing.contexts import Placed
 from core.importing.deciles import Scale
 from core.importing.gather import RANDOM, WRONG_MARK, Questions
 from core.importing.judging import UNKNOWN_JUDGE, UNKNOWN_USAGE, Judging, judgement
+from core.importing.measuring import bare_judgement
 from data import items, judgements, ledger
 from data.cachefacts import HookpointTables
 from data.cachefiles import CacheFiles
 from data.catalogue import Catalogue
+from data.imports.delphi_run import Address
+from data.imports.foreign import clean
 from data.imports.neuronpedia_rows import ExplanationRow
 from data.imports.neuronpedia_scores import ScoreRow
 from data.imports.report import Report
-from data.items import ItemTable
 from data.judgements import Judgement
 from data.ledger import NewExplanation
 from data.records import HookpointRecord, Score, Tally
@@ -53,8 +55,11 @@ def write_rows(writing: Writing, hookpoint: HookpointRecord, here: Hookpoint) ->
     """Write contexts, explanations and scores of one hookpoint."""
     _write_examples(writing, hookpoint, here)
     ids = _write_explanations(writing, hookpoint, here)
-    made = [_judged(writing, ids[row.explanation_id], row, asked)
-            for row, asked in here.scores if row.explanation_id in ids]  # fmt: skip
+    judged = _Judged(writing)
+    for row, asked in here.scores:
+        if row.explanation_id in ids:
+            judged.add(ids[row.explanation_id], row, asked)
+    made = list(judged.made.values())
     for low in range(0, len(made), CHUNK):
         judgements.write_judgements(writing.catalogue, hookpoint.hookpoint_id, writing.run_id,
                                     made[low : low + CHUNK], features_done=0)  # fmt: skip
@@ -113,11 +118,12 @@ def _write_explanations(
     writing: Writing, hookpoint: HookpointRecord, here: Hookpoint
 ) -> dict[str | None, int]:
     """Write every explanation, by method; gives our ids by the export's."""
-    by_method: dict[int, list[ExplanationRow]] = {}
+    by_method: dict[tuple[str | None, str | None], list[ExplanationRow]] = {}
     for row in here.explanations:
-        by_method.setdefault(_explainer_id(writing, row), []).append(row)
+        by_method.setdefault((_method(row), row.model), []).append(row)
     ids: dict[str | None, int] = {}
-    for explainer_id, rows in by_method.items():
+    for (method, model), rows in by_method.items():
+        explainer_id = _explainer_id(writing, method, model)
         seen: dict[int, int] = {}
         for low in range(0, len(rows), CHUNK):
             chunk = rows[low : low + CHUNK]
@@ -149,44 +155,87 @@ def _explanation(row: ExplanationRow, seen: dict[int, int]) -> NewExplanation:
     )
 
 
-def _explainer_id(writing: Writing, row: ExplanationRow) -> int:
-    """The method of an explanation, as far as the export names it."""
+def _method(row: ExplanationRow) -> str | None:
+    """What made an explanation: as we noted it, else as the export calls it."""
     ours = row.notes.get("explainer")
-    method = ours if isinstance(ours, str) else row.method
+    return clean(ours) if isinstance(ours, str) else row.method
+
+
+def _explainer_id(writing: Writing, method: str | None, model: str | None) -> int:
     settings = {
         "origin": writing.origin,
         "run": writing.title,
         "explainer": method or "unknown method",
-        "model": row.model,
+        "model": model,
         "examples": "unknown",
         "sampling": f"as in {writing.title}",
         "content": writing.sha256,
     }
-    return ledger.method_id(writing.catalogue, "explainer", writing.origin, row.model, settings)
+    return ledger.method_id(writing.catalogue, "explainer", writing.origin, model, settings)
 
 
-def _judged(
-    writing: Writing, explanation_id: int, row: ScoreRow, asked: Questions | None
-) -> Judgement:
-    """A score with its verdicts, or as it stands where it has none."""
-    stated = row.gloss.get("preset")
-    preset = f"{stated if isinstance(stated, str) else FOREIGN} (imported)"
-    judge = row.judge or UNKNOWN_JUDGE
-    settings = {"preset": preset, "origin": writing.origin, "slices": SCALE.n}
-    scorer_id = ledger.method_id(writing.catalogue, "scorer", row.scorer, judge, settings)
-    if asked is None:
-        none = np.empty(0, np.int64)
-        items_ = ItemTable([], none, none, none, [], length=none)
-        return Judgement(explanation_id, row.feature, scorer_id, row.scorer, preset, items_,
-                         none.astype(np.int8), None, _stated(row, judge, preset))  # fmt: skip
-    flags = () if row.gloss else ("failures_unknown",)
-    judging = Judging(writing.collected.contexts, writing.placed, SCALE, judge, None, flags,
-                      preset, is_ours=bool(row.gloss))  # fmt: skip
-    made = judgement(judging, asked, explanation_id, scorer_id, has_text=True)
-    value = made.score.value
-    disagrees = row.value is not None and (value is None or abs(value - row.value) > NEAR)
-    writing.report.add("score_disagrees", disagrees, str(asked.address))
-    return made
+class _Judged:
+    """Scores as ours, one an explanation, scorer, judge and preset.
+
+    Explanations of a feature that were asked about other contexts get a preset of their own: ours
+    share their items.
+    """
+
+    def __init__(self, writing: Writing) -> None:
+        self.made: dict[tuple[int, int], Judgement] = {}  # by explanation and scorer
+        self._writing = writing
+        self._scorers: dict[tuple[str, str, str], int] = {}
+        self._asked: dict[tuple[int, str, str], list[bytes]] = {}  # by feature, scorer, preset
+
+    def add(self, explanation_id: int, row: ScoreRow, asked: Questions | None) -> None:
+        """Take in a score, with its verdicts or as it stands where it has none."""
+        judge = row.judge or UNKNOWN_JUDGE
+        preset = self._preset(row, asked)
+        scorer_id = self._scorer_id(row.scorer, judge, preset)
+        if (explanation_id, scorer_id) in self.made:
+            self._writing.report.add("scores_repeat", 1, f"feature {row.feature}")
+            return
+        if asked is None:
+            score = _stated(row, judge, preset)
+            address = Address("", row.feature)
+            made = bare_judgement(address, explanation_id, scorer_id, score)
+        else:
+            made = self._from_verdicts(explanation_id, scorer_id, row, asked, preset)
+        self.made[explanation_id, scorer_id] = made
+
+    def _from_verdicts(
+        self, explanation_id: int, scorer_id: int, row: ScoreRow, asked: Questions, preset: str
+    ) -> Judgement:
+        writing = self._writing
+        flags = () if row.gloss else ("failures_unknown",)
+        judging = Judging(writing.collected.contexts, writing.placed, SCALE,
+                          row.judge or UNKNOWN_JUDGE, None, flags, preset,
+                          is_ours=bool(row.gloss))  # fmt: skip
+        made = judgement(judging, asked, explanation_id, scorer_id, has_text=True)
+        value = made.score.value
+        disagrees = row.value is not None and (value is None or abs(value - row.value) > NEAR)
+        writing.report.add("score_disagrees", disagrees, str(asked.address))
+        return made
+
+    def _preset(self, row: ScoreRow, asked: Questions | None) -> str:
+        stated = row.gloss.get("preset")
+        preset = clean(stated) if isinstance(stated, str) else FOREIGN
+        if asked is not None:
+            what = asked.context.tobytes() + asked.kind.tobytes() + asked.distance.tobytes()
+            known = self._asked.setdefault((row.feature, row.scorer, preset), [])
+            if what not in known:
+                known.append(what)
+            number = known.index(what) + 1
+            preset += f" {number}" * (number > 1)
+        return f"{preset} (imported)"
+
+    def _scorer_id(self, scorer: str, judge: str, preset: str) -> int:
+        who = scorer, judge, preset
+        if who not in self._scorers:
+            settings = {"preset": preset, "origin": self._writing.origin, "slices": SCALE.n}
+            self._scorers[who] = ledger.method_id(self._writing.catalogue, "scorer", scorer, judge,
+                                                  settings)  # fmt: skip
+        return self._scorers[who]
 
 
 def _stated(row: ScoreRow, judge: str, preset: str) -> Score:
@@ -197,7 +246,7 @@ def _stated(row: ScoreRow, judge: str, preset: str) -> Score:
     raw = _number(gloss.get("rawValue"))
     return Score(
         scorer=row.scorer,
-        metric=metric if isinstance(metric, str) else "as published",
+        metric=clean(metric) if isinstance(metric, str) else "as published",
         value=row.value if raw is None else raw,
         low=low,
         high=high,

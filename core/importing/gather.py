@@ -241,6 +241,10 @@ class Reader:
             self._ask(address, scorer, rows, where)
 
     def _ask(self, address: Address, scorer: str, rows: list[VerdictRow], where: str) -> None:
+        before = self.questions[-2:]  # of the same feature, if any
+        if any((one.address, one.scorer) == (address, scorer) for one in before):
+            raise BadInput(f"{shown(self.run.root)} has two files of {scorer} about {address}: "
+                           "import them apart")  # fmt: skip
         self._note(rows, where)
         kinds = [self._kind(row, scorer) for row in rows]
         numbers = [

@@ -134,7 +134,7 @@ def _bars(histogram: Histogram) -> dict:
         "unselected": {"marker": {"opacity": 1}},
         "showlegend": False,
         "hovertemplate": f"{what} %{{x:.3g}} ± {width / 2:.2g}: %{{y:,}} {histogram.of}"
-                         "<extra></extra>",
+        "<extra></extra>",
     }
 
 

@@ -174,6 +174,10 @@ CODES: dict[str, tuple[Severity, str]] = {
         "features with contexts or explanations but without a row of their own; known by these",
     ),
     "score_unmatched": ("warning", "scores of explanations that are not in the export; left out"),
+    "scores_repeat": (
+        "warning",
+        "further scores of an explanation by the same scorer, judge and preset; the first is kept",
+    ),
     "score_disagrees": (
         "warning",
         "scores that are not what their verdicts give; recomputed from the verdicts",

@@ -47,6 +47,7 @@ SCORERS = {
 SINGLE = (".csv", ".json", ".pt")  # files that are a run of their own
 OTHER_SCORERS = ("example_embedding",)
 ONE = re.compile(r"(?P<hook>.+)_(?:latent|feature)(?P<index>\d{1,9})\.(?:txt|json)")
+CACHED = re.compile(r"(?:.*/)?latents/.+/config\.json")
 SHARD = re.compile(r"(\d{1,9})_(\d{1,9})\.safetensors")
 PAIR = re.compile(r"(?P<hook>.+?)(?:_split_\d{1,6})?_(?P<what>locations|activations)\.pt")
 NEIGHBOURS = re.compile(
@@ -81,6 +82,7 @@ def open_run(root: Path) -> DelphiRun:
     config = {}
     if "run_config.json" in files:
         config = read_json(files["run_config.json"], dict)
+    cached = _cached(files, config)
     parts = Parts(_slashed(files, config), _headed(files))
     for name, path in files.items():
         if _sort(parts, name.split("/"), path):
@@ -94,6 +96,7 @@ def open_run(root: Path) -> DelphiRun:
     return DelphiRun(
         root=root,
         config=config,
+        cached=cached,
         explanations=parts.explanations,
         scores={name: parts.scores[name] for name in SCORERS.values() if name in parts.scores},
         train=parts.train,
@@ -103,7 +106,9 @@ def open_run(root: Path) -> DelphiRun:
         values=table.values,
         tensors=_tensors(parts),
         width=_width(root, whole),
-        subject=text_in(config, "model") or (subject_of(root.resolve().parts) if whole else None),
+        subject=text_in(config, "model")
+        or text_in(cached, "model_name")
+        or (subject_of(root.resolve().parts) if whole else None),
         explainer=text_in(config, "explainer_model") or (MODEL if whole else None),
         others=parts.others,
         unread=tuple(parts.unread),
@@ -122,6 +127,15 @@ def read_tables(paths: list[Path]) -> Table:
         for scorer, values in found.values.items():
             whole.values.setdefault(scorer, {}).update(values)
     return whole
+
+
+def _cached(files: Mapping[str, Path], config: Mapping[str, Any]) -> Mapping[str, Any]:
+    """How the activations were cached: of the run's settings, else of the file beside them."""
+    found = config.get("cache_cfg")
+    beside = next((path for name, path in files.items() if CACHED.fullmatch(name)), None)
+    if isinstance(found, dict) or beside is None:
+        return found if isinstance(found, dict) else {}
+    return read_json(beside, dict)
 
 
 def _require_one(root: Path, parts: Parts) -> None:
@@ -181,7 +195,7 @@ def _slashed(files: Mapping[str, Path], config: Mapping[str, Any]) -> frozenset[
 def _sort(parts: Parts, where: list[str], path: Path) -> bool:
     """Put a file where it belongs; False: it is none that is read."""
     *folders, name = where
-    if where == ["run_config.json"]:
+    if where == ["run_config.json"] or CACHED.fullmatch("/".join(where)):
         return True
     if "latents" in folders and (found := SHARD.fullmatch(name)):
         inside = folders[folders.index("latents") + 1 :]

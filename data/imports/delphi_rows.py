@@ -239,10 +239,13 @@ def read_simulations(path: Path) -> list[SimulatedSequence]:
 
 
 def _simulated(row: _Row) -> SimulatedSequence:
-    if not isinstance(row.found.get("simulation"), dict):
-        raise row.wrong("has no 'simulation'")
-    inner = _Row(row.path, row.place, row.found["simulation"])
-    expected, true = inner.numbers("expected_activations"), row.numbers("true_activations")
+    """What was expected stands inside a row; older runs have it beside what was true."""
+    inner, key = row, "predicted_activations"
+    if key not in row.found:
+        if not isinstance(row.found.get("simulation"), dict):
+            raise row.wrong("has no 'simulation'")
+        inner, key = _Row(row.path, row.place, row.found["simulation"]), "expected_activations"
+    expected, true = inner.numbers(key), row.numbers("true_activations")
     tokens = inner.strings("tokens")
     if not len(expected) == len(true) == len(tokens) or not tokens:
         raise row.wrong("has unequal numbers of tokens and activations")

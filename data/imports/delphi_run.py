@@ -44,6 +44,7 @@ class DelphiRun:
 
     root: Path
     config: Mapping[str, Any]  # run_config.json; {} without
+    cached: Mapping[str, Any]  # how the activations were cached, by that file or beside these
     explanations: Mapping[Address, Path]
     scores: Mapping[str, Mapping[Address, Path]]  # by our name of the scorer
     train: Mapping[Address, Path]

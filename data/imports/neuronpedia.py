@@ -208,10 +208,10 @@ def _named(
         model_id, source_id = first.get("modelId"), first.get("layer")
     if type(source_id) is int:
         source_id = str(source_id)  # neurons of a layer
-    is_named = isinstance(model_id, str) and isinstance(source_id, str)
-    if not is_named or not MODEL.fullmatch(model_id) or not SOURCE.fullmatch(source_id):
-        raise BadInput(
-            f"{shown(folder)} does not say what it is about: neither source.jsonl nor its first "
-            "row has a modelId and a sourceId such as 6-res-jb"
-        )
-    return model_id, source_id
+    named = [one for one in (model_id, source_id) if isinstance(one, str)]
+    if len(named) == 2 and MODEL.fullmatch(named[0]) and SOURCE.fullmatch(named[1]):
+        return named[0], named[1]
+    raise BadInput(
+        f"{shown(folder)} does not say what it is about: neither source.jsonl nor its first row "
+        "has a modelId and a sourceId such as 6-res-jb"
+    )
