@@ -147,19 +147,26 @@ def test_a_light_import_stays_light(module):
     assert done.stdout.strip() == "[]"
 
 
+def commands() -> list[tuple[str, ...]]:
+    """Every command as it is typed, those of a group behind its name."""
+    alone = [("", cli.app)]
+    groups = [(group.name, group.typer_instance) for group in cli.app.registered_groups]
+    return [
+        (*filter(None, (name,)), command.name or command.callback.__name__)
+        for name, app in [*alone, *groups]
+        for command in app.registered_commands if command.callback is not None
+    ]  # fmt: skip
+
+
 def test_every_command_is_in_the_readme():
     readme = (Path(__file__).parents[1] / "README.md").read_text("utf-8")
-    for command in cli.app.registered_commands:
-        assert command.callback is not None
-        assert f"`gloss {command.callback.__name__}" in readme
+    for first, *_ in commands():
+        assert f"`gloss {first}" in readme
 
 
 def test_every_flag_in_the_readme_exists():
     readme = (Path(__file__).parents[1] / "README.md").read_text("utf-8")
-    known = "".join(
-        gloss(command.callback.__name__, "--help").stdout
-        for command in cli.app.registered_commands if command.callback is not None
-    )  # fmt: skip
+    known = "".join(gloss(*words, "--help").stdout for words in commands())
     flags = set(re.findall(r"--[a-z][a-z-]+", readme))
     assert flags
     assert not {flag for flag in flags if flag not in known}

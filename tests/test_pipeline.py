@@ -253,9 +253,13 @@ def test_killed_stages_end_as_if_nothing_had_happened(fresh_store, scored_store)
 def test_ctrl_c_is_one_line_and_the_run_goes_on_later(fresh_store, scored_store):
     command = gloss(fresh_store, "explain", "small", "--features", "0-39", "--workers", "2")
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
-    while runs.runs(Catalogue(fresh_store))[-1]["stage"] != "explain":
+    is_begun = False
+    while not is_begun:
         sleep(0.05)
-    os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to the parent and its workers
+        with Catalogue(fresh_store).writing() as con:  # while this is held, nothing gets done
+            if is_begun := con.value("select count(*) > 0 from run where stage = 'explain'"):
+                # As a terminal does: to the parent and its workers.
+                os.killpg(process.pid, signal.SIGINT)
     _, said = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "Traceback" not in said

@@ -1,5 +1,6 @@
 """Against the real `transformers serve`: the weights are random, so only the words are bad."""
 
+from contextlib import closing
 from dataclasses import replace
 
 import pytest
@@ -115,7 +116,8 @@ def test_stored_replies_are_not_asked_again_and_are_free_in_a_plan(catalogue, se
 
 
 def test_the_server_lists_its_model_without_a_price(settings):
-    (entry,) = Endpoint(settings).models()
+    with closing(Endpoint(settings)) as endpoint:
+        (entry,) = endpoint.models()
     assert entry["id"] == settings.model
     assert "pricing" not in entry
 
