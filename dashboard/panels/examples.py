@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from functools import partial
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from core.drawing.facts import why_unexplained
 from core.drawing.feature import judged
@@ -38,17 +39,44 @@ class View:
 @st.fragment
 @session.guarded
 def show(place: Place, feature: int, shown_id: int | None, pinned_id: int | None) -> None:
-    """Choose and draw; the choice is in the address."""
-    view, is_plain = controls()
-    if st.session_state.get(DECILE_SEEN) != view.deciles:
+    """Choose and draw; the choice is in the address.
+
+    The list is sent before its controls where their state is known, for it is what people wait for.
+    """
+    bar = st.container(horizontal=True, vertical_alignment="center", gap="small")
+    room, ids = st.empty(), (shown_id, pinned_id)
+    known = chosen_before()
+    if known is not None:
+        draw(room, place, feature, ids, known)
+    chosen = controls(bar)
+    if st.session_state.get(DECILE_SEEN) != chosen[0].deciles:
         st.rerun(scope="app")  # the figure marks the chosen deciles, too
-    st.session_state["examples.view"] = view
-    library = session.library()
-    if is_plain:
-        found = listed(library, place, feature, (shown_id, pinned_id), view)[1]
-        st.code(as_text(found), language=None, wrap_lines=True)
+    st.session_state["examples.view"] = chosen[0]
+    if chosen != known:
+        draw(room, place, feature, ids, chosen)
+
+
+def draw(
+    room: DeltaGenerator, place: Place, feature: int, ids: "Ids", chosen: tuple[View, bool]
+) -> None:
+    """The list, or its plain text."""
+    library, (view, is_plain) = session.library(), chosen
+    if not is_plain:
+        room.html(drawn(library, place, feature, ids, view))
         return
-    st.html(drawn(library, place, feature, (shown_id, pinned_id), view))
+    found = listed(library, place, feature, ids, view)[1]
+    room.code(as_text(found), language=None, wrap_lines=True)
+
+
+def chosen_before() -> tuple[View, bool] | None:
+    """What the controls of this session say; None before they were drawn."""
+    state = st.session_state
+    try:
+        view = View(Show(state["show"]), deciles_named(state["decile"]), Width(state["width"]),
+                    Shade(state["shade"]), state["breaks"])  # fmt: skip
+        return view, state["plain"]
+    except (KeyError, ValueError):
+        return None
 
 
 def read_ahead(place: Place, *features: int) -> None:
@@ -95,9 +123,8 @@ def listed(
     return listing, listing.groups(view.show, view.deciles)
 
 
-def controls() -> tuple[View, bool]:
+def controls(bar: DeltaGenerator) -> tuple[View, bool]:
     """What to show in the first line, how in a popover; and whether as plain text."""
-    bar = st.container(horizontal=True, vertical_alignment="center", gap="small")
     note = "" if st.session_state.get(DECILE_SEEN) else "hover a token for its activation"
     bar.html(heading("Examples", note), width="content")
     bar.space("stretch")
