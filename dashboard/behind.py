@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
+from core.drawing.cards import compact, cost_words, identity, made_words, short
+from core.drawing.spans import ContextRow, GroupHeading, Passage, block, escape, example_list
 from core.score import METHODS
-from dashboard.cards import compact, cost_words, identity, made_words, short
 from dashboard.commands import known
-from dashboard.spans import ContextRow, GroupHeading, Passage, block, escape, example_list
 from data.catalogue import Row
 from data.records import ExplanationRecord, Score, Usage
 

@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 
+from core.drawing.spans import block, escape, one_line
 from dashboard.commands import counted
 from dashboard.run_words import Fact
-from dashboard.spans import block, escape, one_line
 from data.health import REASONS, CacheHealth, Check, HookpointHealth
 from data.inspecting import ColumnFacts
 

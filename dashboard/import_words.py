@@ -5,8 +5,9 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from dashboard.cards import identity
-from dashboard.spans import block, literal, one_line, plain
+from core.drawing.cards import identity
+from core.drawing.spans import block, one_line, plain
+from dashboard.labels import literal
 from data.catalogue import Row
 
 SIGNS = {"error": "×", "warning": "!", "info": "i"}  # beside the word, so that colour says nothing

@@ -7,8 +7,8 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from core.drawing.spans import block, escape, one_line
 from dashboard.commands import counted, in_a_page, known, labels, settings_of, spent, took, unit_of
-from dashboard.spans import block, escape, one_line
 from data import runs
 from data.catalogue import Row
 from data.run_queries import Judged, Made

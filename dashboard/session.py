@@ -13,8 +13,8 @@ from typing import Literal, NoReturn, ParamSpec, TypedDict
 import streamlit as st
 from streamlit.runtime.scriptrunner_utils.script_run_context import get_script_run_ctx
 
+from core.drawing.cards import capital, sentence
 from core.pipeline.workbench import Workbench
-from dashboard.cards import capital, sentence
 from dashboard.commands import resume, with_store
 from dashboard.library import Library, Place
 from data import run_queries

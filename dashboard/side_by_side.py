@@ -12,13 +12,10 @@ from enum import StrEnum
 
 import numpy as np
 
+from core.drawing.cards import interval, made_words, score_of, scorers
 from core.drawing.listing import SILENT_KINDS, Context, asked
 from core.drawing.reader import Reader, Width
-from core.score.statistics import Comparison
-from dashboard.cards import interval, made_words, score_of, scorers
-from dashboard.charts.deciles import LETTERS
-from dashboard.comparison import SCORERS, by_judge, finding, signed
-from dashboard.spans import (
+from core.drawing.spans import (
     GroupHeading,
     Passage,
     Shade,
@@ -30,6 +27,9 @@ from dashboard.spans import (
     one_line,
     verdict,
 )
+from core.score.statistics import Comparison
+from dashboard.charts.deciles import LETTERS
+from dashboard.comparison import SCORERS, by_judge, finding, signed
 from data.catalogue import Row
 from data.records import ExplanationRecord
 

@@ -4,9 +4,9 @@ from time import monotonic
 
 import streamlit as st
 
+from core.drawing.spans import block, escape
 from dashboard import session
 from dashboard.commands import progress_words, rate_of
-from dashboard.spans import block, escape
 from data import run_queries
 from data.catalogue import Row
 

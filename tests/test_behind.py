@@ -2,8 +2,8 @@
 
 from dataclasses import replace
 
+from core.drawing.spans import Passage
 from dashboard import behind
-from dashboard.spans import Passage
 from data.records import ExplanationRecord, Score, Tally, Usage
 
 SCORE = Score("simulation", "pearson", 0.41, 0.3, 0.52, None, None, 40, 2, "llama", "quick", {}, {},

@@ -8,9 +8,9 @@ from threading import Event
 
 import pytest
 
-from core.drawing import facts
+from core.drawing import cards, facts
 from core.score.statistics import Comparison
-from dashboard import cards, commands
+from dashboard import commands
 from dashboard.address import feature_named
 from dashboard.comparison import differences, finding, in_words, paired
 from dashboard.jobs import Jobs

@@ -7,8 +7,8 @@ from stores import LENGTH, make_store
 
 from core.drawing.listing import Judged, Listing, Show, asked
 from core.drawing.reader import FeatureReader, Width
+from core.drawing.spans import Verdict
 from core.pipeline.workbench import Workbench
-from dashboard.spans import Verdict
 from data import results
 
 

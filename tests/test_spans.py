@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from dashboard.spans import (
+from core.drawing.spans import (
     Beside,
     ContextRow,
     GroupHeading,
@@ -17,11 +17,11 @@ from dashboard.spans import (
     example_list,
     highlighted,
     level,
-    literal,
     one_line,
     plain,
     verdict,
 )
+from dashboard.labels import literal
 
 HOSTILE = [
     "<script>alert(1)</script>", "<img src=x onerror=alert(1)>", '"><b onmouseover=alert(1)>',

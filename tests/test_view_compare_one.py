@@ -8,12 +8,12 @@ import pytest
 from pages import html_of
 from stores import HOOKPOINT, begin, make_store
 
+from core.drawing.spans import Verdict
 from core.explain.settings import ExplainerSettings
 from core.figures.intervals import picture
 from dashboard.charts import blog, deciles
 from dashboard.options import DARK, LIGHT
 from dashboard.side_by_side import MOST, Group, compared
-from dashboard.spans import Verdict
 from data import ledger, runs
 from data.catalogue import Catalogue
 

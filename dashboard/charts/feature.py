@@ -9,8 +9,8 @@ from typing import Any
 
 import pandas as pd
 
+from core.drawing.cards import two
 from core.drawing.curves import SILENT_PLACES, Curve, Histogram, Point
-from dashboard.cards import two
 from dashboard.charts.parts import (
     GREY,
     NEUTRAL,

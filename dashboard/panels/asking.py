@@ -9,6 +9,7 @@ from typing import Any
 
 import streamlit as st
 
+from core.drawing.spans import escape
 from core.examples import PRESETS
 from core.explain import EXPLAINERS
 from core.explain.settings import ExplainerSettings
@@ -21,7 +22,6 @@ from core.pipeline.scorers import GRAMMAR, JUDGED, JUDGELESS, MODEL_ONLY, Means
 from core.score import METHODS
 from dashboard.panels import endpoints, shown_parts
 from dashboard.panels.fields import KEEP, keep, record_fields, widget
-from dashboard.spans import escape
 from data.records import ExplanationRecord
 
 PREFIX = "reexplain"

@@ -11,6 +11,8 @@ from typing import NamedTuple
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
+from core.drawing.cards import HUMAN, sentence
+from core.drawing.spans import block, escape, heading, plain
 from core.drawing.words import explain_words
 from core.figures.correlation import matrix
 from core.figures.deciles import Point
@@ -18,13 +20,11 @@ from core.figures.deciles import curves as curves_of
 from core.figures.intervals import picture
 from dashboard import session, side_by_side
 from dashboard.address import feature_named
-from dashboard.cards import HUMAN, sentence
 from dashboard.charts import blog, deciles
 from dashboard.commands import counted as counted_words
 from dashboard.library import Place
 from dashboard.panels import chart, sweep, sweep_watch
 from dashboard.session import KEPT
-from dashboard.spans import block, escape, heading, plain
 from data import run_figures
 from data.catalogue import Row
 from data.run_figures import Judged, Setting

@@ -7,15 +7,15 @@ from core import comparing
 from core.comparing import Comparison, Question, SideRecord
 from core.comparing.agreement import agreement
 from core.comparing.words import asides, headline
+from core.drawing.cards import sentence
+from core.drawing.spans import block, escape, heading, plain
 from dashboard import session
-from dashboard.cards import sentence
 from dashboard.charts.pairs import pairs_figure
 from dashboard.charts.pairs_parts import parts_figure
 from dashboard.memory import Memory
 from dashboard.pairs_tables import against_reference, curve_table, pairs_table, parts_table
 from dashboard.panels import chart, compare_none, compare_one
 from dashboard.panels import compare_sides as sides
-from dashboard.spans import block, escape, heading, plain
 from data.comparing import texts
 
 LISTED = 10  # features with the largest difference, each way

@@ -7,8 +7,8 @@ import streamlit as st
 
 from core.comparing import Comparison, SideRecord
 from core.comparing.words import counted, left_out_words
+from core.drawing.cards import sentence
 from dashboard import session
-from dashboard.cards import sentence
 from dashboard.panels import compare_sides as sides
 from data.records import CacheRecord
 

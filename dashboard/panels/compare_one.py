@@ -6,10 +6,11 @@ In the address: feature=HOOKPOINT/INDEX and explanations=1,5,9. The first one is
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
+from core.drawing.cards import made_words, sentence
 from core.drawing.facts import why_unexplained
+from core.drawing.spans import block, escape, heading, plain
 from dashboard import session, side_by_side
 from dashboard.address import every, feature_named
-from dashboard.cards import made_words, sentence
 from dashboard.charts.deciles import (
     LETTERS,
     Line,
@@ -21,7 +22,6 @@ from dashboard.charts.deciles import (
 from dashboard.library import FeatureRecord, Place
 from dashboard.panels import chart, explanations
 from dashboard.side_by_side import MOST
-from dashboard.spans import block, escape, heading, plain
 from data import results, run_figures
 from data.records import ExplanationRecord
 

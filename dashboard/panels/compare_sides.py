@@ -13,11 +13,11 @@ from streamlit.delta_generator import DeltaGenerator
 
 from core import comparing
 from core.comparing import Comparison, Side, SideRecord
+from core.drawing.cards import HUMAN, sentence
+from core.drawing.spans import block, escape, plain
 from core.drawing.words import grammar_words, model_words
 from dashboard import session
-from dashboard.cards import HUMAN, sentence
 from dashboard.panels import sweep
-from dashboard.spans import block, escape, plain
 
 LETTERS = ("a", "b")
 MORE = "more"  # parameter of the sides beyond two

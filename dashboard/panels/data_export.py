@@ -8,13 +8,13 @@ from threading import Event
 import pandas as pd
 import streamlit as st
 
+from core.drawing.cards import sentence
+from core.drawing.spans import block, escape, heading
 from dashboard import exports, session
-from dashboard.cards import sentence
 from dashboard.commands import counted
 from dashboard.exports import Options
 from dashboard.panels import data_place, working
 from dashboard.session import KEPT
-from dashboard.spans import block, escape, heading
 from data import exporting
 from data.errors import Stopped
 from data.exports import folder

@@ -2,10 +2,10 @@
 
 import streamlit as st
 
+from core.drawing.cards import identity
+from core.drawing.spans import heading
 from dashboard import health_words, session
-from dashboard.cards import identity
 from dashboard.panels import data_place
-from dashboard.spans import heading
 from data import health
 from data.records import CacheRecord
 

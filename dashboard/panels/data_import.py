@@ -8,16 +8,16 @@ from typing import NamedTuple
 
 import streamlit as st
 
+from core.drawing.cards import sentence
+from core.drawing.spans import heading
 from core.importing.delphi import import_delphi
 from core.importing.neuronpedia import import_neuronpedia, import_saedashboard
 from core.importing.stage import ImportRequest, Steps
 from core.importing.summary import summary
 from dashboard import import_words, session
-from dashboard.cards import sentence
 from dashboard.jobs import Job
 from dashboard.panels import working
 from dashboard.session import KEPT
-from dashboard.spans import heading
 from data.catalogue import Catalogue, Row
 from data.errors import Stopped
 from data.imports.report import imports

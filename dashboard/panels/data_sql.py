@@ -6,13 +6,13 @@ from typing import NamedTuple
 import pandas as pd
 import streamlit as st
 
+from core.drawing.cards import capital, sentence
+from core.drawing.spans import heading, plain
 from dashboard import session
-from dashboard.cards import capital, sentence
 from dashboard.commands import counted
 from dashboard.health_words import tables
 from dashboard.ready_queries import READY
 from dashboard.session import KEPT
-from dashboard.spans import heading, plain
 from data import inspecting, notes
 from data.answering import MEMORY
 from data.errors import GlossError

@@ -6,9 +6,10 @@ from functools import partial
 import numpy as np
 import streamlit as st
 
-from dashboard import behind, cards, session
+from core.drawing import cards
+from core.drawing.spans import escape, heading
+from dashboard import behind, session
 from dashboard.library import Place
-from dashboard.spans import escape, heading
 from data import results
 from data.catalogue import Row
 from data.records import ExplanationRecord, Score

@@ -5,11 +5,11 @@ from typing import Any
 
 import streamlit as st
 
+from core.drawing.spans import block, escape
 from core.llm.place import key_of
 from core.llm.presets import PRESETS, Preset, resolve
 from core.llm.settings import EndpointSettings
 from dashboard.panels.fields import KEEP, first_value, keep, record_fields, widget
-from dashboard.spans import block, escape
 from data.errors import BadInput
 
 ELSEWHERE = "another address"

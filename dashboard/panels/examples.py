@@ -6,16 +6,16 @@ from functools import partial
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
+from core.drawing.cards import sentence
 from core.drawing.facts import why_unexplained
 from core.drawing.feature import judged
 from core.drawing.listing import Group, Listing, Show
 from core.drawing.reader import Width
+from core.drawing.spans import Shade, as_text, example_list, heading
 from dashboard import session
-from dashboard.cards import sentence
 from dashboard.library import FeatureRecord, Library, Place
 from dashboard.panels import explanations
 from dashboard.session import KEPT
-from dashboard.spans import Shade, as_text, example_list, heading
 from data.errors import GlossError
 from data.records import ExplanationRecord
 

@@ -5,12 +5,13 @@ from typing import NamedTuple
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
+from core.drawing import cards
 from core.drawing.facts import why_unexplained
-from dashboard import cards, session
+from core.drawing.spans import escape
+from dashboard import session
 from dashboard.comparison import differences
 from dashboard.library import FeatureRecord, Place
 from dashboard.panels import details
-from dashboard.spans import escape
 from data import results
 from data.records import ExplanationRecord
 

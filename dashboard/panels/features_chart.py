@@ -2,13 +2,13 @@
 
 import streamlit as st
 
+from core.drawing.cards import sentence
+from core.drawing.spans import block
 from dashboard import session
-from dashboard.cards import sentence
 from dashboard.charts.scores import numbers, scores_figure
 from dashboard.library import Place
 from dashboard.panels import chart
 from dashboard.panels.features_table import open_feature
-from dashboard.spans import block
 from data import feature_table
 from data.feature_filter import Filter
 

@@ -14,10 +14,11 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 from streamlit.errors import StreamlitAPIException
 
+from core.drawing.cards import TITLE
+from core.drawing.spans import block, escape
 from core.drawing.words import explain_words
-from dashboard.cards import TITLE
+from dashboard.labels import literal
 from dashboard.session import KEPT
-from dashboard.spans import block, escape, literal
 from data.catalogue import Row
 from data.feature_filter import Explained, Filter, Flag, Marked, Preset, Sort, Span
 from data.feature_table import Choices

@@ -8,12 +8,12 @@ from time import monotonic, sleep
 import streamlit as st
 
 from core import meaning
+from core.drawing.cards import capital, sentence
+from core.drawing.spans import block, escape
 from core.encoder import Encoder, packaged
 from dashboard import session
-from dashboard.cards import capital, sentence
 from dashboard.jobs import Job
 from dashboard.library import Library, Place
-from dashboard.spans import block, escape
 from data.catalogue import Connection
 from data.feature_filter import Similar
 from data.records import Progress

@@ -10,13 +10,13 @@ import pyarrow as pa
 import streamlit as st
 from pyarrow.csv import write_csv
 
+from core.drawing.cards import two
+from core.drawing.spans import block, plain
 from dashboard import session
-from dashboard.cards import two
 from dashboard.commands import counted
 from dashboard.library import Library, Place
 from dashboard.panels.features_filter import choose_page, first_page, leave, score_title
 from dashboard.session import KEPT
-from dashboard.spans import block, plain
 from data import feature_table
 from data.feature_filter import DENSE, ONE_TOKEN, VERY_DENSE, Filter, Flag, Sort
 from data.feature_table import PAGE, Page

@@ -3,10 +3,11 @@
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
+from core.drawing.spans import block
 from dashboard import session
+from dashboard.labels import literal
 from dashboard.panels import features_filter
 from dashboard.panels.features_filter import Options
-from dashboard.spans import block, literal
 from data import notes
 
 NAME, OPEN = "views.name", "features.views"  # the draft of a name; the popover

@@ -2,15 +2,15 @@
 
 import streamlit as st
 
+from core.drawing.cards import logit_table
 from core.drawing.curves import curve, histogram_of
 from core.drawing.listing import SCORERS
+from core.drawing.spans import heading
 from dashboard import session
-from dashboard.cards import logit_table
 from dashboard.charts.feature import feature_figure, numbers
 from dashboard.library import FeatureRecord, Place
 from dashboard.panels import chart, examples
 from dashboard.panels.explanations import Choice
-from dashboard.spans import heading
 
 CLICKED = "figure.clicked"  # deciles of the mark that the figure as drawn had as clicked
 

@@ -2,12 +2,13 @@
 
 import streamlit as st
 
+from core.drawing.cards import sentence
+from core.drawing.spans import plain
 from dashboard import session
 from dashboard.address import every, feature_named, number_named
-from dashboard.cards import sentence
+from dashboard.labels import literal
 from dashboard.library import Place
 from dashboard.scripts import script
-from dashboard.spans import literal, plain
 from data import feature_table
 from data.catalogue import Catalogue
 from data.feature_filter import Filter

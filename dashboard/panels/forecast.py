@@ -6,6 +6,8 @@ from typing import Any
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
+from core.drawing.cards import sentence
+from core.drawing.spans import block, escape
 from core.llm.client import price_at
 from core.llm.planning import Dollars, Plan
 from core.llm.prices import Price
@@ -15,10 +17,8 @@ from core.pipeline.ask import Ask
 from core.pipeline.explaining_model import as_sent
 from core.pipeline.preview import Preview, preview
 from dashboard import session
-from dashboard.cards import sentence
 from dashboard.commands import counted
 from dashboard.library import Library, Place
-from dashboard.spans import block, escape
 from data.catalogue import Catalogue
 from data.errors import GlossError
 

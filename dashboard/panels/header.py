@@ -6,13 +6,13 @@ from functools import partial
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
+from core.drawing.cards import sentence
 from core.drawing.facts import subject_line, why_unexplained
+from core.drawing.spans import block, escape
 from core.show import feature_lines
 from dashboard import session
-from dashboard.cards import sentence
 from dashboard.library import FeatureRecord, Place
 from dashboard.panels import notes, prefill, reexplain, working, write
-from dashboard.spans import block, escape
 from data import results
 from data.records import ExplanationRecord
 

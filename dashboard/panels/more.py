@@ -2,11 +2,13 @@
 
 import streamlit as st
 
+from core.drawing import cards
 from core.drawing.facts import exact_sentence, identity_of, position_sentence
 from core.drawing.reader import Reader
-from dashboard import cards, session
+from core.drawing.spans import ContextRow, GroupHeading, block, escape, example_list, plain
+from dashboard import session
+from dashboard.labels import literal
 from dashboard.library import Place
-from dashboard.spans import ContextRow, GroupHeading, block, escape, example_list, literal, plain
 from data import queries
 from data.catalogue import Row
 

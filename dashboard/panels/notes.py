@@ -6,9 +6,9 @@ from typing import get_args
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
+from core.drawing.spans import one_line
 from dashboard import session
 from dashboard.library import Place
-from dashboard.spans import one_line
 from data.errors import GlossError
 from data.notes import SET, Tag, write_note
 

@@ -2,9 +2,9 @@
 
 import streamlit as st
 
+from core.drawing.cards import capital, sentence
 from core.pipeline.ask import Ask, as_preset, from_preset
 from dashboard import session
-from dashboard.cards import capital, sentence
 from dashboard.panels import asking
 from data import notes
 from data.errors import BadInput, GlossError

@@ -6,13 +6,14 @@ from threading import Event
 
 import streamlit as st
 
+from core.drawing import cards
+from core.drawing.spans import block
 from core.pipeline.again import Answer, answer, reexplain
 from core.pipeline.ask import Ask
 from core.pipeline.watching import Say
-from dashboard import cards, session
+from dashboard import session
 from dashboard.library import FeatureRecord, Place
 from dashboard.panels import asking, forecast, presets, working
-from dashboard.spans import block
 from data import results
 from data.errors import BadInput
 from data.records import ExplanationRecord

@@ -7,12 +7,12 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from core import launching
+from core.drawing.cards import identity, sentence
+from core.drawing.spans import block, escape, heading
 from dashboard import run_words, session
-from dashboard.cards import identity, sentence
 from dashboard.commands import resume
 from dashboard.panels import features_filter, runs_follow, runs_work
 from dashboard.session import KEPT
-from dashboard.spans import block, escape, heading
 from data import run_queries, runs
 from data.catalogue import Row
 from data.run_queries import AT_WORK, STOPPED, Made, Reason

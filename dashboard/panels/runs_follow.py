@@ -2,10 +2,10 @@
 
 import streamlit as st
 
+from core.drawing.cards import sentence
+from core.drawing.spans import block, escape
 from dashboard import session
-from dashboard.cards import sentence
 from dashboard.run_words import title
-from dashboard.spans import block, escape
 from data import run_queries, runs
 from data.catalogue import Row
 

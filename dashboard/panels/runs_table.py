@@ -3,11 +3,11 @@
 import pandas as pd
 import streamlit as st
 
+from core.drawing.spans import block, heading, plain
 from dashboard import session
 from dashboard.commands import known, labels, spent, took
 from dashboard.run_words import MARKS, state
 from dashboard.session import KEPT
-from dashboard.spans import block, heading, plain
 from data import run_queries
 from data.catalogue import Row
 from data.run_queries import PAGE, Chosen, Page

@@ -11,14 +11,14 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from core import launching
+from core.drawing.cards import capital, sentence
+from core.drawing.spans import block, escape, heading
 from dashboard import session, strip
-from dashboard.cards import capital, sentence
 from dashboard.commands import counted, duration, resume, settings_of, spent, unit_of
 from dashboard.jobs import Job
 from dashboard.panels import prefill, runs_follow
 from dashboard.panels.working import KINDS
 from dashboard.run_words import title
-from dashboard.spans import block, escape, heading
 from data import run_queries, runs
 from data.catalogue import Row
 from data.errors import GlossError

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from dashboard.spans import block, escape
+from core.drawing.spans import block, escape
 
 PARTS: tuple[str, ...] = ("activations", "logits", "chain of thought")
 # explainer -> whether strengths, logit effects and worked stages are in its prompt

@@ -8,6 +8,8 @@ from typing import get_args
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
+from core.drawing.cards import sentence
+from core.drawing.spans import block, escape
 from core.explain import EXPLAINERS
 from core.grammar.settings import Families, Objective, Sampling
 from core.launching import launch
@@ -18,13 +20,11 @@ from core.pipeline.sweep_words import Wish, request_of, words_of
 from core.pipeline.sweeping import SweepRequest, check
 from core.pipeline.variations import NONE
 from dashboard import session
-from dashboard.cards import sentence
 from dashboard.jobs import Job
 from dashboard.library import Place
 from dashboard.panels.endpoints import chosen_endpoint
 from dashboard.panels.sweep_watch import LAUNCHED, Begun
 from dashboard.session import store
-from dashboard.spans import block, escape
 
 EVERY = 0.2  # seconds between looks at the plan
 ALL_TRAIN = "all train tokens"

@@ -5,14 +5,15 @@ from typing import NamedTuple
 
 import streamlit as st
 
+from core.drawing.cards import cost_words
+from core.drawing.spans import block, escape
 from core.launching import tail
 from core.pipeline.sweep_words import Wish, explainers_of
 from dashboard import session
-from dashboard.cards import cost_words
 from dashboard.commands import counted
+from dashboard.labels import literal
 from dashboard.library import Place
 from dashboard.memory import Memory
-from dashboard.spans import block, escape, literal
 from data import run_figures, runs
 from data.catalogue import Row
 

@@ -11,12 +11,13 @@ from typing import NamedTuple
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from dashboard import cards, session
+from core.drawing import cards
+from core.drawing.spans import block, escape
+from dashboard import session
 from dashboard.address import every, feature_named
 from dashboard.library import Place
 from dashboard.panels.try_loading import ASKED
 from dashboard.session import KEPT
-from dashboard.spans import block, escape
 from data.records import HookpointRecord
 
 LONGEST = 10_000  # characters of a text

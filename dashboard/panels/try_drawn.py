@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from dashboard.spans import block, escape, one_line
+from core.drawing.spans import block, escape, one_line
 
 TAIL = 120  # characters of the prompt shown before what follows
 Moves = Sequence[tuple[str, float, float]]  # token, probability without and with the edit

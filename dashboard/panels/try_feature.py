@@ -3,12 +3,13 @@
 import numpy as np
 import streamlit as st
 
-from dashboard import cards, session
+from core.drawing import cards
+from core.drawing.spans import Passage, block, escape, heading, highlighted
+from dashboard import session
 from dashboard.panels import try_rules
 from dashboard.panels.try_asking import Asked, Doing
 from dashboard.panels.try_fired import FEATURE, Reading
 from dashboard.panels.try_rules import Claims
-from dashboard.spans import Passage, block, escape, heading, highlighted
 
 
 def about(asked: Asked, reading: Reading, claims: Claims | None) -> None:

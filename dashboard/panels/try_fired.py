@@ -6,9 +6,11 @@ from typing import NamedTuple
 import pandas as pd
 import streamlit as st
 
+from core.drawing import cards
+from core.drawing.spans import Shade, block, escape, level, plain
 from core.fired import Everything
 from core.probe import Probe
-from dashboard import cards, session
+from dashboard import session
 from dashboard.commands import duration
 from dashboard.panels import try_tokens
 from dashboard.panels.try_asking import Asked, choose_feature, choose_tokens
@@ -26,7 +28,6 @@ from dashboard.panels.try_reading import (
 from dashboard.panels.try_rules import Claims
 from dashboard.panels.try_tokens import Chip
 from dashboard.session import KEPT
-from dashboard.spans import Shade, block, escape, level, plain
 from data import fired
 from data.catalogue import Row
 

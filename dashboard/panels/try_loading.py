@@ -6,13 +6,14 @@ from time import sleep
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
+from core.drawing import cards
+from core.drawing.spans import block, escape
 from core.probe import Probe
-from dashboard import cards, session
+from dashboard import session
 from dashboard.commands import duration
 from dashboard.jobs import Job
 from dashboard.library import Place
 from dashboard.panels.try_holding import CANCELLED, Holding, is_gone, size_words
-from dashboard.spans import block, escape
 from data import queries
 from data.records import CacheRecord
 

@@ -10,9 +10,9 @@ from typing import NamedTuple
 
 import pandas as pd
 
+from core.drawing.cards import two
+from core.drawing.spans import plain
 from core.fired import Everything, Fired
-from dashboard.cards import two
-from dashboard.spans import plain
 from data.catalogue import Row
 from data.records import HookpointRecord
 

@@ -6,10 +6,12 @@ from threading import Event
 import pandas as pd
 import streamlit as st
 
+from core.drawing import cards
+from core.drawing.cards import Fact
+from core.drawing.spans import block, escape, heading
 from core.probe import Continued, Probe
 from core.steered import LONGEST, Mode, Steering, Where, Writing
-from dashboard import cards, session
-from dashboard.cards import Fact
+from dashboard import session
 from dashboard.charts.steering import divergence_figure
 from dashboard.commands import duration
 from dashboard.jobs import Job
@@ -19,7 +21,6 @@ from dashboard.panels.try_fired import Reading
 from dashboard.panels.try_holding import CANCELLED
 from dashboard.panels.try_loading import patiently, waiting
 from dashboard.session import KEPT
-from dashboard.spans import block, escape, heading
 from data.errors import Stopped
 from data.records import Progress
 

@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 import streamlit as st
 
+from core.drawing.spans import plain
 from dashboard.scripts import script
-from dashboard.spans import plain
 
 KEY = "try.chips"
 

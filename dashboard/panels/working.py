@@ -4,11 +4,12 @@ from collections.abc import Hashable
 
 import streamlit as st
 
-from dashboard import cards, session
+from core.drawing import cards
+from core.drawing.spans import block, escape
+from dashboard import session
 from dashboard.commands import duration
 from dashboard.jobs import Job
 from dashboard.library import Place
-from dashboard.spans import block, escape
 from data.records import ExplanationRecord, Progress
 
 DRAFT = "write.draft"  # which feature the words in the fields of `write` are about

@@ -6,18 +6,19 @@ from typing import NamedTuple
 
 import streamlit as st
 
+from core.drawing import cards
+from core.drawing.spans import block, escape
 from core.pipeline.again import score_chosen
 from core.pipeline.ask import check_judge
 from core.pipeline.by_hand import LONGEST, offline_offers, read_rule, write_by_hand
 from core.pipeline.judging import DEFAULT
 from core.pipeline.scorers import JUDGELESS, Means
 from core.pipeline.watching import Hearing, Say
-from dashboard import cards, session
+from dashboard import session
 from dashboard.commands import counted
 from dashboard.library import FeatureRecord, Place
 from dashboard.panels import asking, endpoints, working
 from dashboard.panels.fields import KEEP
-from dashboard.spans import block, escape
 from data.errors import BadInput
 from data.records import ExplanationRecord
 

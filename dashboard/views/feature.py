@@ -3,14 +3,14 @@
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
+from core.drawing.cards import fact_strip, sentence
 from core.drawing.facts import facts, why_little, why_silent
+from core.drawing.spans import block, escape
 from dashboard import session, strip
 from dashboard.address import every, feature_named
-from dashboard.cards import fact_strip, sentence
 from dashboard.library import FeatureRecord, Place
 from dashboard.panels import examples, explanations, figure, header, more
 from dashboard.panels.explanations import Choice
-from dashboard.spans import block, escape
 from data import results
 
 

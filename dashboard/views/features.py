@@ -7,15 +7,15 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from core import meaning
+from core.drawing.cards import sentence
+from core.drawing.spans import block, escape
 from dashboard import preset_words, session, strip
 from dashboard.address import every, feature_named, number_named
-from dashboard.cards import sentence
 from dashboard.library import Place
 from dashboard.panels import features_chart, features_filter, features_table, features_views
 from dashboard.panels.features_filter import VIEWS, Options, first_page
 from dashboard.panels.features_meaning import HINT, ranking
 from dashboard.session import KEPT
-from dashboard.spans import block, escape
 from data import feature_table
 from data.feature_filter import Filter, Preset
 from data.feature_table import PAGE

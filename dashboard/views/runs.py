@@ -2,8 +2,8 @@
 
 import streamlit as st
 
+from core.drawing.cards import sentence
 from dashboard import session
-from dashboard.cards import sentence
 from dashboard.panels import runs_detail, runs_table, runs_work
 from data import run_queries
 

@@ -2,7 +2,8 @@
 
 import streamlit as st
 
-from dashboard import cards, session, strip
+from core.drawing import cards
+from dashboard import session, strip
 from dashboard.panels import (
     try_asking,
     try_feature,

@@ -9,13 +9,12 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from data.errors import BadInput
+from data.imports.fields import LONGEST, NUMBERS, Fields
 from data.imports.foreign import clean, read_json, shown
 
 Era = Literal["D", "A", "X"]
 NO_EXPLANATION = {"", "Explanation could not be parsed.", "No explanation found"}
-TEXTS, NUMBERS = {str}, {int, float}  # looked at a list at a time: runs have millions of values
 MOST_ROWS = 1_000_000
-LONGEST = 65_535  # tokens of a context
 
 
 class ForeignExplanation(NamedTuple):
@@ -86,8 +85,8 @@ def _rows(path: Path) -> list[Any]:
     return found
 
 
-class _Row:
-    """One element of a list, with words for what is wrong with it."""
+class _Row(Fields):
+    """One element of a list; its lists must be there, and what is too large is infinite."""
 
     def __init__(self, path: Path, number: int, found: Any) -> None:
         self.path, self.place = path, number
@@ -98,19 +97,10 @@ class _Row:
     def wrong(self, what: str) -> BadInput:
         return BadInput(f"{shown(self.path)}: row {self.place} {what}")
 
-    def entries(self, key: str) -> list[Any]:
-        value = self.found.get(key)
-        if not isinstance(value, list):
+    def entries(self, key: str, longest: int = LONGEST) -> list[Any]:
+        if not isinstance(self.found.get(key), list):
             raise self.wrong(f"has no list '{key}'")
-        if len(value) > LONGEST:
-            raise self.wrong(f"has {len(value):,} entries in '{key}'")
-        return value
-
-    def strings(self, key: str) -> list[str]:
-        value = self.entries(key)
-        if not set(map(type, value)) <= TEXTS:
-            raise self.wrong(f"has something else than texts in '{key}'")
-        return value
+        return super().entries(key, longest)
 
     def numbers(self, key: str) -> list[float]:
         value = self.entries(key)
