@@ -10,7 +10,7 @@ import fcntl
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from time import monotonic
 from typing import Literal
@@ -27,7 +27,7 @@ from data.cachefiles import CacheFiles, CacheMeta, HookpointMeta, read_meta, wri
 from data.errors import BadInput, StoreBusy
 from data.records import Progress
 from data.strongest import topk_path, write_strongest
-from data.tokens import TokenFile, sha256
+from data.tokens import TokenFile, copy_tokens, sha256
 from data.vocabulary import Vocabulary
 
 MOST_TOKENS = 2**32 - 2**20  # flat indices are 32 bits wide
@@ -115,6 +115,7 @@ def _describe(subject: Subject, number: int, hookpoint: str, sae: Sae, topk: int
         sae_sha256=sae.sha256,
         n_features=sae.n_features,
         topk=min(topk, sae.k if isinstance(sae, TopK) else sae.n_features),
+        read_as=sae.origin.read_as,
     )
 
 
@@ -160,6 +161,27 @@ def build(
             written = write_corpus(folder, meta, subject, corpus)
             meta = written.meta
             yield Progress("tokenising", meta.n_tokens, meta.n_tokens, "tokens", note=written.note)
+        yield from _encode(folder, meta, subject, saes)
+        yield from merge_all(folder, meta)
+
+
+def build_beside(
+    folder: Path, other: CacheFiles, meta: CacheMeta, subject: Subject, saes: Saes
+) -> Iterator[Progress]:
+    """Make a cache over the very tokens of another one, or finish one that was begun.
+
+    meta: as the other's, with this subject and these hookpoints. Nothing is tokenised again.
+    """
+    for hookpoint, sae in saes.values():
+        require_fit(subject, hookpoint, sae)
+    with _alone(folder):
+        begun = _begin(folder, replace(meta, n_sequences=0, tokens_sha256=""))
+        _clean(folder, begun)
+        if not _tokens_complete(folder, begun):
+            yield Progress("copying tokens", 0, meta.n_tokens, "tokens")
+            copy_tokens(other.folder, folder, meta.token_dtype, meta.tokens_sha256)
+            write_meta(folder, meta)
+            yield Progress("copying tokens", meta.n_tokens, meta.n_tokens, "tokens")
         yield from _encode(folder, meta, subject, saes)
         yield from merge_all(folder, meta)
 

@@ -33,6 +33,15 @@ class _Read(NamedTuple):
     cache: Any  # keys and values of all layers, batch of one; only ever copied
 
 
+class _Begun(NamedTuple):
+    """Texts after a prefix, as they were run."""
+
+    logits: "Tensor"  # of what follows each, float32 [text, vocabulary]
+    cache: Any  # keys and values; only ever copied
+    mask: "Tensor"  # of the padding, int64 [text, tokens]
+    n_tokens: "Tensor"  # of each with its prefix, int64 [text, 1]
+
+
 class Causal:
     """A causal language model with its tokenizer; one thread at a time runs it."""
 
@@ -44,6 +53,7 @@ class Causal:
         # transformers renamed the argument within version 5 and warns of the old name.
         known = inspect.signature(self.model.forward).parameters
         self._keyword = "cache" if "cache" in known else "past_key_values"
+        self._only_last = {"logits_to_keep": 1} if "logits_to_keep" in known else {}
         self._read: OrderedDict[str, _Read] = OrderedDict()
 
     @classmethod
@@ -102,6 +112,87 @@ class Causal:
                 for place, values in zip(places, found, strict=True):
                     out[place] = values
         return out
+
+    def endings(
+        self,
+        prefix: str,
+        texts: Sequence[str],
+        endings: Sequence[str],
+        *,
+        keep: int | None = None,
+        batch: int = BATCH,
+    ) -> list[list[np.ndarray]]:
+        """Log-probability of each token of every ending after prefix and every text, nats.
+
+        Gives float64 [tokens] by ending, then by text. A text and an ending are cut into tokens by
+        themselves, so that an ending has the same tokens after any text; every text is run once for
+        all endings. keep: last tokens of a text that are read; None = all of them.
+        """
+        import torch
+
+        bodies = [self._ids(text) for text in texts]
+        bodies = [ids if keep is None else ids[max(0, len(ids) - keep) :] for ids in bodies]
+        tails = [self._ids(ending) for ending in endings]
+        self._require_room(prefix, bodies, tails)
+        out = [[np.empty(0)] * len(texts) for _ in endings]
+        with self._lock, torch.inference_mode():
+            read = self._prefix(prefix)
+            for places in self._batches(bodies, batch):
+                begun = self._begin(read, [bodies[place] for place in places])
+                for found, tail in zip(out, tails, strict=True):
+                    for place, values in zip(places, self._end(begun, tail), strict=True):
+                        found[place] = values
+        return out
+
+    def _require_room(
+        self, prefix: str, bodies: Sequence[Sequence[int]], tails: Sequence[Sequence[int]]
+    ) -> None:
+        longest = self.n_tokens(prefix)
+        longest += sum(max((len(one) for one in some), default=0) for some in (bodies, tails))
+        if self.max_length is not None and longest > self.max_length:
+            raise BadInput(
+                f"{self.name} reads {self.max_length} tokens, a passage with what is said of it "
+                f"takes {longest}: use a model that reads more, or shorter texts"
+            )
+
+    def _begin(self, read: _Read, bodies: list[list[int]]) -> _Begun:
+        """Run texts that follow one prefix; they are padded before, so that all end together."""
+        import torch
+
+        longest = max(len(row) for row in bodies)
+        padded = self._tensor([[0] * (longest - len(row)) + row for row in bodies])
+        lengths = torch.tensor([[len(row)] for row in bodies], device=padded.device)
+        place = torch.arange(longest, device=padded.device) - longest + lengths  # from 0 on
+        before = torch.ones(len(bodies), read.n_tokens, dtype=torch.long, device=padded.device)
+        mask = torch.cat([before, (place >= 0).long()], dim=1)
+        cache = copy.deepcopy(read.cache)
+        cache.batch_repeat_interleave(len(bodies))
+        output = self.model(
+            padded, attention_mask=mask, position_ids=read.n_tokens + place.clamp_min(0),
+            use_cache=True, **{self._keyword: cache}, **self._only_last,
+        )  # fmt: skip
+        return _Begun(output.logits[:, -1].float(), cache, mask, read.n_tokens + lengths)
+
+    def _end(self, begun: _Begun, tail: Sequence[int]) -> list[np.ndarray]:
+        """Score one ending after every text of a batch."""
+        import torch
+
+        rows = len(begun.logits)
+        if not tail:
+            return [np.empty(0)] * rows
+        ids = self._tensor([list(tail)] * rows)
+        values = begun.logits.log_softmax(1).gather(1, ids[:, :1])  # [text, 1]
+        if len(tail) > 1:
+            place = torch.arange(len(tail) - 1, device=ids.device)
+            output = self.model(
+                ids[:, :-1],
+                attention_mask=torch.cat([begun.mask, torch.ones_like(ids[:, :-1])], dim=1),
+                position_ids=begun.n_tokens + place,
+                use_cache=True,
+                **{self._keyword: copy.deepcopy(begun.cache)},
+            )
+            values = torch.cat([values, _chosen(output.logits.float(), ids[:, 1:])], dim=1)
+        return list(values.double().cpu().numpy())
 
     def _ids(self, text: str) -> list[int]:
         with self._lock:

@@ -11,17 +11,23 @@ import sys
 import typer
 
 from core.commands import (
+    baselines,
+    collecting,
     comparing,
+    diffing,
     explaining,
     exporting,
+    filtering,
     importing,
+    intervening,
+    likeness,
     looking,
     making,
     scoring,
     sweeping,
 )
 from core.environment import prepare
-from data.errors import GlossError
+from data.errors import GlossError, Halt
 
 app = typer.Typer(
     name="gloss",
@@ -32,12 +38,8 @@ app = typer.Typer(
 )
 
 
-class Stopped(BaseException):
-    """Ctrl+C or kill; no KeyboardInterrupt, which the command-line library would swallow."""
-
-
 def _stop(_signal: int, _frame: object) -> None:
-    raise Stopped
+    raise Halt
 
 
 def main() -> None:
@@ -50,7 +52,7 @@ def main() -> None:
     except GlossError as error:
         print(f"gloss: {error}", file=sys.stderr)
         sys.exit(1)
-    except Stopped:
+    except Halt:
         print("gloss: stopped; what was finished is kept, the same command goes on from there",
               file=sys.stderr)  # fmt: skip
         sys.exit(130)
@@ -67,14 +69,21 @@ for command in (
     scoring.translate,
     sweeping.sweep,
     comparing.compare,
+    intervening.intervene,
+    filtering.filters,
+    likeness.similarity,
+    baselines.baselines,
+    baselines.coverage,
     looking.show,
     looking.status,
     looking.serve,
     looking.bench,
 ):
     app.command()(command)
+app.add_typer(diffing.commands, name="diff")
 app.add_typer(importing.commands, name="import")
 app.add_typer(exporting.commands, name="export")
+app.add_typer(collecting.commands, name="collection")
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from core import demo
 from core.grammar.settings import Settings
 from core.pipeline.caching import CacheRequest, cache_stage
 from core.pipeline.explaining import ExplainRequest, explain_stage
+from core.pipeline.filtering import FilterRequest, filter_stage
 from core.pipeline.judging import ScoreRequest
 from core.pipeline.scoring import score_stage
 from core.pipeline.workers import default_workers
@@ -92,7 +93,8 @@ def _first(catalogue: Catalogue, hookpoint: HookpointRecord) -> str:
 
 
 def _rest(catalogue: Catalogue, record: CacheRecord, workers: int) -> None:
-    """All features; then the first ones from other data, so that there is something to compare."""
+    """Filters, all features; then the first ones from other data, to have something to compare."""
+    draw(filter_stage(catalogue, FilterRequest(record.name, command=COMMAND)))
     for hookpoint in record.hookpoints:
         _explain_and_score(catalogue, record, hookpoint, "all", workers)
     for hookpoint in record.hookpoints:

@@ -31,10 +31,20 @@ def in_words(fit: Mapping[str, Any]) -> str:
         for name, key, form in (("FVU", "fvu", ".2f"), ("L0", "l0", ".1f"))
         if fit[key] is not None
     ]
-    loss = fit["loss"] or {}
-    shares = [
-        f"{loss[f'recovered_{against}']:.0%} ({against})"
+    loss = fit["loss"]
+    shares = [] if loss is None else [
+        share_words(loss[f"recovered_{against}"], against, with_name=False)
         for against in ("mean", "zero")
-        if loss.get(f"recovered_{against}") is not None
-    ]
+    ]  # fmt: skip
     return ", ".join([*said, *([f"loss recovered {', '.join(shares)}"] if shares else [])])
+
+
+def share_words(share: float | None, against: str, *, with_name: bool = True) -> str:
+    """Say how much of the loss is recovered; None: replacing what is rebuilt hardly costs any.
+
+    >>> share_words(0.957, "mean")
+    '96% of the loss recovered (mean)'
+    """
+    if share is None:
+        return f"{'loss recovered ' * with_name}not meaningful ({against}: the loss hardly changes)"
+    return f"{share:.0%}{' of the loss recovered' * with_name} ({against})"

@@ -19,6 +19,7 @@ from data.errors import BadInput
 
 CHUNK = 200_000  # characters tokenised at once
 PIECE = 100_000  # characters; longer documents are tokenised in pieces, cut at line ends
+NEAR = 10_000  # characters before a piece's end among which a better line end is looked for
 BATCH = 256  # documents tokenised at once where each has a sequence of its own
 
 
@@ -96,10 +97,24 @@ class Packing(Sequences):
 
     def __init__(self, documents: Iterable[str], tokenizer: Any, layout: Layout) -> None:
         super().__init__(layout)
+        self.n_dropped = 0  # tokens at the end that filled no sequence
         self._documents = documents
         self._tokenizer = tokenizer
         self._starts: list[np.ndarray] = []
         self._numbers: list[np.ndarray] = []
+
+    @property
+    def note(self) -> str:
+        """What a person should know of how documents were joined, in one line."""
+        found = []
+        if self.layout.eos_id is None and len(self.starts.token) > 1:
+            found.append("documents follow each other without a separator: the subject has no EOS")
+        if self.n_dropped:
+            found.append(
+                f"the last {self.n_dropped:,} tokens are left out: they do not fill a sequence, and "
+                "the subject has no special token to fill it up with"
+            )
+        return "; ".join(found)
 
     @property
     def starts(self) -> Starts:
@@ -179,6 +194,8 @@ class Packing(Sequences):
         if len(tokens) and filler is not None:
             missing = self.layout.text_length - len(tokens)
             yield self._block(np.concatenate([tokens, np.full(missing, filler, np.int64)]))
+        elif self.n_sequences:
+            self.n_dropped = len(tokens)
         if not self.n_sequences:
             raise BadInput(
                 f"the corpus has {len(tokens)} tokens, less than one sequence of "
@@ -260,8 +277,18 @@ def _pieces(document: str) -> Iterator[str]:
 
 
 def _cut(document: str, first: int, end: int) -> int:
-    """Find the last place up to `end` where hardly any tokenizer has a token across it."""
-    line, space = document.rfind("\n", first, end), document.rfind(" ", first, end)
-    if line > first:
-        return line + 1
-    return space if space > first else end
+    """Find the last place up to `end` where hardly any tokenizer has a token across it.
+
+    Between two lines, and as many tokenizers join a line end with the indentation behind it, before
+    a line that begins with no space, where there is one nearby.
+    """
+    line = document.rfind("\n", first, end)
+    if line <= first:
+        space = document.rfind(" ", first, end)
+        return space if space > first else end
+    plain, lowest = line, max(first, end - NEAR)
+    while plain > lowest:
+        if not document[plain + 1].isspace():
+            return plain + 1
+        plain = document.rfind("\n", lowest, plain)
+    return line + 1

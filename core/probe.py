@@ -138,6 +138,20 @@ class Probe:
         """Spell out tokens."""
         return self._vocabulary.pieces(ids)
 
+    def prompt(self, text: str) -> list[int]:
+        """Token ids of a text, with what every sequence begins with."""
+        return [*self._bos, *self._ids([text])[0].tolist()]
+
+    @property
+    def n_before(self) -> int:
+        """Special tokens that every sequence begins with."""
+        return len(self._bos)
+
+    @property
+    def n_vocabulary(self) -> int:
+        """Tokens that can be spelt; a model may have more rows than these."""
+        return len(self._vocabulary)
+
     @property
     def _bos(self) -> list[int]:
         """What every sequence begins with."""
@@ -312,11 +326,9 @@ def leave_a_core() -> None:
 
 
 def _sae_of(record: CacheRecord, subject: "Subject", hookpoint: HookpointMeta) -> "Sae":
-    from core.pipeline.offers import list_sources
-    from core.pipeline.saes import load_saes
+    from core.pipeline.saes import load_again
 
-    listed = list_sources([hookpoint.sae_source])
-    (sae,) = load_saes(subject, listed, [hookpoint.name]).values()
+    sae = load_again(subject, hookpoint.sae_source, hookpoint.name, hookpoint.read_as)
     _require(record, f"the SAE {hookpoint.sae_source}", sae.sha256, hookpoint.sae_sha256)
     return sae
 

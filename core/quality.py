@@ -18,7 +18,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from core.hookpoints import written
+from core.hookpoints import is_output_known, written
 from core.sae import Sae
 from core.subject import Edit, Subject
 from data.cachefiles import CacheFiles
@@ -71,8 +71,8 @@ class Sample:
 
     def quality(self, hookpoint: str, sae: Sae) -> Quality:
         """Measure an SAE's reconstruction; hookpoint: what it reads."""
-        writes = written(sae, hookpoint)
-        names = (hookpoint, writes) if sae.transcoder else (hookpoint,)
+        is_elsewhere = sae.transcoder and is_output_known(sae)
+        names = (hookpoint, written(sae, hookpoint)) if is_elsewhere else (hookpoint,)
         x, *y = self._vectors(names)
         return of_vectors(sae, x, y[0] if y else None)
 
@@ -99,9 +99,12 @@ class Sample:
         """Measure what the subject loses with an SAE in its place; None where it cannot be known.
 
         mean: [d_out], of what the SAE rebuilds; taken from the sample where it is not given.
-        Unknown without a decoder or an output head, of a subject that runs elsewhere, and at a
-        norm's input, which the residual stream passes by.
+        Unknown without a decoder or an output head, of a subject that runs elsewhere, of a
+        transcoder that writes nobody knows where, and at a norm's input, which the residual stream
+        passes by.
         """
+        if not is_output_known(sae):
+            return None
         writes, short = self.subject.resolve(written(sae, hookpoint)), self._for_loss
         is_known = (
             sae.W_dec is not None and self.subject.predicts and _is_whole(self.subject, writes)

@@ -23,9 +23,10 @@ PATIENCE = 60  # seconds for the server to answer
 class Server:
     """The dashboard of one store; a context manager that ends it."""
 
-    def __init__(self, store: Path, port: int = 0) -> None:
-        """Prepare; port 0 = a free one from 8501 on."""
+    def __init__(self, store: Path, port: int = 0, *, is_bare: bool = False) -> None:
+        """Prepare; port 0 = a free one from 8501 on; bare: a page to compare speed with."""
         self.store = Path(store).resolve()
+        self._flags = ["--bare"] if is_bare else []
         self.port = port or free_port()
         self.address = f"http://localhost:{self.port}"
         self._process: subprocess.Popen[bytes] | None = None
@@ -33,7 +34,7 @@ class Server:
     def __enter__(self) -> Self:
         """Start the server and wait until it answers."""
         require_free(self.port)
-        command = [sys.executable, "-P", "-m", "dashboard", "--port", str(self.port)]
+        command = [sys.executable, "-P", "-m", "dashboard", "--port", str(self.port), *self._flags]
         environment = os.environ | {"GLOSS_STORE": str(self.store)}
         self._process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
         self._await_answer()

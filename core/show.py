@@ -14,10 +14,12 @@ from core import fit
 from core.examples import FeatureExamples
 from core.examples.contexts import SPLITS, spread
 from core.examples.draw import KINDS
+from core.filters import words as filter_words
 from core.importing.reading import StoredReader
 from core.nulls.figures import FEWEST, percentile
 from core.pipeline.workbench import Workbench
-from data import caches, items, nulls, results
+from data import caches, flags, items, nulls, results
+from data.baselines import subject_words
 from data.catalogue import Catalogue, Row
 from data.nulls import Series
 from data.records import CacheRecord, ExplanationRecord, HookpointRecord, Score, Tally
@@ -27,11 +29,12 @@ Judged = dict[tuple[str, int], dict[int, dict[str, Any]]]
 Nulls = Mapping[Series, Mapping[str, np.ndarray]]
 
 PAGE = 512  # features read at once
-FEATURES = """
-select feature, n_active, density, max_activation, reason
-from feature
-where hookpoint_id = ? and feature between ? and ?
-order by feature
+FEATURES = f"""
+select f.feature, f.n_active, f.density, f.max_activation, f.reason, {flags.COLUMNS}
+from feature f
+{flags.joins("$1", " and feature between $2 and $3")}
+where f.hookpoint_id = $1 and f.feature between $2 and $3
+order by f.feature
 """
 
 
@@ -44,13 +47,19 @@ def cache_lines(
     """
     record = caches.cache(catalogue, name)
     chosen = [caches.hookpoint(record, h) for h in hookpoints or ()] or record.hookpoints
+    if record.baseline_of and not as_json:
+        subject = subject_words(record.subject)
+        yield f"{record.baseline}, a baseline of {record.baseline_of}; subject {subject}"
     for hookpoint in chosen:
         with catalogue.reading() as con:
             null = nulls.every_distribution(con, hookpoint.hookpoint_id)
+            counted = flags.counts_of(con, hookpoint.hookpoint_id, hookpoint.name)
         silent = 0
         words = fit.in_words(fit.as_object(hookpoint))
         if words and not as_json:
             yield f"{hookpoint.name}  {words}"
+        if not as_json:
+            yield from (f"{hookpoint.name}  {line}" for line in filter_words.lines(counted, name))
         for first in range(0, hookpoint.n_features, PAGE):
             for found in _features(catalogue, record, hookpoint, first, null):
                 if as_json:
@@ -92,6 +101,8 @@ def _feature(
         "frequency": row["density"],
         "max_activation": row["max_activation"],
         "reason": row["reason"],
+        "flags": row["flags"],
+        "measures": flags.figures(row),
         "fit": fit.as_object(hookpoint),
         "explanations": [explanation(found, null) for found in explanations],
     }

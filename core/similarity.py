@@ -45,12 +45,12 @@ def decoder_neighbours(W_dec: np.ndarray, k: int = 10, *, budget: int = CHUNK) -
         cosine = unit[lo : lo + step] @ unit.T
         rows = np.arange(len(cosine))
         cosine[rows, lo + rows] = -np.inf
-        other[lo : lo + step] = found = _largest(cosine, k)
+        other[lo : lo + step] = found = largest(cosine, k)
         value[lo : lo + step] = np.take_along_axis(cosine, found, axis=1)
     return Neighbours(other, value)
 
 
-def _largest(values: np.ndarray, k: int) -> np.ndarray:
+def largest(values: np.ndarray, k: int) -> np.ndarray:
     """Name the k largest of each row, largest first, equal ones by lower number."""
     if k == 0:
         return np.empty((len(values), 0), np.int64)

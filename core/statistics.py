@@ -67,7 +67,7 @@ def of_block(
         density=(n_active / max(1, meta.n_unmasked)).astype(np.float32),
         max_activation=largest,
         mean_activation=(total / np.maximum(n_active, 1)).astype(np.float32),
-        position_counts=_grid(feature, position, len(n_active), meta.sequence_length),
+        position_counts=grid(feature, position, len(n_active), meta.sequence_length),
         **top._asdict(),
     )
 
@@ -81,7 +81,7 @@ def _over_runs(reduce: np.ufunc, values: np.ndarray, indptr: np.ndarray) -> np.n
     return out
 
 
-def _grid(row: np.ndarray, column: np.ndarray, rows: int, columns: int) -> np.ndarray:
+def grid(row: np.ndarray, column: np.ndarray, rows: int, columns: int) -> np.ndarray:
     """Count pairs, uint32 [rows, columns]."""
     flat = np.bincount(row * columns + column, minlength=rows * columns)
     return flat.reshape(rows, columns).astype(np.uint32)
@@ -100,7 +100,7 @@ def _top_tokens(
     feature: np.ndarray, token: np.ndarray, activation: np.ndarray, n_active: np.ndarray
 ) -> _TopTokens:
     """Rank the token ids that each feature fires on, by how often; equal counts by lower id."""
-    pair_feature, pair_token, count, total = _pairs(feature, token, activation)
+    pair_feature, pair_token, count, total = pairs(feature, token, activation)
     # feature 12 bits | most frequent first 32 | token id 20: sorted as one number.
     key = pair_feature << 52 | (0xFFFFFFFF - count) << 20 | pair_token
     order = np.argsort(key)
@@ -118,7 +118,7 @@ def _top_tokens(
     return _TopTokens(top, share, offsets.astype(np.int32), ids, counts, means)
 
 
-def _pairs(
+def pairs(
     feature: np.ndarray, token: np.ndarray, activation: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Count and sum up each (feature, token id): uint64 features, ids, counts; float64 sums.
@@ -137,16 +137,22 @@ def _pairs(
     return pair >> 20, pair & 0xFFFFF, count, total
 
 
-def positional_information(position_counts: np.ndarray, n_sequences: int) -> np.ndarray:
+def positional_information(
+    position_counts: np.ndarray, n_sequences: int | np.ndarray
+) -> np.ndarray:  # fmt: skip
     """Say how much a position tells about whether a feature fires: nats, float64 [f].
 
     I = mean over positions of f_p ln(f_p / f) + (1 - f_p) ln((1 - f_p) / (1 - f)), with f_p the
     share of sequences in which it fires at p and f their mean (Voita et al., 2309.04827); 0 ln 0 =
     0, where other code leaves the whole position out. Give the positions that can fire: not BOS.
     """
-    share = position_counts / n_sequences  # [f, position]
+    return positional_terms(position_counts / n_sequences).mean(axis=1)
+
+
+def positional_terms(share: np.ndarray) -> np.ndarray:
+    """What each position adds to that information, nats, for shares f_p [f, position]."""
     mean = share.mean(axis=1, keepdims=True)
-    return (_entropy_terms(share, mean) + _entropy_terms(1 - share, 1 - mean)).mean(axis=1)
+    return _entropy_terms(share, mean) + _entropy_terms(1 - share, 1 - mean)
 
 
 def _entropy_terms(part: np.ndarray, whole: np.ndarray) -> np.ndarray:

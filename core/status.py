@@ -6,6 +6,7 @@ from typing import Any
 
 from core import fit
 from data import caches, runs
+from data.baselines import subject_words
 from data.catalogue import Catalogue, Row
 from data.health import bytes_below
 from data.records import CacheRecord
@@ -38,6 +39,8 @@ def _replies(catalogue: Catalogue) -> dict[str, Any]:
 def _cache(catalogue: Catalogue, record: CacheRecord, found: Sequence[Row]) -> dict[str, Any]:
     return {
         "name": record.name,
+        "baseline_of": record.baseline_of or None,
+        "baseline": record.baseline or None,
         "subject": record.subject,
         "hookpoints": [found.name for found in record.hookpoints],
         "tokens": record.n_tokens if record.has_activations else None,
@@ -85,6 +88,13 @@ def _tokens(n: int | None) -> str:
     return "contexts" if n is None else f"{n:,} tokens"
 
 
+def _role(cache: dict[str, Any]) -> str:
+    """Say of a baseline that it is one, e.g. " (random-sae, a baseline of demo)"."""
+    if cache["baseline_of"] is None:
+        return ""
+    return f" ({cache['baseline']}, a baseline of {cache['baseline_of']})"
+
+
 def _run(row: Row) -> dict[str, Any]:
     return {
         "id": row["run_id"],
@@ -115,7 +125,8 @@ def lines(catalogue: Catalogue, *, as_json: bool) -> Iterator[str]:
         yield "  no caches yet; gloss demo makes one"
     for cache in found["caches"]:
         yield (
-            f"  cache {cache['name']}: {_tokens(cache['tokens'])} of {cache['subject']} at "
+            f"  cache {cache['name']}{_role(cache)}: {_tokens(cache['tokens'])} of "
+            f"{subject_words(cache['subject'])} at "
             f"{', '.join(_fit(*found) for found in cache['fit'].items())}; "
             f"{_fired(cache)}; {cache['bytes'] / 1e6:,.1f} MB; {cache['state']}"
         )

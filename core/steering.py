@@ -4,6 +4,9 @@
     ablate  h - a_f W_dec[f]            a_f: the feature's activation there, m: its largest in
     set     h + (s m - a_f) W_dec[f]    the cache, s: strength
 
+Where the SAE normalises its inputs or weighs its features, W_dec[f] stands for what one unit of
+activation adds to the reconstruction of that very vector (methods.md 5.9).
+
 Only one direction is moved, so the SAE's reconstruction error stays in h. As methods.md 5.9 has it,
 the edit is made at the last token of the prompt and at every token written after it; on request at
 all tokens of the prompt. A transcoder reads one place and writes another.
@@ -103,8 +106,6 @@ def _require(
 
 def edit_of(sae: Sae, hookpoint: str, steering: Steering, ordinary: Tensor) -> Edit:
     """Make the edit; ordinary: positions of the prompt that may be edited, bool [prompt]."""
-    assert sae.W_dec is not None
-    direction = sae.W_dec[steering.feature].float()
 
     def change(read: Tensor, written: Tensor) -> Tensor:
         # The prompt is run at once; after it each step presents one token.
@@ -112,9 +113,13 @@ def edit_of(sae: Sae, hookpoint: str, steering: Steering, ordinary: Tensor) -> E
         everywhere = is_prompt and steering.where == "everywhere"
         chosen = ordinary.nonzero()[:, 0] if everywhere else torch.tensor([read.shape[1] - 1])
         chosen = chosen.to(written.device)
-        step = _step(sae, steering, read[:, chosen])  # [batch, chosen, 1]
+        here = read[:, chosen]
+        step = _step(sae, steering, here)  # [batch, chosen, 1]
+        unit = sae.effect(steering.feature, here.flatten(0, 1)).float().to(written.device)
         out = written.clone()
-        out[:, chosen] += (step * direction.to(written.device)).to(written.dtype)
+        out[:, chosen] += (step.to(written.device) * unit.unflatten(0, step.shape[:2])).to(
+            written.dtype
+        )
         return out
 
     return Edit(hookpoint, written(sae, hookpoint), change)
@@ -172,7 +177,7 @@ def _write(
         logits = decoding.run(block)
         first = logits if first is None else first
         distance = [] if beside is None else divergence(beside.run(block), logits)
-        chosen = _choose(logits, writing.temperature, random)
+        chosen = choose(logits, writing.temperature, random)
         for row in range(rows):
             if ended[row]:
                 continue
@@ -187,7 +192,7 @@ def _write(
     return _Written(texts, first, tuple(map(tuple, apart)))
 
 
-def _choose(logits: Tensor, temperature: float, random: torch.Generator) -> list[int]:
+def choose(logits: Tensor, temperature: float, random: torch.Generator) -> list[int]:
     """Choose one token a text, by Gumbel noise: two like distributions mostly choose alike."""
     logits = logits.cpu()
     if temperature == 0:

@@ -77,7 +77,9 @@ def _pack(folder: Path, meta: CacheMeta, subject: Subject, corpus: Iterable[str]
     facts = {"documents_sha256": origins.sha256, "n_empty_documents": n_empty}
     if isinstance(corpus, Texts) and corpus.identity is not None:
         facts["identity"] = corpus.identity
-    note = f"{n_empty:,} empty documents left out" if n_empty else ""
+    notes = [f"{n_empty:,} empty documents left out" if n_empty else ""]
+    notes.append(made.note if isinstance(made, Packing) else "")
+    note = "; ".join(filter(None, notes))
     return Written(_counted(folder, meta, made, len(starts.token), facts), note)
 
 

@@ -8,7 +8,7 @@ import argparse
 import os
 from pathlib import Path
 
-from dashboard.options import command
+from dashboard.options import APP, BARE, command
 
 
 def main() -> None:
@@ -17,9 +17,11 @@ def main() -> None:
     parser.add_argument("--store", type=Path, default=os.environ.get("GLOSS_STORE", "store"))
     parser.add_argument("--port", type=int, default=None, help="default: 8501 or the next free one")
     parser.add_argument("--no-browser", action="store_true", help="do not open a browser")
+    parser.add_argument("--bare", action="store_true", help="a page to compare speed with")
     arguments = parser.parse_args()
     os.environ["GLOSS_STORE"] = str(Path(arguments.store).absolute())
-    words = command(arguments.port, open_browser=not arguments.no_browser)
+    page = BARE if arguments.bare else APP
+    words = command(arguments.port, open_browser=not arguments.no_browser, page=page)
     os.execv(words[0], words)
 
 

@@ -6,6 +6,7 @@ Served by `gloss serve`, `gloss demo` or `python -m dashboard`.
 from pathlib import Path
 
 import streamlit as st
+from streamlit.navigation.page import StreamlitPage
 
 from core.drawing import SHEET
 from dashboard.panels import find
@@ -27,21 +28,28 @@ def style(theme: str | None) -> str:
 
 st.set_page_config(page_title="Gloss", page_icon=str(HERE / "icon.svg"), layout="wide")
 st.html(style(st.context.theme.type))
-pages = st.navigation(
-    [
-        st.Page("views/features.py", title="Features", icon=":material/table_rows:", default=True),
-        st.Page("views/feature.py", title="Feature", icon=":material/data_object:",
-                url_path="feature"),
-        st.Page("views/compare.py", title="Compare", icon=":material/balance:",
-                url_path="compare"),
-        st.Page("views/runs.py", title="Runs", icon=":material/progress_activity:",
-                url_path="runs"),
-        st.Page("views/try_text.py", title="Try text", icon=":material/edit_note:",
-                url_path="try-text"),
-        st.Page("views/import_export.py", title="Data", icon=":material/database:",
-                url_path="data"),
-    ],
-    position="top",
-)  # fmt: skip
+PAGES = [
+    st.Page("views/features.py", title="Features", icon=":material/table_rows:", default=True),
+    st.Page("views/feature.py", title="Feature", icon=":material/data_object:", url_path="feature"),
+    st.Page("views/compare.py", title="Compare", icon=":material/balance:", url_path="compare"),
+    st.Page("views/runs.py", title="Runs", icon=":material/progress_activity:", url_path="runs"),
+    st.Page("views/try_text.py", title="Try text", icon=":material/edit_note:",
+            url_path="try-text"),
+    st.Page("views/import_export.py", title="Data", icon=":material/database:", url_path="data"),
+]  # fmt: skip
+STUDIES: list[StreamlitPage] = [  # questions about a whole cache, in a menu of their own
+    st.Page("views/interventions.py", title="Interventions", icon=":material/science:",
+            url_path="interventions"),
+    st.Page("views/filters.py", title="Filters", icon=":material/filter_alt:", url_path="filters"),
+    st.Page("views/baselines.py", title="Baselines", icon=":material/casino:",
+            url_path="baselines"),
+    st.Page("views/similarity.py", title="Similarity", icon=":material/join_inner:",
+            url_path="similarity"),
+    st.Page("views/collected.py", title="Collections", icon=":material/hub:",
+            url_path="collections"),
+    st.Page("views/two_models.py", title="Two models", icon=":material/compare:",
+            url_path="two-models"),
+]  # fmt: skip
+pages = st.navigation({"": PAGES, "Studies": STUDIES} if STUDIES else PAGES, position="top")
 find.button()
 pages.run()

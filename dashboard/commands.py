@@ -12,6 +12,11 @@ from typing import Any
 from core.drawing.words import explain_words, is_grammar
 from data.catalogue import Row
 
+UNITS = {  # else features
+    "cache": "tokens", "train": "steps", "baselines": "parts", "diff": "parts",
+    "similarity": "comparisons",
+}  # fmt: skip
+
 
 def settings_of(run: Row) -> dict[str, Any]:
     """The settings stored with a run."""
@@ -31,9 +36,36 @@ def labels(run: Row) -> str:
             words.append(f"judged by {settings['judge']}")
         if settings.get("nulls"):
             words.append(f"nulls: {_joined(settings['nulls'])}")
+    elif run["stage"] == "baselines":
+        words += baseline_words(settings)
+    elif run["stage"] == "similarity":
+        words += [_joined(settings["measures"])]
+        words += [f"with {settings['other']}"] if settings.get("other") else []
+    elif run["stage"] == "diff":
+        words += diff_words(settings)
+    elif run["stage"] == "train":
+        words += [f"{settings[name]:,} {name}" for name in ("steps",) if settings.get(name)]
     else:
         words += cache_words(settings)
     return " · ".join(words)
+
+
+def baseline_words(settings: dict[str, Any]) -> list[str]:
+    """What was compared, e.g. ["neurons, random-sae", "detection, fuzzing", "gloss"]."""
+    words = [_joined(settings[name]) for name in ("only", "scorers", "preset")
+             if settings.get(name)]  # fmt: skip
+    if not is_grammar(settings, "judge"):
+        words.append(f"judged by {settings['judge']}")
+    return words
+
+
+def diff_words(settings: dict[str, Any]) -> list[str]:
+    """What two subjects were asked, e.g. ["with tuned", "noise", "target “yes”"]."""
+    kind = next((name for name in ("pairs", "target", "about") if name in settings), "features")
+    said = {"pairs": settings.get("pairs"), "target": "noise", "about": "blind game"}.get(kind)
+    words = [f"with {settings['second']}"] if settings.get("second") else []
+    words.append(str(said or "features"))
+    return words + ([f"target “{settings['target']}”"] if settings.get("target") else [])
 
 
 def cache_words(settings: dict[str, Any]) -> list[str]:
@@ -107,7 +139,7 @@ def known(n: int | None) -> str:
 
 def unit_of(run: Row) -> str:
     """What a run's progress is counted in."""
-    return "tokens" if run["stage"] == "cache" else "features"
+    return UNITS.get(run["stage"], "features")
 
 
 def progress_words(run: Row, rate: float | None) -> list[str]:

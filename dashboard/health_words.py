@@ -74,7 +74,7 @@ def hookpoints(found: CacheHealth) -> str:
         f'<table class="sides figures"><thead><tr>{head}</tr></thead><tbody>{lines}</tbody></table>'
         f'<p class="mut">{legend}. FVU: share of variance that the SAE leaves unexplained. '
         "Loss recovered: share of what replacing it by its mean costs the subject that the "
-        "reconstruction saves.</p>"
+        "reconstruction saves; not meaningful where that costs next to nothing.</p>"
     )
 
 
@@ -83,8 +83,9 @@ def _hookpoint(one: HookpointHealth) -> str:
     known = [f"{one.n_features:,}", *(_share(n, one.n_features) for n in counts)]
     unknown = [one.extent, *["unknown"] * len(REASONS)]
     recovered = one.losses and one.losses.recovered_mean
+    share = "not meaningful" if one.losses and recovered is None else _figure(recovered, ".1%")
     cells = [*(known if one.is_size_known else unknown), _figure(one.fvu, ".3f"),
-             _figure(one.l0, ".1f"), _figure(recovered, ".1%")]  # fmt: skip
+             _figure(one.l0, ".1f"), share]  # fmt: skip
     return f"<tr><th>{one_line(one.name)}</th>{''.join(f'<td>{c}</td>' for c in cells)}</tr>"
 
 

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 APP = Path(__file__).with_name("app.py")
+BARE = Path(__file__).with_name("bare.py")
 Value = bool | int | str | list[str] | list[int]
 
 SERVER: dict[str, Value] = {
@@ -75,11 +76,11 @@ def flags(options: dict[str, Value]) -> list[str]:
     ]
 
 
-def command(port: int | None = None, *, open_browser: bool = True) -> list[str]:
+def command(port: int | None = None, *, open_browser: bool = True, page: Path = APP) -> list[str]:
     """The command that serves the dashboard; the store comes from $GLOSS_STORE."""
     options: dict[str, Value] = dict(OPTIONS)
     if port is not None:
         options["server.port"] = port
     if not open_browser:
         options["server.headless"] = True
-    return [sys.executable, "-m", "streamlit", "run", str(APP), *flags(options)]
+    return [sys.executable, "-m", "streamlit", "run", str(page), *flags(options)]

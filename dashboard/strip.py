@@ -10,7 +10,18 @@ from dashboard.commands import progress_words, rate_of
 from data import run_queries
 from data.catalogue import Row
 
-VERBS = {"cache": "caching", "explain": "explaining", "score": "scoring", "import": "importing"}
+VERBS = {
+    "cache": "caching",
+    "explain": "explaining",
+    "score": "scoring",
+    "import": "importing",
+    "intervene": "intervening in",
+    "filter": "filtering",
+    "train": "training for",
+    "baselines": "baselines of",
+    "diff": "comparing subjects of",
+    "similarity": "comparing SAEs of",
+}
 EVERY = 1.0  # seconds between looks, only while something runs
 
 

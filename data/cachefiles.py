@@ -43,6 +43,8 @@ class HookpointMeta:
     sae_sha256: str  # of the weights
     n_features: int
     topk: int = 32  # strongest features kept for every token
+    read_as: str = ""  # TransformerLens's name of what is read; "" = what the module gives, or what
+    # the SAE's own files say
 
 
 @dataclass(frozen=True, slots=True)

@@ -102,7 +102,8 @@ def _subject_id(con: Connection, subject: SubjectFacts) -> int:
 
 
 def _sae_id(con: Connection, sae: SaeFacts) -> int:
-    key = digest(sae.source, sae.hookpoint, sae.weights_sha256)
+    read_as = sae.settings.get("read_as")
+    key = digest(sae.source, sae.hookpoint, sae.weights_sha256, *([read_as] if read_as else []))
     row = asdict(sae) | {"settings": as_json(sae.settings)}
     return _known_or_new(con, "sae", {"natural_key": key, **row})
 
@@ -194,7 +195,9 @@ select c.cache_id, c.name, c.status, c.folder, c.n_tokens, c.n_unmasked, c.seed,
        coalesce(k.spec, json_extract_string(c.settings, '$.corpus')) as corpus,
        k.sequence_length, k.n_sequences,
        json_extract_string(c.settings, '$.origin') as origin,
-       json_extract_string(c.settings, '$.activations') as activations
+       json_extract_string(c.settings, '$.activations') as activations,
+       json_extract_string(c.settings, '$.baseline.of') as baseline_of,
+       json_extract_string(c.settings, '$.baseline.kind') as baseline
 from cache c
 join subject s using (subject_id)
 left join corpus k using (corpus_id)
@@ -269,6 +272,8 @@ def _cache(row: Row, hookpoints: tuple[HookpointRecord, ...]) -> CacheRecord:
         hookpoints=hookpoints,
         origin=row["origin"] or "",
         has_activations=row["activations"] != CONTEXTS_ONLY,
+        baseline_of=row["baseline_of"] or "",
+        baseline=row["baseline"] or "",
     )
 
 

@@ -12,12 +12,30 @@
     ├── BudgetReached     the next call could cost more than is left
     └── Stopped           the work was interrupted by the user
 
-The command line prints the message and exits 1; the dashboard shows the same sentence.
+The command line prints the message and exits 1; the dashboard shows the same sentence. `Halt` is
+no error and stands beside the tree.
 """
+
+# What a terminal obeys or nobody sees: controls, zero width, direction, line separators.
+UNPRINTABLE = [*range(0x20), *range(0x7F, 0xA0), 0x61C, *range(0x200B, 0x2010),
+               *range(0x2028, 0x202F), *range(0x2060, 0x206A), 0xFEFF]  # fmt: skip
+SHOWN = {code: chr(code).encode("unicode_escape").decode() for code in UNPRINTABLE}
+
+
+class Halt(BaseException):
+    """Ctrl+C or kill; no KeyboardInterrupt, which the command-line library would swallow."""
 
 
 class GlossError(Exception):
     """Base of all errors whose message is meant for the user."""
+
+    def __str__(self) -> str:
+        """One line, whatever was typed or read: what would break or colour it is spelt out.
+
+        >>> str(GlossError("no cache named 'a" + chr(10) + "b'"))
+        "no cache named 'a\\nb'"
+        """
+        return super().__str__().translate(SHOWN)
 
 
 class BadInput(GlossError):

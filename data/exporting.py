@@ -27,6 +27,9 @@ OPTIONS = {"parquet": "format parquet, compression zstd", "csv": "format csv, he
 HERE = "hookpoint_id in (select hookpoint_id from hookpoint where cache_id = {cache})"
 KNOWN = HERE + " and explanation_id <= {last}"  # of table explanation
 ABOUT = f"explanation_id in (select explanation_id from explanation where {KNOWN})"
+COMPARED = HERE.replace("hookpoint_id in", "first_id in")
+DIFFED = HERE.replace("hookpoint_id in", "first_hookpoint in")
+OF_DIFF = f"diff_id in (select diff_id from diff where {DIFFED})"
 # What of each table belongs to a cache. Whatever is referred to comes before what refers to it.
 TABLES = {
     "cache": "cache_id = {cache}",
@@ -51,6 +54,18 @@ TABLES = {
     "generated": ABOUT,
     "null_score": HERE,
     "decile_summary": HERE,
+    "feature_measure": HERE,
+    "scrambled": HERE,
+    "similarity": COMPARED,
+    "similarity_pair": f"similarity_id in (select similarity_id from similarity where {COMPARED})",
+    "similarity_near": f"similarity_id in (select similarity_id from similarity where {COMPARED})",
+    "collection": "cache_id = {cache}",
+    "collection_member": HERE,
+    "diff": DIFFED,
+    "diff_feature": OF_DIFF,
+    "pair_feature": OF_DIFF,
+    "noise_point": OF_DIFF,
+    "guess": OF_DIFF,
     "note": HERE,
     "import_report": "cache_id = {cache}",
 }

@@ -1,6 +1,6 @@
 """Which features a table is asked for, in which order; as values and as SQL.
 
-A `Filter` is hashable, so that answers can be kept. Its SQL names columns by four aliases, and a
+A `Filter` is hashable, so that answers can be kept. Its SQL names columns by these aliases, and a
 table is joined only where a condition or an order mentions it: a million features then cost what
 the question needs.
 
@@ -8,6 +8,7 @@ the question needs.
     n  notes       x  the headline score of one further scorer (value, low, high)
     r  the ranking that a search by meaning gave (similarity)
     t  the text of the shown explanation
+    g  what the filters measured     k  and how unigram features did (data/flags.py)
 """
 
 import re
@@ -16,10 +17,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, NamedTuple
 
+from data.flags import RULES, Flag, checked, measured
 from data.summaries import HEADLINE, SCORERS, shown
 
-DENSE, VERY_DENSE = 0.01, 0.1  # share of tokens (methods.md 7.2)
-ONE_TOKEN = 0.9  # share of a feature's firings on its most frequent token
 LOW, APART = 0.7, 0.15  # of the presets: detection below LOW, two scores this far APART
 MANY_FAILED = 0.1  # share of unusable replies above which a score is not ranked (methods 6.2)
 
@@ -37,18 +37,6 @@ class Preset(StrEnum):
     DEAD = "Dead"
     SCARCE = "Scarce"
     BOOKMARKED = "Bookmarked"
-
-
-class Flag(StrEnum):
-    """What is unusual about a feature; a label, never a reason to leave it out."""
-
-    DEAD = "dead"
-    RARE = "rare"
-    SCARCE = "scarce"
-    REDUCED = "reduced"
-    DENSE = "dense"
-    VERY_DENSE = "very dense"
-    ONE_TOKEN = "single-token"
 
 
 class Marked(StrEnum):
@@ -154,15 +142,6 @@ ORDERS = {
     Preset.DISAGREE: "abs(s.detection - s.fuzzing) desc, ",
     Preset.FAILED: "s.n_failed desc, ",
 }
-FLAGS = {
-    Flag.DEAD: "f.n_active = 0",
-    Flag.RARE: "f.reason = 'rare'",
-    Flag.SCARCE: "f.reason = 'scarce'",
-    Flag.REDUCED: "f.reason = 'reduced'",
-    Flag.DENSE: f"f.density > {DENSE}",
-    Flag.VERY_DENSE: f"f.density > {VERY_DENSE}",
-    Flag.ONE_TOKEN: f"f.top_token_share > {ONE_TOKEN}",
-}
 MARKED = {Marked.BOOKMARKED: "n.bookmark <> ''", Marked.LABELLED: "n.label <> ''"}
 # A dead feature has neither a density nor a largest activation.
 PLAIN = {
@@ -207,7 +186,7 @@ class Question:
             *self._within("f.density", wanted.density),
             *(self._within(self.score_column(wanted.scorer), wanted.score)
               if wanted.scorer else []),
-            *[f"({' or '.join(FLAGS[flag] for flag in wanted.flags)})"] * bool(wanted.flags),
+            *[f"({' or '.join(RULES[flag].when for flag in wanted.flags)})"] * bool(wanted.flags),
             *(MARKED[mark] for mark in wanted.marked),
             *(self._said(word) for word in wanted.words.lower().split()),
             *["r.similarity is not null"] * (wanted.near is not None),
@@ -246,8 +225,8 @@ class Question:
         """The whole statement; `rest` follows the conditions."""
         text = f"{columns} {self.where} {rest}"
         tables = {"s": self._shown, "n": self._notes, "x": self._further, "r": self._near,
-                  "t": self._texts}  # fmt: skip
-        needed = set(re.findall(r"\b[snxrt]\b(?=\.)", text))
+                  "t": self._texts, "g": self._figures, "k": self._checks}  # fmt: skip
+        needed = set(re.findall(r"\b[snxrtgk]\b(?=\.)", text))
         needed |= {"s"} if needed & {"x", "t"} else set()  # these belong to the one shown
         joins = "".join(
             f"\nleft join ({tables[name]()}) {name} {ON.get(name, 'using (feature)')}"
@@ -276,6 +255,12 @@ class Question:
     def _texts(self) -> str:
         return ("select explanation_id, text from explanation "
                 f"where hookpoint_id = {self._hookpoint}{self._only()}")  # fmt: skip
+
+    def _figures(self) -> str:
+        return measured(self._hookpoint, self._only())
+
+    def _checks(self) -> str:
+        return checked(self._hookpoint, self._only())
 
     def _facet(self) -> str:
         """Conditions on explanations that may be shown."""

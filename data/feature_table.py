@@ -15,6 +15,7 @@ import pandas as pd
 
 from data.catalogue import Connection, Row
 from data.feature_filter import Filter, Question, Sort
+from data.flags import FLAGS
 from data.summaries import SCORERS, STANDING
 
 PAGE = 100  # features a page
@@ -22,12 +23,13 @@ POINTS = 3_000  # in the scatter; more only hide each other
 BINS = 25  # of a histogram over 0..1
 
 # What is shown of a feature: facts, the explanation with its scores, what a person noted.
-COLUMNS = """
-    f.feature, s.explanation_id, t.text, {scores},
+COLUMNS = f"""
+    f.feature, s.explanation_id, t.text, {{scores}},
     s.judge, coalesce(s.n_judged, 0) as n_judged, coalesce(s.n_failed, 0) as n_failed,
     coalesce(s.n_explanations, 0) as n_explanations,
     f.density, f.max_activation, f.n_active, f.top_token_share, f.reason,
-    coalesce(n.bookmark, '') <> '' as bookmarked, nullif(n.label, '') as label
+    coalesce(n.bookmark, '') <> '' as bookmarked, nullif(n.label, '') as label,
+    array_to_string({FLAGS}, ', ') as flags
 """
 
 

@@ -22,6 +22,7 @@ SAID = {  # what a key is called where its name would not be understood
     "runs_on": "the subject run",
     "hookpoints": "the hookpoints",
 }
+CHANGE_HASHES = ("tokens", "dtype")  # how much of the text counts, how weights are rounded
 HASH = re.compile(r"[0-9a-f]{64}")
 
 
@@ -33,6 +34,10 @@ def facts(
     A subject whose weights' hash is unknown counts by its name and revision.
     """
     at = {f"SAE at {sae.hookpoint}": sae.weights_sha256 for sae in saes}
+    at |= {
+        f"what is read at {sae.hookpoint}": sae.settings["read_as"]
+        for sae in saes if sae.settings.get("read_as")
+    }  # fmt: skip
     return {
         **settings,
         "subject": subject.sha256 or f"{subject.name} {subject.revision or ''}".strip(),
@@ -44,8 +49,15 @@ def facts(
 
 
 def difference(begun: Mapping[str, Any], asked: Mapping[str, Any]) -> str | None:
-    """Name the first fact that differs, e.g. "tokens 1000, not 2000"; None when none does."""
-    for key in sorted(begun.keys() | asked.keys(), key=lambda key: (key not in SAID, key)):
+    """Name the first fact that differs, e.g. "tokens 1000, not 2000"; None when none does.
+
+    Settings that change hashes come before the hashes, which then differ for no other reason.
+    """
+
+    def order(key: str) -> tuple[bool, bool, str]:
+        return key not in CHANGE_HASHES, key not in SAID, key
+
+    for key in sorted(begun.keys() | asked.keys(), key=order):
         old, new = begun.get(key), asked.get(key)
         if old != new:
             return f"{SAID.get(key, key)} {_short(old)}, not {_short(new)}"

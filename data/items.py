@@ -4,8 +4,10 @@ An *example* is a context of a feature that may be shown or judged; an *item* is
 a context (for fuzzing with its marks). Two explanations of a feature are judged on the same items.
 """
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -24,6 +26,7 @@ CONTEXT_KIND = {  # of the context that stands for an item, where it has another
     "wrong-mark": "activating",
     "intruder": "random",
     "discrimination": "activating",
+    "output-side": None,  # no context stands for texts that the subject wrote
 }
 
 
@@ -37,7 +40,8 @@ class ItemTable:
     peak: np.ndarray  # float32 [n], largest activation in the context
     marks: Sequence[Sequence[int] | None]  # marked offsets in the context; None for detection
     length: int | np.ndarray = 32  # tokens in a context, in all or int [n] in each
-    shown: Sequence[object | None] | None = None  # JSON-ready: all contexts of a question in place
+    # JSON-ready: all contexts of a question in place, or texts where no context is asked about.
+    shown: Sequence[object | None] | None = None
 
 
 def item_ids(
@@ -54,6 +58,20 @@ def item_ids(
             con.run(ADD_ITEMS, [hookpoint_id] * 2)
         found |= dict(zip(fresh, np.split(ids, np.cumsum(sizes)[:-1]), strict=True))
     return {key: found.get(key, np.empty(0, np.uint64)) for key in tables}
+
+
+SHOWN = """
+select shown
+from item
+where hookpoint_id = ? and feature = ? and scorer = ? and preset = ?
+order by item_id
+"""
+
+
+def shown(con: Connection, hookpoint_id: int, feature: int, scorer: str, preset: str) -> list[Any]:
+    """What each stored item of a feature shows, as its scorer wrote it; [] = there is none."""
+    rows = con.rows(SHOWN, [hookpoint_id, feature, scorer, preset])
+    return [json.loads(row["shown"]) for row in rows if row["shown"]]
 
 
 def examples(con: Connection, hookpoint_id: int, feature: int) -> list[Row]:
@@ -128,6 +146,7 @@ from (
     anti join (select * from example where hookpoint_id = ?) x
         on x.feature = f.feature and x.kind = f.context_kind
         and x.first_token = f.first_token and x.length = f.length
+    where f.context_kind is not null
     group by f.feature, f.context_kind, f.first_token, f.length
 )
 left join (
@@ -141,13 +160,16 @@ order by feature, place
 """
 ADD_ITEMS = """
 insert into item (item_id, hookpoint_id, feature, scorer, preset, slot, kind, decile, marks, shown)
-select f.item_id, x.hookpoint_id, f.feature, f.scorer, f.preset, x.slot, f.kind,
+select f.item_id, ?, f.feature, f.scorer, f.preset, x.slot, f.kind,
        case when f.kind in ('activating', 'intruder', 'discrimination') then f.decile end,
        f.marks, f.shown
 from fresh f
-join (select * from example where hookpoint_id = ? and feature in (select feature from fresh)) x
-    on x.hookpoint_id = ? and x.feature = f.feature and x.kind = f.context_kind
+left join (
+    select * from example where hookpoint_id = ? and feature in (select feature from fresh)
+) x
+    on x.feature = f.feature and x.kind = f.context_kind
     and x.first_token = f.first_token and x.length = f.length
+where x.slot is not null or f.context_kind is null
 order by f.item_id
 """
 
@@ -169,7 +191,7 @@ def _rows(tables: Mapping[Key, ItemTable], ids: np.ndarray) -> pa.Table:
             "scorer": pa.array([key[1] for key in keys], pa.string()),
             "preset": pa.array([key[2] for key in keys], pa.string()),
             "kind": pa.array(kinds, pa.string()),
-            "context_kind": pa.array([CONTEXT_KIND.get(kind, kind) for kind in kinds]),
+            "context_kind": pa.array([CONTEXT_KIND.get(kind, kind) for kind in kinds], pa.string()),
             "decile": pa.array(decile, mask=decile == 0),
             "first_token": pa.array(first),
             "length": pa.array(np.concatenate(lengths).astype(np.uint16)),

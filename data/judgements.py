@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from data.catalogue import Catalogue, Connection
-from data.items import ItemTable, item_ids
+from data.items import ItemTable, Key, item_ids
 from data.ledger import Cancelled, Journal
 from data.records import Score, total_usage
 from data.replies import reply_ids
@@ -22,7 +22,7 @@ from data.score_rows import score_rows
 from data.summaries import refresh
 
 RANKED = 2  # in `predicted`: measured, but with a value instead of a yes or no
-CHOICES = ("intruder", "discrimination")  # items whose right answer is a place, not "no"
+CHOICES = ("intruder", "discrimination", "output-side")  # the right answer is a place, not "no"
 
 
 class WrittenText(NamedTuple):
@@ -115,7 +115,9 @@ def _write_evidence(con: Connection, hookpoint_id: int, fresh: Sequence[Judgemen
     """Store what the scores were computed from."""
     if not fresh:
         return
-    tables = {(new.feature, new.scorer, new.preset): new.items for new in fresh}
+    tables = {
+        (new.feature, new.scorer, new.preset): new.items for new in fresh if len(new.items.kind)
+    }
     items = item_ids(con, hookpoint_id, tables)
     replies = reply_ids(con, sorted({key for new in fresh for key in _keys(new)}))
     for table, rows in (
@@ -123,8 +125,14 @@ def _write_evidence(con: Connection, hookpoint_id: int, fresh: Sequence[Judgemen
         ("simulated", _simulated_rows),
         ("generated", _generated_rows),
     ):
-        made = [rows(new, items[new.feature, new.scorer, new.preset], replies) for new in fresh]
+        made = [rows(new, _own(items, new), replies) for new in fresh]
         con.append(table, pa.concat_tables(made))
+
+
+def _own(items: Mapping[Key, np.ndarray], new: Judgement) -> np.ndarray:
+    """The items that an explanation was asked about: none, or all that its feature has."""
+    asked = items.get((new.feature, new.scorer, new.preset)) if len(new.items.kind) else None
+    return np.empty(0, np.uint64) if asked is None else asked
 
 
 def _keys(new: Judgement) -> set[str]:

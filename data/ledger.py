@@ -7,7 +7,7 @@ changes nothing.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import pyarrow as pa
 
@@ -145,26 +145,48 @@ def write_explanations(
             raise Cancelled
         if journal is not None:
             journal.fold(con)
-        keys = [_natural_key(hookpoint_id, explainer_id, new) for new in fresh]
-        known = _known_keys(con, keys)
-        fresh = [new for new, key in zip(fresh, keys, strict=True) if key not in known]
-        keys = [key for key in keys if key not in known]
-        ids = con.ids("explanation_ids", len(fresh))
-        rows = _explanation_rows(hookpoint_id, explainer_id, run_id, fresh, keys, ids)
-        calls = reply_ids(con, sorted({key for new in fresh for key in new.calls}))
-        con.append("explanation", rows.append_column("calls", _call_column(fresh, calls)))
-        scores = [
-            (explanation_id, exact_scorer_id, new.exact)
-            for explanation_id, new in zip(ids, fresh, strict=True)
-            if new.exact is not None and exact_scorer_id is not None
-        ]
-        con.append("score", score_rows(run_id, scores))
-        refresh(con, hookpoint_id, {new.feature for new in fresh})
+        ids, fresh = add_explanations(
+            con, hookpoint_id, explainer_id, exact_scorer_id, run_id, fresh
+        )
         beat(
-            con, run_id, done=len(keys), failed=sum(new.status == "failed" for new in fresh),
+            con, run_id, done=len(ids), failed=sum(new.status == "failed" for new in fresh),
             usage=total_usage(new.usage for new in fresh),
         )  # fmt: skip
     return ids
+
+
+class Added(NamedTuple):
+    """What was not there before."""
+
+    ids: list[int]  # explanation_id of each
+    fresh: list[NewExplanation]
+
+
+def add_explanations(
+    con: Connection,
+    hookpoint_id: int,
+    explainer_id: int,
+    exact_scorer_id: int | None,
+    run_id: int,
+    fresh: Sequence[NewExplanation],
+) -> Added:
+    """Store explanations inside an open writing transaction; those that are there are left out."""
+    keys = [_natural_key(hookpoint_id, explainer_id, new) for new in fresh]
+    known = _known_keys(con, keys)
+    fresh = [new for new, key in zip(fresh, keys, strict=True) if key not in known]
+    keys = [key for key in keys if key not in known]
+    ids = con.ids("explanation_ids", len(fresh))
+    rows = _explanation_rows(hookpoint_id, explainer_id, run_id, fresh, keys, ids)
+    calls = reply_ids(con, sorted({key for new in fresh for key in new.calls}))
+    con.append("explanation", rows.append_column("calls", _call_column(fresh, calls)))
+    scores = [
+        (explanation_id, exact_scorer_id, new.exact)
+        for explanation_id, new in zip(ids, fresh, strict=True)
+        if new.exact is not None and exact_scorer_id is not None
+    ]
+    con.append("score", score_rows(run_id, scores))
+    refresh(con, hookpoint_id, {new.feature for new in fresh})
+    return Added(ids, fresh)
 
 
 def _natural_key(hookpoint_id: int, explainer_id: int, new: NewExplanation) -> str:

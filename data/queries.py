@@ -3,6 +3,7 @@
 The table of features is in `data/feature_table.py`.
 """
 
+from data import flags
 from data.catalogue import Connection, Row
 
 FACTS = """
@@ -11,11 +12,18 @@ from feature f
 left join feature_chart c using (hookpoint_id, feature)
 where f.hookpoint_id = ? and f.feature = ?
 """
+FLAGS = f"""
+select {flags.COLUMNS}
+from feature f
+{flags.joins("$1", " and feature = $2")}
+where f.hookpoint_id = $1 and f.feature = $2
+"""
 
 
 def facts(con: Connection, hookpoint_id: int, feature: int) -> Row | None:
     """Everything counted about one feature; None while its cache is not finished."""
-    return con.row(FACTS, [hookpoint_id, feature])
+    found = con.row(FACTS, [hookpoint_id, feature])
+    return found and found | (con.row(FLAGS, [hookpoint_id, feature]) or {})
 
 
 def neighbours(con: Connection, hookpoint_id: int, feature: int) -> list[Row]:

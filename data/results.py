@@ -231,6 +231,24 @@ def generated(con: Connection, explanation_id: int, scorer_id: int) -> list[Row]
     )
 
 
+TRIALS = """
+select i.shown, v.answer, v.predicted, v.reply_id
+from verdict v
+join item i using (item_id)
+where v.explanation_id = ? and v.scorer_id = ? and i.shown is not null
+order by v.item_id
+"""
+
+
+def trials(con: Connection, explanation_id: int, scorer_id: int) -> list[Row]:
+    """Trials of the output-side score: the text sets in their places, and the place chosen, 1 on.
+
+    answer and predicted are null where there was no usable reply.
+    """
+    found = con.rows(TRIALS, [explanation_id, scorer_id])
+    return [row | {"sets": json.loads(row.pop("shown"))} for row in found]
+
+
 LIVE = """
 select feature
 from feature

@@ -225,11 +225,11 @@ create table item (
     feature uinteger,
     scorer varchar,                  -- what is asked
     preset varchar,                  -- sizes and kinds it was drawn for
-    slot usmallint,                  -- its context in example
-    kind varchar,                    -- activating, random, token, neighbour, similar, wrong-mark
+    slot usmallint,                  -- its context in example; null: it is about no context
+    kind varchar,                    -- activating, random, token, neighbour, similar, wrong-mark, or its scorer
     decile utinyint,                 -- of an activating (rightly marked) context; null otherwise
     marks usmallint[],               -- marked token offsets, 0 .. context length - 1; null: none
-    shown json                       -- questions over several contexts: every context in its place
+    shown json                       -- every context of a question in its place; output-side: every text set
 );
 
 create table score (
@@ -378,6 +378,229 @@ create table import_report (
     n ubigint,                       -- how often
     example varchar,                 -- the first place it was seen at
     explanation varchar              -- what it means and what was done about it, in a sentence
+);
+
+-- Interventions
+create sequence intervention_study_ids;
+
+create table intervention_study (    -- what makes figures of interventions comparable
+    study_id uinteger primary key default nextval('intervention_study_ids'),
+    judge varchar,                   -- model that finds explanations likely
+    explainer varchar,               -- model that writes them; null: a template
+    settings json,                   -- prompts, tokens, few-shots of the judge
+    settings_hash varchar unique
+);
+
+create table intervention (
+    study_id uinteger,
+    hookpoint_id uinteger,
+    arm varchar,                     -- feature, ablation, random-sae, shuffled
+    feature uinteger,                -- of the random SAE in that arm
+    target double,                   -- KL aimed at, nats; null: an ablation
+    run_id ubigint,
+    explanation_id ubigint,          -- arm feature only
+    scorer_id uinteger,              -- arm feature only
+    other uinteger,                  -- shuffled: whose candidates they are
+    text varchar,                    -- the explanation that was chosen; null: none
+    candidates json,                 -- [text, mean difference on the prompts for choosing in nats or null]
+    strength double,                 -- units of the feature's activation; null: none
+    kl double,                       -- achieved on the prompts of the score, nats
+    reason varchar,                  -- why there is no score; null: there is one
+    note varchar,                    -- where fewer prompts were used than wanted
+    value double,                    -- nats; mean over prompts of log p(text | steered) - log p(text | clean)
+    low double,                      -- 95 % bootstrap interval over prompts
+    high double,
+    error double,                    -- standard error over prompts, nats
+    per_token double,                -- nats a token of the explanation
+    n_tokens uinteger,               -- of the explanation with its quotation mark, as the judge cuts it
+    n_prompts uinteger,              -- of the score, with an answer
+    n_failed uinteger,               -- without one
+    tried json,                      -- [strength, KL in nats] of every strength that was run
+    created_at timestamp
+);
+
+create table intervention_prompt (
+    study_id uinteger,
+    hookpoint_id uinteger,
+    arm varchar,
+    feature uinteger,
+    target double,
+    place usmallint,                 -- among the prompts of the feature
+    role varchar,                    -- explain, select, score
+    first_token ubigint,             -- index of its first token in the token file, BOS left out
+    length usmallint,                -- tokens; the last one is where the feature begins to fire
+    quintile utinyint,               -- of its context by largest activation, 1 weakest .. 5
+    clean uinteger[],                -- new tokens without the edit; shuffled: null, as those of arm feature
+    steered uinteger[],              -- and with it
+    kl double,                       -- of the next token, nats
+    rising struct(token uinteger, "before" float, "after" float)[],  -- largest gain of probability first
+    difference double                -- nats, of the chosen explanation; null: not asked, or no answer
+);
+
+-- Filters
+
+create table feature_measure (       -- by the filters; null: too few firings or sequences
+    hookpoint_id uinteger,
+    feature uinteger,
+    run_id ubigint,
+    information double,              -- of the position about whether it fires, nats
+    position_share double,           -- of the entropy of whether it fires, 0..1
+    n_tokens uinteger,               -- distinct token ids among the strongest 80 % of its active tokens
+    n_previous uinteger,             -- distinct ids right before those
+    tokens uinteger[],               -- those ids, most frequent first; null: too many for the filter
+    previous uinteger[],
+    strongest_share double,          -- of the most frequent id among its 50 strongest tokens, 0..1
+    stronger_share double,           -- of the most frequent id among 100 drawn from the stronger half
+    token_entropy double,            -- of ids over its firings, nats
+    token_entropy_weighted double,   -- with every firing weighted by its activation
+    skewness double,                 -- of its activations
+    crossing_share double            -- of its activating contexts, those in which another document begins, 0..1
+);
+
+create table scrambled (             -- unigram features on random tokens that end in one of their own
+    hookpoint_id uinteger,
+    feature uinteger,
+    run_id ubigint,
+    token uinteger,                  -- id at the end; null: not run
+    n usmallint,                     -- sequences
+    n_fired usmallint,               -- sequences in which it fires at the end
+    reason varchar                   -- why it was not run; null: it was
+);
+
+-- Baselines
+
+-- Similarity
+
+create sequence similarity_ids;
+
+create table similarity (            -- two SAEs compared by one measure: the features matched one to one
+    similarity_id uinteger primary key default nextval('similarity_ids'),
+    settings_hash varchar unique,    -- of the hookpoints, the measure and the settings
+    run_id ubigint,
+    measure varchar,                 -- decoder, explanations, co-firing
+    first_id uinteger,               -- hookpoint_id; the newest row of a measure and two hookpoints holds
+    second_id uinteger,              -- hookpoint_id
+    settings json,
+    method varchar,                  -- how features were matched: exact, greedy
+    n_first uinteger,                -- features that took part
+    n_second uinteger,
+    n_pairs uinteger,                -- matched: of the smaller side all
+    value double,                    -- mean similarity of the pairs: a cosine, a Jaccard index; null: no pair
+    baseline double,                 -- the same of its control, which is what chance gives
+    low double,                      -- 95 % interval of value - baseline
+    high double,
+    n_shared uinteger,               -- pairs whose decoder and encoder cosines are above 0.7; null: another measure
+    detail json,                     -- what only this measure has
+    created_at timestamp
+);
+
+create table similarity_pair (
+    similarity_id uinteger,
+    feature uinteger,                -- of the first SAE
+    other uinteger,                  -- its partner in the second
+    value float,
+    encoder float                    -- cosine of the encoder directions; null: another measure
+);
+
+create table similarity_near (       -- the most similar features of the other SAE, whoever else has them
+    similarity_id uinteger,
+    hookpoint_id uinteger,           -- of feature: either side
+    feature uinteger,
+    rank utinyint,                   -- 1 = most similar
+    other uinteger,
+    value float
+);
+
+-- Collections
+
+create sequence collection_ids;
+
+create table collection (            -- a named list of features over several hookpoints of a cache, e.g. of a circuit
+    collection_id uinteger primary key default nextval('collection_ids'),
+    name varchar unique,
+    cache_id uinteger,
+    source varchar,                  -- file it was read from, pasted
+    created_at timestamp
+);
+
+create table collection_member (
+    collection_id uinteger,
+    place uinteger,                  -- in the list, from 0
+    hookpoint_id uinteger,
+    feature uinteger,
+    label varchar                    -- what the list says of it; null: nothing
+);
+
+-- Two models
+
+create sequence diff_ids;
+
+create table diff (                  -- one question about two subjects at one hookpoint
+    diff_id uinteger primary key default nextval('diff_ids'),
+    natural_key varchar unique,      -- hash of kind, hookpoints and settings
+    kind varchar,                    -- features, pairs, noise
+    first_hookpoint uinteger,        -- hookpoint_id in the first cache, the reference
+    second_hookpoint uinteger,       -- hookpoint_id in the second cache; null: one subject alone
+    run_id ubigint,
+    settings json,
+    facts json,                      -- counts, and what only this kind has; null: not finished
+    created_at timestamp
+);
+
+create table diff_feature (          -- kind features; differences are second minus first, on held-out sequences
+    diff_id uinteger,
+    feature uinteger,
+    first_mean double,               -- activation a token, over all sequences
+    second_mean double,
+    first_rate double,               -- share of tokens it fires on, 0..1
+    second_rate double,
+    mean double,                     -- difference of the mean activation a token; so below, with its 95 % interval
+    mean_low double,
+    mean_high double,
+    mean_p double,                   -- sign-flip test on the half that chooses
+    mean_q double,                   -- Benjamini-Hochberg over all features
+    mean_held double,                -- q on the held-out half, over the chosen features; null: not chosen
+    rate double,
+    rate_low double,
+    rate_high double,
+    rate_p double,
+    rate_q double,
+    rate_held double,
+    auroc double,                    -- chance that a sequence has more of it in the second subject, ties half
+    auroc_low double,
+    auroc_high double
+);
+
+create table pair_feature (          -- kind pairs: activation a token of text a minus that of text b
+    diff_id uinteger,
+    feature uinteger,
+    side utinyint,                   -- 1 first subject, 2 second, 3 second minus first
+    n uinteger,                      -- pairs with a difference that is not 0
+    difference double,               -- mean over pairs, with its 95 % interval
+    low double,
+    high double,
+    p double,                        -- sign-flip test over pairs
+    q double                         -- Benjamini-Hochberg over those that differ in half of the pairs, or ten; null: too few
+);
+
+create table noise_point (           -- kind noise
+    diff_id uinteger,
+    side utinyint,                   -- 1 first subject, 2 second
+    direction varchar,               -- noise, feature, random
+    strength double,                 -- in units of length
+    length double,                   -- mean length of the subject's own vectors there, raw
+    kl double[],                     -- KL(clean || changed) of the token after each prompt, nats; null: not finite
+    target double[]                  -- log-probability of the target text after each prompt, nats; null: none given
+);
+
+create table guess (                 -- the blind game: which of two subjects is the second one?
+    diff_id uinteger,                -- kind features: whose features were shown
+    question usmallint,              -- from 0; each is asked in both orders
+    swapped boolean,                 -- the second subject was shown as X
+    features uinteger[],             -- that were shown
+    who varchar,                     -- person, or the name of a language model
+    answer utinyint,                 -- 1, 2: the subject taken for the second one; null: no usable answer
+    created_at timestamp
 );
 
 create index feature_key on feature (hookpoint_id, feature);

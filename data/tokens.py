@@ -156,3 +156,17 @@ def sha256(path: Path) -> str:
     """Hash a file without loading it whole."""
     with durable.reporting(path), path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def copy_tokens(source: Path, folder: Path, dtype: str, known: str) -> None:
+    """Copy the tokens of a cache, with vocabulary, documents and sources, beside another subject.
+
+    known: the hash that the token file must have; the token file comes last.
+    """
+    name = f"tokens.{dtype}"
+    others = ["vocabulary.json", "documents.u64", "sources.u64", "sources.json"]
+    for one in [*(other for other in others if (source / other).exists()), name]:
+        with durable.reporting(source / one), (source / one).open("rb") as file:
+            durable.write_file(folder / one, iter(lambda: file.read(SPAN), b""))
+    if sha256(folder / name) != known:
+        raise StoreTrouble(f"{source / name} is damaged: make that cache again")

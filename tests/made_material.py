@@ -29,9 +29,12 @@ def made_corpus(n_sequences=500, features=range(1, 13)):
 
 
 def made_material(corpus, feature=0, *, preset="gloss", neighbours=0):
-    """One feature's material; with `neighbours` near features and contexts of theirs."""
+    """One feature's material; with `neighbours` near features and contexts of theirs.
+
+    preset: the name of one, or one of the test's own.
+    """
     contexts, columns = corpus
-    chosen = PRESETS[preset]
+    chosen = PRESETS[preset] if isinstance(preset, str) else preset
     examples = draw(contexts, columns, feature, chosen, hookpoint=HOOK)
     nearest = tuple(
         Neighbour(other, 0.9 - 0.05 * rank)
@@ -47,7 +50,7 @@ def made_material(corpus, feature=0, *, preset="gloss", neighbours=0):
         activations=columns.slice(feature),
         examples=examples,
         preset=chosen,
-        label=preset,
+        label=chosen.name,
         hookpoint=HOOK,
         max_activation=10.0,
         nearest=nearest,

@@ -10,7 +10,8 @@ PATIENCE = 30  # seconds; the first run imports everything
 # Every AppTest would read what all installed packages say of themselves, in search of components:
 # four fifths of a test's time.
 manifest_scanner.scan_component_manifests = list
-NAMED_APART = ("try_text", "import_export")  # known by their address only after a first run
+# Known by their address only after a first run.
+NAMED_APART = ("try_text", "import_export", "two_models", "collected")
 
 
 def open_page(monkeypatch, store, page="", *, patience=PATIENCE, **query):

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from core.drawing.spans import Passage
-from dashboard import behind
+from dashboard import behind, steered_sets
 from data.records import ExplanationRecord, Score, Tally, Usage
 
 SCORE = Score("simulation", "pearson", 0.41, 0.3, 0.52, None, None, 40, 2, "llama", "quick", {}, {},
@@ -86,3 +86,28 @@ def test_a_conversation_has_every_turn_under_its_role():
     assert behind.turns([["system", "be brief"], ["user", "why?"]]) == (
         "[system]\nbe brief\n\n[user]\nwhy?"
     )
+
+
+def test_trials_show_every_set_and_which_was_chosen():
+    held = {"target": 0.25, "sign": 1, "value": 12.3, "kl": 0.249, "texts": [["We", " <b>", " go"]]}
+    sets = [{"feature": f, "held": [held, held | {"sign": -1}]} for f in (7, 3, 9)]
+    rows = [{"sets": sets, "answer": 2, "predicted": True},
+            {"sets": sets, "answer": 1, "predicted": False},
+            {"sets": sets, "answer": None, "predicted": None}]  # fmt: skip
+    drawn = steered_sets.trial_list(rows, 3)
+    assert "1 of 2 trials right" in drawn
+    assert "1 without a usable reply" in drawn
+    assert "Trial 1: set 2 chosen, right" in drawn
+    assert "Trial 2: set 1 chosen, wrong" in drawn
+    assert "Trial 3: no usable reply" in drawn
+    assert drawn.count("feature 3 · its own") == 3
+    assert drawn.count("Turned down, held at 12.3 (KL .25)") == 9
+    assert "<b> go" not in drawn
+    assert "&lt;b&gt; go" in drawn
+
+
+def test_contexts_that_were_run_again_are_counted():
+    drawn = steered_sets.originals({"n": 15, "hits": 12, "share": 0.8})
+    assert "12 of 15 of the contexts" in drawn
+    assert "(80%)" in drawn
+    assert "(" not in steered_sets.originals({"n": 0, "hits": 0, "share": None})

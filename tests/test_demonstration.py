@@ -25,6 +25,7 @@ def test_every_live_feature_is_explained_and_a_second_demo_adds_nothing(tmp_path
         "cache",
         "explain",
         "score",
+        "filter",
         "explain",
         "score",
     ]

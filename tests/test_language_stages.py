@@ -32,8 +32,8 @@ from data.errors import GlossError
 MODEL = "test-model"
 SUBJECT = str(demo.MODEL)
 WITH_MODEL = [name for name, method in EXPLAINERS.items() if method.needs.model]
-JUDGED = ("detection", "fuzzing", "intruder", "simulation", "generation", "neighbour",
-          "discrimination")  # fmt: skip
+JUDGED = ("detection", "fuzzing", "intruder", "simulation", "generation", "sensitivity",
+          "neighbour", "discrimination", "output-side")  # fmt: skip
 
 
 def endpoint(server_url: str, **more) -> EndpointSettings:

@@ -15,6 +15,7 @@ PAGES = {
     "compare figures": {"mode": "figures"}, "runs": {}, "try_text": {},
     "import_export health": {"part": "Health"}, "import_export import": {"part": "Import"},
     "import_export export": {"part": "Export"}, "import_export sql": {"part": "SQL"},
+    "similarity": {}, "baselines": {}, "collected": {},
 }  # fmt: skip
 
 

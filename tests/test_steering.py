@@ -11,7 +11,7 @@ from core.sae import TopK, Weights
 from core.sae.coder import Origin
 from core.sae.hooks import Hook
 from core.steered import Steering, Writing
-from core.steering import divergence, steer
+from core.steering import divergence, edit_of, steer
 from data.errors import BadInput, NotFound, Stopped
 
 PROMPT = (tiny.BOS, *b"one 2 three 4")
@@ -212,3 +212,33 @@ def test_divergence_by_hand():
     assert divergence(clean, clean) == [0.0]
     masked = torch.tensor([[0.0, -torch.inf]])
     assert divergence(masked, masked) == [0.0]
+
+
+@pytest.mark.parametrize(
+    "switches",
+    [
+        pytest.param({}, id="plain"),
+        pytest.param({"norm": "layer_norm"}, id="layer_norm"),
+        pytest.param({"norm": "unit_norm"}, id="unit_norm"),
+        pytest.param({"decoder_scaled": True}, id="decoder_scaled"),
+    ],
+)
+def test_an_ablation_takes_out_what_the_feature_adds_to_the_reconstruction(switches):
+    """Also where the SAE normalises its inputs: the decoder's row is scaled as the vector is."""
+    w = tiny.weights()
+    scaled = Weights(w.W_enc, w.b_enc, w.b_dec, 3.0 * w.W_dec)
+    sae, subject, point = TopK(scaled, 4, **switches), tiny.subject(), "gpt_neox.layers.1"
+    x = 5.0 * subject.activations(torch.tensor([PROMPT]), [point])[point][0]
+    active = sae.encode(x)
+    feature = int(active.feature[active.row == len(x) - 1][0])
+    kept = active.feature != feature
+    others = active._replace(
+        row=active.row[kept], feature=active.feature[kept], value=active.value[kept]
+    )
+    added = sae.decode(active, x) - sae.decode(others, x)
+    own = active.dense()[:, feature, None]
+    assert (own * sae.effect(feature, x) - added).abs().max() < 1e-4
+    edit = edit_of(sae, point, Steering(feature, "ablate"), torch.ones(0, dtype=torch.bool))
+    moved = edit.change(x[None, -1:], x[None, -1:])[0, 0]
+    assert (moved - (x[-1] - added[-1])).abs().max() < 1e-4
+    assert (moved - x[-1]).abs().max() > 1e-2

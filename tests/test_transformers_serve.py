@@ -7,6 +7,7 @@ import pytest
 from chat_model import CONTEXT, save_chat_model, transformers_serve
 from made_material import VOCABULARY, claim, made_corpus, made_material
 
+from core.examples.presets import Counts, Preset
 from core.llm.client import open_client
 from core.llm.endpoint import Endpoint
 from core.llm.pace import Patience
@@ -68,8 +69,8 @@ def test_what_the_server_ignores_is_missing_from_the_reply_and_no_failure(catalo
 
 
 def scored(client):
-    """One made feature, 20 activating and 20 silent contexts, judged by the real scorer."""
-    material = made_material(made_corpus(), preset="quick")
+    """One made feature, 5 activating and 5 silent contexts, judged by the real scorer."""
+    material = made_material(made_corpus(), preset=Preset("few", Counts(5, 5), Counts(5, 5)))
 
     def judge_for(asked):
         return LanguageJudge(client, asked.text, VOCABULARY, (0,), SHORT)
@@ -81,17 +82,17 @@ def scored(client):
 def test_nonsense_is_counted_as_failed_and_a_plan_says_what_it_takes(catalogue, settings):
     with open_client(catalogue, settings) as client:
         outcome = scored(client)
-    assert (outcome.score.value, outcome.score.n, outcome.score.failed) == (None, 0, 40)
+    assert (outcome.score.value, outcome.score.n, outcome.score.failed) == (None, 0, 10)
     assert set(outcome.predicted.tolist()) == {-1}
     taken = spent(outcome.asked)
-    assert taken.calls == 8 + 8 + 40  # calls of five, once more, then each item alone
-    assert (taken.output_tokens, taken.cost_usd) == (56 * 8, None)
+    assert taken.calls == 2 + 2 + 10  # calls of five, once more, then each item alone
+    assert (taken.output_tokens, taken.cost_usd) == (14 * 8, None)
 
     planning = PlanningClient(settings.model, "", counter_for(settings.model, None))
     assert scored(planning).score.failed == 0
     total = planning.plan().total
-    assert (total.calls, total.output_high) == (8, 64)
-    assert total.input_tokens == spent(outcome.asked[:8]).input_tokens
+    assert (total.calls, total.output_high) == (2, 16)
+    assert total.input_tokens == spent(outcome.asked[:2]).input_tokens
 
 
 def test_stored_replies_are_not_asked_again_and_are_free_in_a_plan(catalogue, settings):

@@ -168,7 +168,7 @@ def test_the_export_is_what_gloss_show_prints(opened, made):
 
 def test_a_neighbour_is_a_button_that_goes_there(opened):
     app = opened(feature="0")
-    app.session_state["more.Neighbours"] = True
+    app.session_state["more"] = ["Neighbours"]
     app.run()
     found = [b for b in app.button if b.key and b.key.startswith("near.")]
     assert found[0].label == r"0.61 · #1 · Fires on \<b\>markup\</b\> \& \$x\$"
@@ -178,7 +178,7 @@ def test_a_neighbour_is_a_button_that_goes_there(opened):
 
 def neighbours_of(opened, **query):
     app = opened(**query)
-    app.session_state["more.Neighbours"] = True
+    app.session_state["more"] = ["Neighbours"]
     app.run()
     assert not app.exception
     return app, [b.label for b in app.button if b.key and b.key.startswith("near.co-firing")]

@@ -13,7 +13,9 @@ from data import runs
 from data.catalogue import Catalogue
 
 WITH_MODEL = [name for name, method in EXPLAINERS.items() if method.needs.model]
-ASKED = [name for name in METHODS if name not in ("exact", "embedding", "surprisal")]
+ASKED = [
+    name for name in METHODS if name not in ("exact", "embedding", "surprisal", "intervention")
+]
 FEATURES = "3,5"  # with contexts for every scorer
 
 

@@ -11,7 +11,18 @@ from importlib import import_module
 from core.bench.figures import Figure
 from data.errors import BadInput
 
-WORK = ("caching", "loading", "examples", "grammar", "judging", "dashboard", "blog")
+WORK = (
+    "caching",
+    "loading",
+    "examples",
+    "grammar",
+    "judging",
+    "filtering",
+    "interventions",
+    "diffing",
+    "dashboard",
+    "blog",
+)
 
 
 def run(work: Sequence[str], *, quick: bool = False) -> Iterator[Figure]:

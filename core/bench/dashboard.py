@@ -77,6 +77,8 @@ def figures(quick: bool = False) -> Iterator[Figure]:
         yield context("making the store", perf_counter() - start, "s")
         yield context("features", size.n_features, "with 10 explanations of 100 verdicts each")
         yield context("load before", os.getloadavg()[0], "processes")
+        with Server(Path(name), is_bare=True) as server, Window(browser_path, server) as window:
+            yield from _bare(window, rounds)
         with Server(Path(name), free_port()) as server, Window(browser_path, server) as window:
             yield from _features(window, rounds)
             yield from _pages(window, rounds)
@@ -148,6 +150,11 @@ def _words(feature: int) -> str:
         && window.words().every((text, k) => text !== window.gloss.before?.[k])"""
 
 
+def _sentence(place: int) -> str:
+    """Whether the bare page's words are those of a place."""
+    return f"() => window.words()[0] === 'Sentence {place}'"
+
+
 def _features(window: Window, rounds: int) -> Iterator[Figure]:
     """From a feature to the next, all in the same direction, as a person reads."""
     window.open(f"/feature?cache={NAME}&feature={HOOKPOINT}/100", _mark(100))
@@ -160,6 +167,17 @@ def _features(window: Window, rounds: int) -> Iterator[Figure]:
     yield at_most(f"feature to next, still, median of {n}", median(w.still for w in waits), "ms", 250)  # fmt: skip  # noqa: E501
     sent = median(w.sent for w in waits) / 1000
     yield at_most("feature to next, sent, median", sent, "kB", 150)
+
+
+def _bare(window: Window, rounds: int) -> Iterator[Figure]:
+    """The same key on a page with next to nothing on it: what no page here can be faster than."""
+    window.open("/", _mark(0))
+    waits = [
+        window.wait(lambda: window.page.keyboard.press("ArrowRight"), _sentence(1 + k))
+        for k in range(WARM + rounds)
+    ][WARM:]
+    yield context("a bare page of Streamlit, text", median(w.text for w in waits), "ms")
+    yield context("a bare page of Streamlit, still", median(w.still for w in waits), "ms")
 
 
 def _pages(window: Window, rounds: int) -> Iterator[Figure]:

@@ -79,7 +79,7 @@ def explain(
         settings=settings,
         seed=seed,
         workers=workers,
-        endpoint=None if who == "grammar" else endpoint.require_model(),
+        endpoint=chosen_endpoint(who, endpoint),
         judge=judge or None,
         retry_failed=retry_failed,
         command=typed(),
@@ -90,3 +90,10 @@ def explain(
         price(price_explaining(open_store(store), request), as_json=as_json)
         return
     do(store, request, explain_stage, f"gloss score {cache}")
+
+
+def chosen_endpoint(who: str, endpoint: EndpointSettings) -> EndpointSettings | None:
+    """Whom an explainer asks; None = nobody: the grammar, or a sentence of what is promoted."""
+    if who == "grammar" or (who == "output" and not endpoint.model):
+        return None
+    return endpoint.require_model()

@@ -24,13 +24,23 @@ def show(
     feature: Annotated[str | None, typer.Argument(help="HOOKPOINT/INDEX, or INDEX.")] = None,
     store: Store = DEFAULT_STORE,
     hookpoint: Hookpoints = None,
+    collisions: Annotated[bool, typer.Option(
+        "--collisions", help="Count features that share their explanation with another, by a "
+        "sentence encoder.")] = False,
     as_json: Json = False,
-) -> None:
+) -> None:  # fmt: skip
     """Say what is known of a cache or of one feature."""
     from core import show as shown
 
     catalogue = open_store(store)
-    if feature is None:
+    if collisions:
+        from core.collisions import collision_lines
+        from core.encoder import packaged
+
+        if feature is not None:
+            raise BadInput("--collisions is about a whole cache: leave the feature out")
+        lines = collision_lines(catalogue, packaged(), cache, hookpoint, as_json=as_json)
+    elif feature is None:
         lines = shown.cache_lines(catalogue, cache, hookpoint, as_json=as_json)
     else:
         lines = shown.feature_lines(catalogue, cache, _address(feature, hookpoint),
@@ -60,7 +70,8 @@ def serve(store: Store = DEFAULT_STORE, port: Port = 0) -> None:
 
 def bench(
     work: Annotated[list[str] | None, typer.Argument(
-        help="caching, loading, examples, grammar, judging, dashboard, blog or all.")] = None,
+        help="caching, loading, examples, grammar, judging, interventions, dashboard, blog or "
+        "all.")] = None,
     as_json: Annotated[Path | None, typer.Option("--json", help="Also write the figures here.")
                        ] = None,
     quick: Annotated[bool, typer.Option(help="Smaller sizes, for a first look.")] = False,

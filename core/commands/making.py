@@ -30,6 +30,12 @@ def demo(
         typer.Option(help="Train the bundled subject and SAEs again, into this folder, and exit."),
     ] = None,
     minutes: Annotated[float, typer.Option(help="Training time for --retrain.")] = 41,
+    judge_model: Annotated[
+        Path | None,
+        typer.Option(help="Train a judge for gloss intervene, into this folder, and exit."),
+    ] = None,
+    seconds: Annotated[float, typer.Option(help="Training time for --judge-model.")] = 300,
+    seed: Annotated[int, typer.Option(help="Of the judge; 0 is the subject's.")] = 1,
 ) -> None:
     """Run the whole pipeline on the bundled subject; the dashboard opens as soon as it can."""
     from core import demonstration
@@ -39,6 +45,13 @@ def demo(
         from core.demo.train import retrain as train
 
         draw(train(retrain, minutes))
+        return
+    if judge_model is not None:
+        from core.demo.judge import train_judge
+
+        draw(train_judge(judge_model, seconds, seed))
+        print(f"the judge is in {judge_model}; next: gloss intervene CACHE --judge-model "
+              f"{judge_model}")  # fmt: skip
         return
     demonstration.run(store, serve=serve, port=port, workers=workers)
 

@@ -34,8 +34,8 @@ def score(
     endpoint: EndpointSettings,
     store: Store = DEFAULT_STORE,
     scorers: Annotated[str, typer.Option(
-        help="Comma-separated: detection, fuzzing, intruder, simulation, generation, neighbour, "
-        "discrimination, embedding, surprisal.")] = "detection,fuzzing",
+        help="Comma-separated: detection, fuzzing, intruder, simulation, generation, sensitivity, "
+        "neighbour, discrimination, output-side, embedding, surprisal.")] = "detection,fuzzing",
     features: Features = "all",
     hookpoint: Hookpoints = None,
     run: Run = None,

@@ -9,7 +9,7 @@ the auxiliary loss of the same paper lets them explain what is left of x.
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -79,7 +79,15 @@ def new(data: Tensor, settings: SaeSettings) -> TopK:
 
 
 def train(sae: TopK, data: Tensor, settings: SaeSettings, seconds: float) -> Iterator[SaeReport]:
-    """Train in place on activations float16 [token, d_model] until the time is up.
+    """Train in place on activations float16 [token, d_model] until the time is up."""
+    start = time.monotonic()
+    yield from train_until(sae, data, settings, lambda _: (time.monotonic() - start) / seconds)
+
+
+def train_until(
+    sae: TopK, data: Tensor, settings: SaeSettings, spent: Callable[[int], float]
+) -> Iterator[SaeReport]:
+    """Train in place until `spent`, given the steps made, says 1: the share of training done.
 
     Training sees x / scale, so that the learning rate suits any subject; top-k is homogeneous,
     so only the biases have to follow the scale.
@@ -90,15 +98,16 @@ def train(sae: TopK, data: Tensor, settings: SaeSettings, seconds: float) -> Ite
     optimizer = torch.optim.Adam(sae.parameters(), lr=settings.rate, betas=(0.9, 0.99), fused=True)
     silence = torch.zeros(settings.n_features, dtype=torch.long)  # steps since a feature fired
     start, step = time.monotonic(), 0
-    while (spent := time.monotonic() - start) < seconds:
-        decay = min(1.0, (1 - spent / seconds) / settings.decay_share)
-        optimizer.param_groups[0]["lr"] = settings.rate * decay
+    while (share := spent(step)) < 1:
+        optimizer.param_groups[0]["lr"] = settings.rate * min(
+            1.0, (1 - share) / settings.decay_share
+        )
         rows = torch.randint(len(data), (settings.batch,), generator=generator)
         unexplained = _step(sae, optimizer, data[rows].float() / scale, silence, settings)
         step += 1
         if step % settings.report_every == 0:
             silent = int((silence > settings.silent_after).sum())
-            yield SaeReport(step, spent, unexplained, silent)
+            yield SaeReport(step, time.monotonic() - start, unexplained, silent)
     _scale_biases(sae, scale)
     sae.eval().requires_grad_(False)
 

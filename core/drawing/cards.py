@@ -103,7 +103,9 @@ def made_words(explanation: ExplanationRecord) -> list[str]:
         return hand_words(explanation.settings)
     who = explanation.model or explanation.explainer
     if explanation.explainer != "grammar" and not explanation.settings.get("examples"):
-        return [*dict.fromkeys([who, explanation.explainer])]  # imported: not ours to describe
+        push = explanation.settings.get("kl")  # of an intervention
+        pushed = [] if push is None else [f"KL {push:g}"]
+        return [*dict.fromkeys([who, explanation.explainer]), *pushed]  # else imported: not ours
     return [*dict.fromkeys([who, *explain_words(explanation.settings)])]
 
 

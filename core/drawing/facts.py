@@ -8,8 +8,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from core.drawing.cards import Fact, score_of
+from core.drawing.measures import flag_facts
 from core.score.statistics import precision_at
 from core.statistics import positional_information
+from data.baselines import subject_words
 from data.catalogue import Row
 from data.records import CacheRecord, ExplanationRecord, HookpointRecord, Score
 
@@ -38,6 +40,7 @@ def facts(
         _precision(shown, n_contexts and (found["n_contexts"] or 0) / n_contexts),
         *_areas(shown),
         _nearest(nearest),
+        *flag_facts(found),
     ]  # fmt: skip
 
 
@@ -189,7 +192,7 @@ def identity_of(row: Row, cache: CacheRecord, hookpoint: HookpointRecord) -> lis
 
 def subject_line(cache: CacheRecord, hookpoint: HookpointRecord) -> str:
     """What is being explained, e.g. "org/pythia-70m · gpt_neox.layers.2 · 32,768 topk SAE"."""
-    subject = "/".join(cache.subject.rstrip("/").split("/")[-2:])
+    subject = subject_words(cache.subject)
     size = f"{hookpoint.n_features:,} " * hookpoint.is_size_known
     return f"{subject} · {hookpoint.name} · {size}{hookpoint.sae_kind} SAE"
 
@@ -206,15 +209,20 @@ def exact_sentence(score: Score) -> str:
     )
 
 
-def position_sentence(counts: Sequence[int], n_sequences: int) -> str:
+def position_sentence(
+    counts: Sequence[int], n_sequences: int, information: float | None = None
+) -> str:  # fmt: skip
     """How firings lie over the positions of a sequence.
 
-    Position 0 is left out of the information, since BOS never fires there.
+    Position 0 is left out of the information, since BOS never fires there. information: as the
+    filters measured it, nats; they know which positions are filled up.
     """
     top, total = int(np.argmax(counts)), sum(counts)
     words = f"{counts[top] / total:.1%} of its firings are at position {top}, the most frequent one"
     spread = f"{1 / len(counts):.1%} each if they were spread evenly"
     if n_sequences < 1 or len(counts) < 2:
         return f"{words}; {spread}."
-    nats = positional_information(np.array([counts[1:]], np.float64), n_sequences)[0]
+    nats = information
+    if nats is None:
+        nats = positional_information(np.array([counts[1:]], np.float64), n_sequences)[0]
     return f"{words}; {spread}. Position tells {nats:.2g} nats about whether it fires."

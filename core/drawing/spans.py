@@ -235,8 +235,8 @@ def example_list(
     names = "".join(f"<span>{html.escape(name)}</span>" for name in columns)
     parts = [f'<div class="row ids"><span></span><span></span>{names}</div>'] if columns else []
     for found, rows in groups:
-        parts.append(group_heading(found))
-        parts += [row(context, scale, shade, breaks=breaks) for context in rows]
+        drawn = "".join(row(context, scale, shade, breaks=breaks) for context in rows)
+        parts.append(f'<section style="--rows:{len(rows)}">{group_heading(found)}{drawn}</section>')
     return block("".join(parts), "pinned" if columns else "")
 
 

@@ -6,6 +6,7 @@
     asking.py      a question, its one repair, its failure
     direct.py      plain, activations, logits, cot, contrastive, single-token, output
     best.py  iterative.py  debate.py
+    promoted.py    what a feature makes likelier, in a sentence; no model
     grammar.py     rules that a program checks; no model
     trial.py       what an explanation did on texts kept aside
 
@@ -93,9 +94,10 @@ EXPLAINERS = {
         "EleutherAI 2024 (proposed)",
     ),
     "output": Method(
-        "the tokens it makes likelier or less likely instead of contexts",
+        "the tokens it makes likelier or less likely instead of contexts; a sentence of the "
+        "likelier ones where no model is named",
         Needs(effects=50),
-        "arXiv 2501.08319",
+        "arXiv 2501.08319; the sentence: Gloss",
     ),
 }
 

@@ -28,6 +28,7 @@ from core.prompts.judged_texts import Marks
 from core.replies.explanation import explanation
 
 NO_CONTEXTS = "no contexts to show"
+STAGED = "cot with effects"  # a setting of cot, no explainer of its own
 STAGES = 400  # tokens for the stages, beyond those of an answer
 
 
@@ -44,7 +45,7 @@ def _contexts(evidence: Evidence) -> str | None:
 
 
 def _effects(evidence: Evidence) -> str | None:
-    known = evidence.promoted or evidence.suppressed
+    known = evidence.promoted or evidence.suppressed or evidence.rising or evidence.falling
     return None if known else "the feature's effect on the next token is not known"
 
 
@@ -69,6 +70,9 @@ KINDS = {
     "activations": Kind(explain_examples.prompt, _contexts),
     "logits": Kind(explain_examples.prompt_with_effects, lambda e: _contexts(e) or _effects(e)),
     "cot": Kind(explain_stages.prompt, _contexts, STAGES),
+    STAGED: Kind(
+        explain_stages.prompt_with_effects, lambda e: _contexts(e) or _effects(e), STAGES
+    ),
     "contrastive": Kind(explain_contrast.prompt, lambda e: _contexts(e) or _silent(e)),
     "single-token": Kind(explain_tokens.prompt, lambda e: _contexts(e) or _peaks(e)),
     "output": Kind(_output, _effects),
@@ -80,7 +84,8 @@ class Direct:
 
     def __init__(self, settings: ExplainerSettings, kind: str | None = None) -> None:
         self.settings = settings
-        self.kind = KINDS[kind or settings.explainer]
+        staged = settings.explainer == "cot" and settings.effects == "shown"
+        self.kind = KINDS[kind or (STAGED if staged else settings.explainer)]
 
     def opening(self, evidence: Evidence, tools: Tools) -> list[Request]:
         """Write the one request."""

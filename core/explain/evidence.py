@@ -25,7 +25,16 @@ class Effect(NamedTuple):
     """A token that a feature makes more or less likely."""
 
     piece: str
-    value: float  # logit effect of the decoder direction; ranks tokens within the feature
+    value: float  # effect on its logit; ranks tokens within the feature
+
+
+class OutputTokens(NamedTuple):
+    """What is known of a feature's output."""
+
+    promoted: tuple[Effect, ...] = ()  # by the decoder direction, strongest first; () = not known
+    suppressed: tuple[Effect, ...] = ()  # most negative first
+    rising: tuple[Effect, ...] = ()  # measured on texts: mean change, largest first; () = not asked
+    falling: tuple[Effect, ...] = ()  # most negative first
 
 
 class PeakToken(NamedTuple):
@@ -48,3 +57,5 @@ class Evidence:
     promoted: tuple[Effect, ...] = ()  # strongest first; () = not known
     suppressed: tuple[Effect, ...] = ()  # most negative first
     peak_tokens: tuple[PeakToken, ...] = ()  # most frequent first
+    rising: tuple[Effect, ...] = ()  # measured on texts, largest change first; () = not asked for
+    falling: tuple[Effect, ...] = ()  # most negative first

@@ -11,9 +11,12 @@ ExplainerId = Literal[
 ]  # fmt: skip
 Sampling = Literal["quantiles", "random", "top", "mix"]
 Scale = Literal["ceil", "floor"]
+OutputEvidence = Literal["cached", "projection", "token-change", "both"]
+Effects = Literal["left-out", "shown"]
 
 
 BEST, ITERATIVE, DEBATE = "best-of-k", "iterative", "debate"
+ON_OUTPUT = ("output", "logits")  # they show what a feature makes likelier and less likely
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +82,29 @@ class ExplainerSettings:
         },
     )
 
+    evidence: OutputEvidence = field(
+        default="cached",
+        metadata={
+            "help": "what output and logits show of the feature's output: cached (the ten "
+            "strongest logit effects either way), projection (fifty), token-change (ten, measured "
+            "on 32 texts), both; all but cached load the subject",
+            "only": ON_OUTPUT,
+        },
+    )
+
+    effects: Effects = field(
+        default="left-out",
+        metadata={
+            "help": "whether cot shows, below the contexts, the tokens that the feature makes "
+            "likelier and less likely: left-out, shown",
+            "only": ("cot",),
+        },
+    )
+
     def __post_init__(self) -> None:
         """Refuse what means nothing."""
-        choices = {"explainer": ExplainerId, "sampling": Sampling, "scale": Scale}
+        choices = {"explainer": ExplainerId, "sampling": Sampling, "scale": Scale,
+                   "evidence": OutputEvidence, "effects": Effects}  # fmt: skip
         for one in fields(self):
             value, known = getattr(self, one.name), one.metadata
             if one.name in choices and value not in get_args(choices[one.name]):
@@ -90,6 +113,11 @@ class ExplainerSettings:
             if "low" in known and not known["low"] <= value <= known["high"]:
                 limits = f"{known['low']} to {known['high']}"
                 raise BadInput(f"explainer setting {one.name} is {value}: give {limits}")
+
+    @property
+    def measures_output(self) -> bool:
+        """Whether the subject is needed for what a prompt shows."""
+        return self.explainer in ON_OUTPUT and self.evidence != "cached"
 
     def recorded(self) -> dict[str, object]:
         """Settings that matter for the chosen explainer, JSON-ready."""

@@ -13,6 +13,7 @@ from typing import Any
 
 from core.exporting.neuronpedia_rows import Source
 from core.hookpoints import transformer_lens_name
+from data.baselines import original, subject_words
 from data.catalogue import Row
 from data.errors import BadInput
 from data.exports.neuronpedia import as_id, require_id
@@ -41,7 +42,7 @@ def sources(
 
     facts: of `data.exports.queries.bookkeeping`.
     """
-    model = require_id("--model-id", model_id or as_id(record.subject))
+    model = require_id("--model-id", model_id or as_id(subject_words(record.subject, 1)))
     if set_name is not None:
         require_id("--set", set_name)
     if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", user):
@@ -93,7 +94,8 @@ def corpus_name(spec: str) -> str:
 def mlp_width(subject: str) -> int | None:
     """Neurons of an MLP as a subject's own folder says; None where there is none to ask."""
     try:
-        found = json.loads((Path(subject).expanduser() / "config.json").read_text("utf-8"))
+        folder = Path(original(subject)).expanduser()
+        found = json.loads((folder / "config.json").read_text("utf-8"))
     except (OSError, ValueError, RuntimeError):
         return None
     if not isinstance(found, dict):
@@ -109,7 +111,7 @@ def metadata(source: Source, facts: Row, width: int | None) -> dict[str, dict[st
     """The rows of release.jsonl, model.jsonl, sourceset.jsonl and source.jsonl."""
     record, hookpoint = source.cache, source.hookpoint
     made = facts["created_at"].replace(tzinfo=UTC).isoformat(timespec="milliseconds")
-    subject = record.subject.rstrip("/").rpartition("/")[2]
+    subject = subject_words(record.subject, 1)
     release = f"gloss-{as_id(record.name)}"
     about = f"{hookpoint.sae_kind} SAE with {hookpoint.extent} at {hookpoint.name} of {subject}"
     rows = {

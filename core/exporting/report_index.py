@@ -9,6 +9,7 @@ from core.drawing import cards
 from core.drawing.cards import Fact
 from core.drawing.spans import one_line
 from core.exporting.report_frame import closing, opening
+from data.baselines import subject_words
 from data.records import CacheRecord, ExplanationRecord, Score
 
 COLUMNS = ("detection", "fuzzing", "exact")
@@ -48,7 +49,7 @@ def entry(
 def index_page(cache: CacheRecord, entries: Sequence[Entry], footer: str) -> Iterator[str]:
     """The page in parts; footer: HTML."""
     yield opening(f"{cache.name}: {len(entries):,} features")
-    subject = cache.subject.rstrip("/").rpartition("/")[2]
+    subject = subject_words(cache.subject, 1)
     yield (
         f'<div class="top"><h1>{one_line(cache.name)}</h1><div class="who fx">'
         f"{one_line(subject)} · {one_line(cache.corpus)}</div>"

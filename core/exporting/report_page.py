@@ -168,7 +168,8 @@ def _positions(feature: Feature, found: Row) -> str:
     counts = found.get("position_counts") or []
     if not sum(counts):
         return ""
-    words = escape(position_sentence(counts, feature.bench.record.n_sequences))
+    words = escape(position_sentence(counts, feature.bench.record.n_sequences,
+                                     found["information"]))  # fmt: skip
     inside = block(f'<p class="mut">{words}</p>') + cards.position_bars(counts)
     return f'<details class="more"><summary>Position in the sequence</summary>{inside}</details>'
 

@@ -2,12 +2,24 @@
 
 from core.hookpoints.families import family_of
 from core.hookpoints.names import transformer_lens_name
-from core.hookpoints.places import Place, fitted, locate, projection, written
+from core.hookpoints.places import (
+    Absent,
+    Place,
+    centred,
+    fitted,
+    is_output_known,
+    locate,
+    projection,
+    written,
+)
 
 __all__ = [
+    "Absent",
     "Place",
+    "centred",
     "family_of",
     "fitted",
+    "is_output_known",
     "locate",
     "projection",
     "transformer_lens_name",

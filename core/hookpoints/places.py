@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from core.sae.hooks import Hook
     from core.sae.neurons import Projection
 
+SAY = "say with --hookpoint what the SAE reads"
 INTO_THE_STREAM = ("hook_embed", "hook_resid", "hook_mlp_out", "hook_attn_out")
 
 
@@ -44,11 +45,19 @@ class Readable(Protocol):
     def resolve(self, name: str) -> str: ...
 
 
+class Absent(BadInput):
+    """A hook that a subject does not have, or whose numbers nothing there gives."""
+
+    def __init__(self, reason: str, advice: str) -> None:
+        super().__init__(f"{reason}: {advice}")
+        self.reason = reason
+
+
 class Place(NamedTuple):
     """Where an SAE reads in a subject."""
 
     reads: str  # hookpoint, its full name
-    writes: str  # hookpoint that it rebuilds: `reads`, but a transcoder's is another
+    writes: str  # hookpoint that it rebuilds: `reads`, but a transcoder's is another; "" = unknown
     transform: Literal["none", "rms", "centre"] = "none"  # of what is read (core/sae/normalise)
     eps: float = 0.0  # of rms
     scale: float = 1.0  # of what is read, before anything else
@@ -62,7 +71,7 @@ class Place(NamedTuple):
             world="module",
             name=module,
             side="out" if module == self.reads else "in",
-            writes=None if self.writes == self.reads else self.writes,
+            writes=None if self.writes in ("", self.reads) else self.writes,
             model=(hook and hook.model) or trained_on,
         )
 
@@ -71,12 +80,19 @@ def locate(hook: "Hook", subject: Readable) -> Place:
     """Find a hook in a subject; an error says why it is not there."""
     family = family_of(subject.architecture)
     here = _module(hook, subject, family) or _translated(hook, subject, family)
-    if hook.centred_weights and _joins_the_stream(here.reads, subject):
-        here = here._replace(transform="centre")
+    here = centred(here, hook, subject)
     if hook.writes is None:
         return here
     there = hook._replace(name=hook.writes, side="out", writes=None)
     return here._replace(writes=locate(there, subject).reads)
+
+
+def centred(place: Place, hook: "Hook", subject: Readable) -> Place:
+    """Take the mean away where an SAE was trained on weights that had none."""
+    is_due = hook.centred_weights and place.transform == "none"
+    if is_due and _joins_the_stream(place.reads, subject):
+        return place._replace(transform="centre")
+    return place
 
 
 def fitted(sae: "Sae", place: Place) -> "Sae":
@@ -100,8 +116,19 @@ def fitted(sae: "Sae", place: Place) -> "Sae":
 
 def written(sae: "Sae", hookpoint: str) -> str:
     """Name the hookpoint that an SAE of a cache rebuilds: its own, or a transcoder's other end."""
+    if not is_output_known(sae):
+        raise BadInput(
+            f"the transcoder {sae.origin.source or 'in memory'} does not say which place of this "
+            "subject it writes to, so nothing can be changed there"
+        )
     hook = sae.origin.hook
     return (hook and hook.writes) or hookpoint
+
+
+def is_output_known(sae: "Sae") -> bool:
+    """Say whether it is known what an SAE rebuilds; of a transcoder it need not be."""
+    hook = sae.origin.hook
+    return not sae.transcoder or bool(hook and hook.writes)
 
 
 def projection(subject: Readable, hookpoint: str) -> "Projection | None":
@@ -154,22 +181,17 @@ def _translated(hook: "Hook", subject: Readable, family: Family | None) -> Place
     read = {"gemma_scope": from_gemma_scope, "openai": from_openai}.get(hook.world)
     name = read(hook.name) if read else hook.name
     if name is None:
-        raise BadInput(f"no hook {hook.name} is known: say with --hookpoint what the SAE reads")
+        raise Absent(f"no hook {hook.name} is known", SAY)
     if family is None:
-        raise BadInput(
-            f"where {hook.name} is in a {subject.architecture} is not known: say with --hookpoint "
-            "what the SAE reads"
-        )
+        raise Absent(f"where {hook.name} is in a {subject.architecture} is not known", SAY)
     found = spot(family, name)
     if found is None:
-        raise BadInput(
-            f"{hook.name} has no place in a {subject.architecture}: say with --hookpoint what the "
-            "SAE reads"
-        )
+        raise Absent(f"{hook.name} has no place in a {subject.architecture}", SAY)
     if name.endswith("hook_resid_mid") and getattr(subject.config, "use_parallel_residual", False):
-        raise BadInput(
+        raise Absent(
             f"{hook.name} does not exist in {subject.name}, whose attention and MLP run side by "
-            "side: this SAE is for another subject"
+            "side",
+            "this SAE is for another subject",
         )
     return _read(hook, name, found, subject, family)
 
@@ -179,9 +201,10 @@ def _read(hook: "Hook", name: str, found: Spot, subject: Readable, family: Famil
     place = _at(subject, found.hookpoint)
     if name.endswith("hook_normalized"):
         if not family.is_rms:
-            raise BadInput(
+            raise Absent(
                 f"{hook.name} of a {subject.architecture} depends on how its norm was folded into "
-                "other weights: this SAE cannot be read"
+                "other weights",
+                "this SAE cannot be read",
             )
         norm = subject.model.get_submodule(found.module)
         eps = getattr(norm, "eps", None) or norm.variance_epsilon

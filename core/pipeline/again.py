@@ -15,7 +15,6 @@ from core.llm.client import EndpointClient
 from core.llm.requests import Client
 from core.llm.settings import EndpointSettings
 from core.pipeline.ask import Ask
-from core.pipeline.evidence import open_gatherer
 from core.pipeline.explaining import ExplainRequest, explainer_of, plan_of
 from core.pipeline.explaining_grammar import GrammarMaker, GrammarWork, exact_scorer
 from core.pipeline.explaining_model import described, model_maker
@@ -109,7 +108,7 @@ def _by_model(
         stage = f"Asking {maker.model} to explain {feature}"
         with watched(catalogue, plan, hearing, maker.client, stage) as run:
             before = ledger.attempts(catalogue, hookpoint.hookpoint_id, explainer_id, ask.seed)
-            gatherer = open_gatherer(catalogue, bench, hookpoint, [feature])
+            gatherer = maker.gatherer(bench, hookpoint, [feature])
             made = maker.explained(gatherer, feature, before.get(feature, 0))
             found = _stored(catalogue, hookpoint, explainer_id, run, made, ask, maker.journal)
         clients = {id(client): client for client in (maker.client, maker.judge)}

@@ -15,7 +15,14 @@ from core.grammar.settings import Settings
 from core.llm.place import extra_of, key_of, preset_of
 from core.llm.settings import EndpointSettings
 from core.pipeline.judging import DEFAULT
-from core.pipeline.scorers import GRAMMAR, JUDGELESS, MODEL_ONLY, SCORERS, Means
+from core.pipeline.scorers import (
+    COUNTED,
+    GRAMMAR,
+    JUDGELESS,
+    MODEL_ONLY,
+    SCORERS,
+    Means,
+)
 from data.errors import BadInput
 
 
@@ -78,7 +85,7 @@ def check_judge(means: Means, scorers: tuple[str, ...], *, has_rules: bool) -> N
     """Refuse scorers that this judge cannot answer for such an explanation."""
     if not scorers:
         raise BadInput(f"no scorer is chosen; there is {', '.join(SCORERS)}")
-    judged = [name for name in scorers if name not in JUDGELESS]
+    judged = [name for name in scorers if name not in (*JUDGELESS, *COUNTED)]
     if means.judge != GRAMMAR:
         if not means.judge.strip():
             raise BadInput("the judge is a language model without a name: name it")

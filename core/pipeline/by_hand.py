@@ -192,5 +192,11 @@ def offline_offers(scorers: Sequence[str] = ("surprisal", "embedding")) -> list[
             else f"sentence encoders are an extra: {meaning.EXTRA}",
             has_encoder,
         ),
+        "output-side": Offer(
+            "output-side",
+            "the subject writes with the feature turned up, which loads it first, and tokens that "
+            "the words name in quotation marks are counted",
+            True,
+        ),
     }
     return [known[name] for name in scorers]

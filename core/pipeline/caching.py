@@ -8,8 +8,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from core.pipeline.corpora import open_for, settings_of, text_of
-from core.pipeline.inputs import require_name
+from core.fit import share_words
+from core.pipeline.corpora import bos_note, open_for, settings_of, text_of
+from core.pipeline.inputs import full_sae, full_subject, require_name
 from core.pipeline.offers import Offer, list_sources, shortened
 from core.pipeline.running import running
 from core.pipeline.saes import load_saes
@@ -65,6 +66,7 @@ def cache_stage(catalogue: Catalogue, request: CacheRequest) -> Iterator[Progres
     The catalogue is left alone until everything that can be checked is checked.
     """
     require_name(request.name)
+    request = _in_full(request)
     found = open_for(request)
     text = text_of(found, request.n_tokens)
     listed = list_sources(request.saes)
@@ -72,7 +74,7 @@ def cache_stage(catalogue: Catalogue, request: CacheRequest) -> Iterator[Progres
     subject, saes = _loaded(request, listed)
     settings = settings_of(request, found, subject)
     meta = _planned(settings, subject, saes)
-    notes = _note(subject, saes, meta)
+    notes = _note(subject, saes, meta, is_bos_asked=request.bos is not None)
     yield Progress("loading the subject", 1, 1, "models", note=notes)
     if not request.anyway and _is_new(catalogue, request.name):
         require_plausible(subject, saes, meta, found)
@@ -82,7 +84,7 @@ def cache_stage(catalogue: Catalogue, request: CacheRequest) -> Iterator[Progres
         "text": text,
         "runs_on": request.runs_on,
     }
-    record = _begun(catalogue, request, subject, saes, known)
+    record = begun(catalogue, request, subject, saes, known)
     if record.status == "done":
         yield Progress("caching", record.n_tokens, record.n_tokens, "tokens", note="done before")
         return
@@ -91,7 +93,13 @@ def cache_stage(catalogue: Catalogue, request: CacheRequest) -> Iterator[Progres
     plan = Plan("cache", record.cache_id, None, None, asked, command)
     with running(catalogue, plan, request.n_tokens) as run_id:
         yield from _files(catalogue, found, settings, run_id, record, subject, saes)
-        yield from _finish(catalogue, request, record, subject, saes)
+        yield from finish(catalogue, request, record, subject, saes)
+
+
+def _in_full(request: CacheRequest) -> CacheRequest:
+    """Spell folders and files in full."""
+    saes = tuple(full_sae(source) for source in request.saes)
+    return replace(request, subject=full_subject(request.subject), saes=saes)
 
 
 def _loaded(
@@ -102,7 +110,7 @@ def _loaded(
 
     subject = Subject.load(request.subject, dtype=request.dtype, device=request.device,
                            revision=request.revision, runs_on=request.runs_on)  # fmt: skip
-    return subject, load_saes(subject, listed, request.hookpoints)
+    return subject, load_saes(subject, listed, request.hookpoints, anyway=request.anyway)
 
 
 def _planned(settings: "CacheSettings", subject: "Subject", saes: Mapping[str, "Sae"]) -> CacheMeta:
@@ -112,7 +120,9 @@ def _planned(settings: "CacheSettings", subject: "Subject", saes: Mapping[str, "
     return plan(subject, dict(enumerate(saes.items())), settings)
 
 
-def _note(subject: "Subject", saes: Mapping[str, "Sae"], meta: CacheMeta) -> str:
+def _note(
+    subject: "Subject", saes: Mapping[str, "Sae"], meta: CacheMeta, *, is_bos_asked: bool
+) -> str:
     """Note with every SAE what its files say that does not agree; also as a line for people."""
     said: dict[str, list[str]] = {}
     for hookpoint, sae in saes.items():
@@ -120,7 +130,9 @@ def _note(subject: "Subject", saes: Mapping[str, "Sae"], meta: CacheMeta) -> str
         sae.origin = replace(sae.origin, notes=(*sae.origin.notes, *found))
         for note in found:
             said.setdefault(note, []).append(hookpoint)
-    return "; ".join(f"{shortened(points)}: {note}" for note, points in said.items())
+    bos = "" if is_bos_asked else bos_note(subject, meta)
+    lines = [f"{shortened(points)}: {note}" for note, points in said.items()]
+    return "; ".join([*filter(None, [bos]), *lines])
 
 
 def _is_new(catalogue: Catalogue, name: str) -> bool:
@@ -132,7 +144,7 @@ def _is_new(catalogue: Catalogue, name: str) -> bool:
     )
 
 
-def _begun(
+def begun(
     catalogue: Catalogue,
     request: CacheRequest,
     subject: "Subject",
@@ -145,7 +157,7 @@ def _begun(
         catalogue,
         request.name,
         _subject_facts(request, subject),
-        [_sae_facts(hookpoint, sae) for hookpoint, sae in saes.items()],
+        [sae_facts(hookpoint, sae) for hookpoint, sae in saes.items()],
         known,
         seed=request.seed,
     )
@@ -164,14 +176,16 @@ def _subject_facts(request: CacheRequest, subject: "Subject") -> SubjectFacts:
     )
 
 
-def _sae_facts(hookpoint: str, sae: "Sae") -> SaeFacts:
+def sae_facts(hookpoint: str, sae: "Sae") -> SaeFacts:
+    """What is entered of an SAE; its settings say what was read where its files do not."""
+    read_as = {"read_as": sae.origin.read_as} if sae.origin.read_as else {}
     return SaeFacts(
         hookpoint=hookpoint,
         source=sae.origin.source,
         kind=sae.kind,
         weights_sha256=sae.sha256,
         n_features=sae.n_features,
-        settings={**sae.origin.settings, "notes": list(sae.origin.notes)},
+        settings={**sae.origin.settings, "notes": list(sae.origin.notes), **read_as},
     )
 
 
@@ -197,7 +211,7 @@ def _files(
         yield progress
 
 
-def _finish(
+def finish(
     catalogue: Catalogue,
     request: CacheRequest,
     record: CacheRecord,
@@ -220,21 +234,29 @@ def _finish(
         )
         done += hookpoint.n_features
     caches.finish_cache(catalogue, record.cache_id, _corpus_facts(files, request), tables)
-    note = "; ".join(_fit(h, tables[h.hookpoint_id]) for h in record.hookpoints)
+    note = _fits([(h, tables[h.hookpoint_id]) for h in record.hookpoints])
     yield Progress("measuring features", total, total, note=note)
 
 
+def _fits(found: Sequence[tuple[HookpointRecord, HookpointTables]]) -> str:
+    """How well every SAE reconstructs its hookpoint, with the usual causes where one does not."""
+    is_poor = any(_is_poor(*each) for each in found)
+    return "; ".join([_fit(*each) for each in found] + [CAUSES] * is_poor)
+
+
 def _fit(hookpoint: HookpointRecord, found: HookpointTables) -> str:
-    """How well the SAE reconstructs its hookpoint, with the usual causes where it does not."""
     if found.fvu is None:
-        return f"{hookpoint.name}: no decoder, reconstruction not measured"
+        return f"{hookpoint.name}: reconstruction not measured"
     said = f"{hookpoint.name}: FVU {found.fvu:.2f}"
-    recovered = found.losses and found.losses.recovered_mean
-    if recovered is not None:
-        said += f", {recovered:.0%} of the loss recovered against the mean"
+    if found.losses:
+        said += f", {share_words(found.losses.recovered_mean, 'mean')}"
     if hookpoint.sae_kind in BASELINES:
         return f"{said}, of {BASELINES[hookpoint.sae_kind]}, a baseline"
-    return said if found.fvu < POOR else f"{said}, the SAE does not fit; {CAUSES}"
+    return f"{said}, the SAE does not fit" if _is_poor(hookpoint, found) else said
+
+
+def _is_poor(hookpoint: HookpointRecord, found: HookpointTables) -> bool:
+    return hookpoint.sae_kind not in BASELINES and found.fvu is not None and found.fvu >= POOR
 
 
 def _corpus_facts(files: CacheFiles, request: CacheRequest) -> CorpusFacts:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from core.cache import CacheSettings
     from core.pipeline.caching import CacheRequest
     from core.subject import Subject
+    from data.cachefiles import CacheMeta
     from data.corpora.token_rows import TokenRows
 
 PER_TOKEN = 8  # characters of the corpus that count, a token asked for; English has 4 to 5
@@ -90,7 +91,28 @@ def settings_of(
         batch_size=request.batch_size,
         seed=request.seed,
     )
-    return settings if isinstance(found, Texts) else _as_stored(settings, found, subject)
+    if not isinstance(found, Texts):
+        return _as_stored(settings, found, subject)
+    if request.bos == "first" and subject.bos_id is None:
+        raise BadInput(
+            f"--bos first: the tokenizer of {subject.name} declares no BOS token; leave --bos out, "
+            "or declare bos_token in its tokenizer_config.json"
+        )
+    return settings
+
+
+def bos_note(subject: "Subject", meta: "CacheMeta") -> str:
+    """Note that only the configuration names a BOS token; "" where that is not so.
+
+    It is not used: configurations name one by default, also of models that never saw it.
+    """
+    named = getattr(subject.config, "bos_token_id", None)
+    if named is None or subject.bos_id is not None or meta.packing == "stored":
+        return ""
+    return (
+        f"sequences begin without BOS: the subject's configuration names token {named}, its "
+        "tokenizer none"
+    )
 
 
 def _as_stored(

@@ -1,10 +1,10 @@
 """What an explainer is shown of a feature, read from a cache: train contexts, effects, peak tokens.
 
 Everything comes from train sequences; the exceptions are the scale (the largest activation of the
-corpus) and the logit effects, which are properties of the weights.
+corpus) and what is known of the output, which is a property of the weights.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -14,11 +14,11 @@ from core import seeds
 from core.examples import FeatureExamples, with_token
 from core.examples.contexts import TRAIN, spread
 from core.examples.sampling import Part, Sampling, explainer_contexts
-from core.explain.evidence import Effect, Evidence, PeakToken, Shown
+from core.explain.evidence import Evidence, PeakToken, Shown
+from core.pipeline.output_tokens import TokensOf
 from core.pipeline.workbench import Workbench
 from core.prompts.judged_texts import pieces
 from data.activations import FeatureActivations
-from data.catalogue import Catalogue
 from data.records import HookpointRecord
 
 N_PEAK_TOKENS = 20  # of the most frequent
@@ -49,7 +49,7 @@ class Gatherer:
 
     bench: Workbench
     hookpoint: HookpointRecord
-    effects: Mapping[int, tuple[tuple[Effect, ...], tuple[Effect, ...]]]  # promoted, suppressed
+    output: TokensOf  # what a feature makes likelier and less likely
 
     def gather(self, feature: int, wanted: Wanted) -> Gathered:
         """Draw and read one feature's evidence; the same arguments give the same."""
@@ -63,16 +63,18 @@ class Gatherer:
         seed = seeds.seed_of(bench.contexts.seed, name, feature, purpose)
         order = seeds.permutation(seed, len(drawn.first_token))
         examples = self.shown(found, drawn.first_token[order], drawn.decile[order])
-        promoted, suppressed = self.effects.get(feature, ((), ()))
+        output = self.output(feature)
         evidence = Evidence(
             feature=feature,
             hookpoint=name,
             examples=examples,
             silent=self._silent(feature, found, wanted.silent),
             max_activation=float(found.activation.max(initial=0)),
-            promoted=promoted,
-            suppressed=suppressed,
+            promoted=output.promoted,
+            suppressed=output.suppressed,
             peak_tokens=self._peak_tokens(found),
+            rising=output.rising,
+            falling=output.falling,
         )
         return Gathered(evidence, tuple(drawn.first_token[order].tolist()))
 
@@ -122,33 +124,3 @@ class Gatherer:
 def _distinct(examples: FeatureExamples, slot: np.ndarray) -> np.ndarray:
     """First tokens at the slots, each once, in order."""
     return np.array(list(dict.fromkeys(examples.first_token[slot].tolist())), np.uint64)
-
-
-EFFECTS = """
-select feature, promoted, suppressed
-from feature_chart
-where hookpoint_id = ? and feature between ? and ?
-"""
-
-
-def open_gatherer(
-    catalogue: Catalogue, bench: Workbench, hookpoint: HookpointRecord, features: Sequence[int]
-) -> Gatherer:
-    """Read the logit effects of the features to be explained."""
-    wanted = set(features)
-    span = [min(wanted, default=0), max(wanted, default=0)]
-    with catalogue.reading() as con:
-        rows = con.rows(EFFECTS, [hookpoint.hookpoint_id, *span])
-    strings = bench.files.vocabulary.strings
-    effects = {
-        row["feature"]: (_effects(row["promoted"], strings), _effects(row["suppressed"], strings))
-        for row in rows
-        if row["feature"] in wanted
-    }
-    return Gatherer(bench, hookpoint, effects)
-
-
-def _effects(
-    entries: Sequence[Mapping[str, float]] | None, strings: Sequence[str]
-) -> tuple[Effect, ...]:
-    return tuple(Effect(strings[int(e["token"])], float(e["value"])) for e in entries or ())

@@ -14,6 +14,7 @@ from core.grammar.settings import Settings
 from core.llm.settings import EndpointSettings
 from core.pipeline.explaining_grammar import GrammarMaker, exact_scorer
 from core.pipeline.explaining_model import model_maker
+from core.pipeline.explaining_output import OutputMaker
 from core.pipeline.running import Meter, running
 from core.pipeline.workbench import Workbench
 from data import caches, ledger
@@ -81,6 +82,11 @@ def explain_stage(catalogue: Catalogue, request: ExplainRequest) -> Iterator[Pro
     named = [caches.hookpoint(record, name) for name in request.hookpoints]
     if isinstance(request.settings, Settings):
         maker = GrammarMaker(request.settings, request.seed, request.workers)
+        for hookpoint in named or record.hookpoints:
+            yield from _explain_hookpoint(catalogue, request, bench, hookpoint, maker)
+        return
+    if request.endpoint is None and request.settings.explainer == "output":
+        maker = OutputMaker(catalogue, request.settings, request.seed)
         for hookpoint in named or record.hookpoints:
             yield from _explain_hookpoint(catalogue, request, bench, hookpoint, maker)
         return

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
@@ -12,8 +12,9 @@ from core.explain.settings import ExplainerSettings
 from core.llm.client import EndpointClient, open_client
 from core.llm.requests import Client, Reply, Request, spent
 from core.pipeline.crowd import in_groups
-from core.pipeline.evidence import Gatherer, Wanted, open_gatherer
+from core.pipeline.evidence import Gatherer, Wanted
 from core.pipeline.explaining_grammar import UNEXPLAINED
+from core.pipeline.output_tokens import OutputSource, cached_tokens, planned_tokens
 from core.pipeline.trial import SelectionTrial
 from core.pipeline.workbench import Workbench
 from core.score.language import LanguageJudge
@@ -44,6 +45,7 @@ class ModelMaker:
     threads: int
     journal: ledger.Journal | None = None  # None = nothing is stored: a dry run
     retries: bool = False  # failures are asked again, as another attempt
+    opened: list[OutputSource] = field(default_factory=list, compare=False)  # none or one
 
     @property
     def name(self) -> str:
@@ -69,13 +71,31 @@ class ModelMaker:
         self, bench: Workbench, hookpoint: HookpointRecord, features: Sequence[int]
     ) -> Iterator[list[ledger.NewExplanation]]:
         """Explain in groups of about a second, as features get ready."""
-        gatherer = open_gatherer(self.catalogue, bench, hookpoint, features)
+        gatherer = self.gatherer(bench, hookpoint, features)
         attempts = self._attempts(hookpoint) if self.retries else {}
 
         def one(feature: int) -> ledger.NewExplanation:
             return self.explained(gatherer, feature, attempts.get(feature, 0))
 
         yield from in_groups(one, features, self.threads)
+
+    def gatherer(
+        self, bench: Workbench, hookpoint: HookpointRecord, features: Sequence[int]
+    ) -> Gatherer:
+        """Get ready to gather the evidence of features; in a dry run nothing is measured for it."""
+        if not self.settings.measures_output:
+            tokens = cached_tokens(self.catalogue, bench, hookpoint, features)
+        elif self.journal is None:
+            tokens = planned_tokens(self.settings)
+        else:
+            tokens = self._source(bench).of(hookpoint, features)
+        return Gatherer(bench, hookpoint, tokens)
+
+    def _source(self, bench: Workbench) -> OutputSource:
+        """One for all hookpoints: subject and SAEs are loaded once."""
+        if not self.opened:
+            self.opened.append(OutputSource(self.catalogue, bench, self.settings))
+        return self.opened[0]
 
     def _attempts(self, hookpoint: HookpointRecord) -> dict[int, int]:
         method = ledger.method_id(

@@ -12,7 +12,7 @@ from core.examples import PRESETS, Neighbour
 from core.llm.requests import spent
 from core.pipeline.explaining_grammar import shared_workbench
 from core.pipeline.materials import Drawer, Drawing
-from core.pipeline.scorers import GRAMMAR, Means, grammar_scorer
+from core.pipeline.scorers import GRAMMAR, Means, grammar_scorer, judge_name
 from core.score.material import Claim, Material, Outcomes, Scorer
 from core.score.neighbour import WANTED
 from data.judgements import Judgement, WrittenText
@@ -59,7 +59,7 @@ class ScoreRequest:
             "scorers": list(names),
             "preset": self.preset,
             "kinds": list(self.kinds),
-            "judge": self.means.judge,
+            "judge": judge_name(names[0], self.means) if names else self.means.judge,
         }
 
 

@@ -16,7 +16,7 @@ from core.pipeline.explaining_model import traffic_note
 from core.pipeline.judging import ScoreRequest, with_usage
 from core.pipeline.materials import Drawer, nearest_features
 from core.pipeline.running import Meter, running
-from core.pipeline.scorers import GRAMMAR, Tools
+from core.pipeline.scorers import Tools, asks_grammar
 from core.score.classify import detection_scorer, fuzzing_scorer
 from core.score.material import Claim, Material, Scorer
 from core.seeds import draws, text_seed
@@ -29,7 +29,8 @@ from data.runs import Plan
 RANDOM_SAE = "random-sae"  # scores of another cache: nothing is asked, they have to be there
 NULL_KINDS = ("shuffled", "neighbour", "always-yes", RANDOM_SAE)
 SAMPLE = 100  # features that null scores are made for
-ASKED = ("detection", "fuzzing", "simulation", "embedding", "surprisal", "generation")
+ASKED = ("detection", "fuzzing", "simulation", "embedding", "surprisal", "generation",
+         "output-side")  # fmt: skip
 GATHERED = 16  # features in one transaction
 
 
@@ -101,6 +102,7 @@ EXPLAINERS = """
 select distinct explainer_id
 from explanation
 where hookpoint_id = ? and text is not null and (? is null or run_id = ?)
+    and (len(?) = 0 or list_contains(?, explanation_id))
 order by explainer_id
 """
 
@@ -110,12 +112,13 @@ def exchanges(
 ) -> list[Exchange]:
     """The explainers of the chosen features, each with its explanations and its sample."""
     with catalogue.reading() as con:
-        rows = con.rows(EXPLAINERS, [hookpoint.hookpoint_id, request.run_id, request.run_id])
+        named = [request.run_id, request.run_id, *[list(request.explanations)] * 2]
+        rows = con.rows(EXPLAINERS, [hookpoint.hookpoint_id, *named])
         donors = {
             row["explainer_id"]: nulls.donors(con, hookpoint.hookpoint_id, row["explainer_id"])
             for row in rows
         }
-    if request.means.judge == GRAMMAR:
+    if any(asks_grammar((name,), request.means) for name in request.scorers):
         donors = {key: [d for d in found if d.rule is not None] for key, found in donors.items()}
     return [
         Exchange(explainer_id, tuple(found), sample({d.feature for d in found} & set(chosen),

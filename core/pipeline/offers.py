@@ -4,6 +4,7 @@ A source is a folder, a file, a hub id, the short name of a release, each perhap
 `random:FEATURES:K` or `neurons:K`. Configurations are read, no weights. Knows nothing of stores.
 """
 
+import re
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, NamedTuple
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from core.sae.hooks import Hook
     from core.subject import Subject
 
+LAYER = re.compile(r"(^|\.)(layers|h|blocks)\.\d+")  # what only a module path looks like
 SHOWN = 8  # SAEs or hookpoints named in one line
 
 
@@ -30,6 +32,7 @@ class Offer(NamedTuple):
     trained_on: str | None = None  # model that its release names
     place: "Place | None" = None  # in the subject; None: nothing there is meant by its name
     problem: str = ""  # why there is none
+    elsewhere: str = ""  # place that its files name and the subject lacks, or --hookpoint overrules
 
     @property
     def is_made(self) -> bool:
@@ -92,7 +95,8 @@ def _listed(source: str, there: Source) -> list["Listed"]:
         return list_offers(there.root, there.below)
     except BadInput as error:
         near = like(source)
-        if near is None or Path(there.root).expanduser().exists():
+        is_typed = near == source.partition("/")[0]
+        if near is None or is_typed or Path(there.root).expanduser().exists():
             raise
         raise BadInput(
             f"{error}; or did you mean {near}? gloss cache --list-saes names what is known"
@@ -114,7 +118,11 @@ def _placed(subject: "Subject", offer: Offer) -> Offer:
     except BadInput as error:
         # A folder may be called anything; another library's name for a hook means something.
         is_folder = offer.hook.world == "module"
-        return offer._replace(problem="" if is_folder else str(error))
+        means_it = not is_folder or LAYER.search(offer.hook.name) is not None
+        return offer._replace(
+            problem="" if is_folder else str(error),
+            elsewhere=offer.hook.name if means_it else "",
+        )
 
 
 def in_words(offers: Sequence[Offer], source: str) -> str:

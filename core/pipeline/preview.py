@@ -15,7 +15,6 @@ from core.llm.planning import Plan, PlanningClient
 from core.llm.requests import Message, Outcome, Request
 from core.pipeline.again import answer
 from core.pipeline.ask import Ask
-from core.pipeline.evidence import open_gatherer
 from core.pipeline.explaining_model import ModelMaker
 from core.pipeline.judging import SIBLINGS, Asked, ScoreRequest
 from core.pipeline.materials import nearest_features
@@ -102,7 +101,7 @@ def _explained(
         other = replace(ask.endpoint, model=ask.other_chooser)
         chooser = Noting(planner(catalogue, other, price_of))
     maker = ModelMaker(catalogue, client, chooser, settings, ask.seed, threads=1)
-    gatherer = open_gatherer(catalogue, bench, hookpoint, [feature])
+    gatherer = maker.gatherer(bench, hookpoint, [feature])
     made = maker.explained(gatherer, feature, _attempt(catalogue, hookpoint, feature, ask, maker))
     if client.first is None:
         return Preview((), None, made.error or "nothing can be asked", (), None)

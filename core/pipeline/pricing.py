@@ -21,13 +21,19 @@ from core.llm.prices import Price
 from core.llm.requests import Message, Request
 from core.llm.settings import EndpointSettings
 from core.llm.tokens import counter_for, estimated
-from core.pipeline.evidence import open_gatherer
 from core.pipeline.explaining import ExplainRequest, missing_features
 from core.pipeline.explaining_model import ModelMaker
 from core.pipeline.judging import Asked, ScoreRequest
 from core.pipeline.materials import Drawer
 from core.pipeline.nulls import null_tasks, paired, scored
-from core.pipeline.scorers import JUDGELESS, Tools, groups, scorer_settings, stored_name
+from core.pipeline.scorers import (
+    Tools,
+    asks_model,
+    groups,
+    judge_name,
+    scorer_settings,
+    stored_name,
+)
 from core.pipeline.scoring import (
     Work,
     check,
@@ -71,7 +77,7 @@ def price_explaining(catalogue: Catalogue, request: ExplainRequest) -> list[Plan
     few, factor = sampled(asked)
     for hookpoint in {hookpoint.hookpoint_id: hookpoint for hookpoint, _ in few}.values():
         features = [feature for at, feature in few if at is hookpoint]
-        gatherer = open_gatherer(catalogue, bench, hookpoint, features)
+        gatherer = maker.gatherer(bench, hookpoint, features)
         for feature in features:
             maker.explained(gatherer, feature)
     clients = [client] if judge is client else [client, judge]
@@ -81,8 +87,8 @@ def price_explaining(catalogue: Catalogue, request: ExplainRequest) -> list[Plan
 def price_scoring(catalogue: Catalogue, request: ScoreRequest) -> list[Plan]:
     """Plan `gloss score` or `gloss translate` with a language model."""
     check(request)
-    found = [g for g in groups(request.scorers, request.means) if g.place == "threads"]
-    found = [group for group in found if group.names[0] not in JUDGELESS]
+    every = groups(request.scorers, request.means)
+    found = [group for group in every if asks_model(group.names, request.means)]
     if not found:
         raise BadInput("no language model is asked: --dry-run is for --judge MODEL")
     record = caches.cache(catalogue, request.cache)
@@ -123,7 +129,7 @@ def known_ids(work: Work) -> list[int]:
             work.catalogue,
             "scorer",
             stored_name(name),
-            means.judge,
+            judge_name(name, means),
             scorer_settings(name, means, label),
         )
         or NO_METHOD - place

@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, Literal, NamedTuple
+from threading import Lock
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from core.encoder import Encoder, EndpointEncoder, named, packaged
 from core.explain.translate import TranslatedExact
@@ -16,7 +17,9 @@ from core.grammar import Rules, parse
 from core.llm.client import EndpointClient, open_client
 from core.llm.requests import Client
 from core.llm.settings import EndpointSettings
+from core.pipeline.planned import NoSubject, PlannedSets
 from core.pipeline.workbench import Workbench
+from core.score import named_tokens, output_side
 from core.score.asking import JudgeSettings
 from core.score.classify import detection_scorer, fuzzing_scorer
 from core.score.discrimination import discrimination_scorer, grammar_discrimination_scorer
@@ -27,18 +30,26 @@ from core.score.judge import GrammarJudge
 from core.score.language import LanguageJudge
 from core.score.material import Claim, Material, Scorer
 from core.score.neighbour import neighbour_scorer
+from core.score.output_side import OutputSideScorer, counting_judge, model_judge
+from core.score.sensitivity import SensitivityScorer
 from core.score.simulation import SimulationScorer
 from core.score.simulators import GrammarSimulator, JsonSimulator, LogprobSimulator
+from core.score.steered_sets import SetWriter, Trial, read_trial
 from core.score.surprisal import Reader, SurprisalScorer
+from data import caches, items
 from data.catalogue import Catalogue
 from data.errors import BadInput
 from data.ledger import Journal
 
+if TYPE_CHECKING:  # it needs torch
+    from core.probe import Probe
+
 GRAMMAR = "grammar"
 JUDGED = ("detection", "fuzzing", "intruder", "simulation", "neighbour", "discrimination")
-MODEL_ONLY = ("generation",)
+MODEL_ONLY = ("generation", "sensitivity")
+COUNTED = ("output-side",)  # a language model judges, or without one a count of named tokens
 JUDGELESS = ("embedding", "surprisal")
-SCORERS = (*JUDGED, *MODEL_ONLY, *JUDGELESS)
+SCORERS = (*JUDGED, *MODEL_ONLY, *COUNTED, *JUDGELESS)
 IN_FLIGHT = 8  # features judged at once by a language model: each sends dozens of calls
 TRANSLATED = "translated"  # inside the stage; a score of it is an exact one
 
@@ -73,12 +84,28 @@ class Group(NamedTuple):
 def groups(names: Sequence[str], means: Means) -> list[Group]:
     """Sort scorers by where they run."""
     has_model = means.judge != GRAMMAR
-    asked = tuple(n for n in names if n not in JUDGELESS)
+    apart = JUDGELESS if has_model else (*JUDGELESS, *COUNTED)
+    asked = tuple(n for n in names if n not in apart)
     alone = [n for n in MODEL_ONLY if n in asked]
     if alone and not has_model:
         raise BadInput(f"{alone[0]} needs a language model: give --judge MODEL")
     found = [Group(asked, "threads" if has_model else "processes")] if asked else []
-    return found + [Group((name,), "threads") for name in names if name in JUDGELESS]
+    return found + [Group((name,), "threads") for name in names if name in apart]
+
+
+def asks_model(names: Sequence[str], means: Means) -> bool:
+    """Whether a group of scorers asks a language model."""
+    return means.judge != GRAMMAR and names[0] not in JUDGELESS
+
+
+def asks_grammar(names: Sequence[str], means: Means) -> bool:
+    """Whether a group of scorers can answer for rules only."""
+    return means.judge == GRAMMAR and names[0] not in (*JUDGELESS, *COUNTED)
+
+
+def judge_name(name: str, means: Means) -> str:
+    """Who answers for a scorer that has a judge."""
+    return named_tokens.NAME if name in COUNTED and means.judge == GRAMMAR else means.judge
 
 
 def scorer_settings(name: str, means: Means, label: str) -> dict[str, Any]:
@@ -123,7 +150,7 @@ def model_scorer(
     name: str, bench: Workbench, client: Client, means: Means,
     probe: Callable[[], Prober], controls: Callable[[], Controls],
 ) -> Scorer:  # fmt: skip
-    """Make a scorer whose judge is a language model."""
+    """Make a scorer whose judge, or whose writer, is a language model."""
     settings = means.judge_settings
     files = bench.files
 
@@ -143,6 +170,7 @@ def model_scorer(
         "discrimination": lambda: discrimination_scorer(client, settings),
         "simulation": lambda: SimulationScorer(simulator, client.model),
         "generation": lambda: GenerationScorer(client, probe(), controls(), settings),
+        "sensitivity": lambda: SensitivityScorer(client, probe(), settings),
         TRANSLATED: lambda: TranslatedExact(client, bench.corpus),
     }
     return makers[name]()
@@ -168,14 +196,26 @@ class Tools:
         """Features that a scorer works on at once: many where it waits for a network."""
         return 1 if name in JUDGELESS or self.client is None else IN_FLIGHT
 
-    @cached_property
+    @property
     def probe(self) -> Prober:
         """The subject and its SAEs, for texts that were written."""
-        if self.planned:
-            return NoSubject()
+        return NoSubject() if self.planned else self.steerable
+
+    @cached_property
+    def steerable(self) -> "Probe":
+        """The subject and its SAEs, loaded."""
         from core.probe import open_probe
 
         return open_probe(self.catalogue, self.bench.record)
+
+    @cached_property
+    def sets(self) -> SetWriter:
+        """Who writes texts while features are held at values."""
+        if self.planned:
+            return PlannedSets(self.bench)
+        from core.clamped.texts import ClampedWriter
+
+        return ClampedWriter(self.steerable, self.bench.record.seed)
 
     @cached_property
     def encoder(self) -> Encoder:
@@ -207,7 +247,7 @@ class Tools:
         """Who answers for a scorer."""
         if name == "embedding":
             return self.encoder.name
-        return self.reader_name if name == "surprisal" else self.means.judge
+        return self.reader_name if name == "surprisal" else judge_name(name, self.means)
 
     def scorer(self, name: str, controls: Callable[[], Controls]) -> Scorer:
         """Make a scorer by its name; controls: asked for where texts are generated."""
@@ -215,17 +255,34 @@ class Tools:
             return EmbeddingScorer(self.encoder)
         if name == "surprisal":
             return SurprisalScorer(self.reader)
+        if name in COUNTED:
+            return self._output_side()
         if self.client is None:
             return grammar_scorer(name, self.bench)
         return model_scorer(name, self.bench, self.client, self.means, lambda: self.probe, controls)
 
+    def _output_side(self) -> Scorer:
+        settings = self.means.judge_settings
+        pick = model_judge(self.client, settings) if self.client else counting_judge
+        judge = self.client.model if self.client else named_tokens.NAME
+        record, bench = self.bench.record, self.bench
 
-class NoSubject:
-    """Stands for the subject in a dry run."""
+        def others(material: Material) -> Sequence[int]:
+            return bench.live(caches.hookpoint(record, material.hookpoint)).tolist()
 
-    def peaks(self, texts: Sequence[str], hookpoint: str, feature: int) -> Sequence[float | None]:
-        """Measure nothing."""
-        return [None] * len(texts)
+        def known(material: Material) -> list[Trial]:
+            where = caches.hookpoint(record, material.hookpoint).hookpoint_id
+            with self.catalogue.reading() as con:
+                stored = items.shown(con, where, material.feature, output_side.NAME, material.label)
+            return [read_trial(one, material.feature) for one in stored]
+
+        lock = Lock()  # features in other threads wait while the subject is loaded
+
+        def writer() -> SetWriter:
+            with lock:
+                return self.sets
+
+        return OutputSideScorer(judge, pick, writer, others, known)
 
 
 @contextmanager

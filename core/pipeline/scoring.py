@@ -20,13 +20,12 @@ from core.pipeline.materials import KINDS, Drawer, nearest_features
 from core.pipeline.nulls import NULL_KINDS, null_stage
 from core.pipeline.running import Meter, running
 from core.pipeline.scorers import (
-    GRAMMAR,
-    JUDGELESS,
     SCORERS,
     TRANSLATED,
     Controls,
     Group,
     Tools,
+    asks_grammar,
     groups,
     opened,
     scorer_settings,
@@ -111,6 +110,10 @@ def check(request: ScoreRequest) -> None:
     """Refuse what is not there."""
     if not request.scorers:
         raise BadInput(f"--scorers is empty; there is {', '.join(SCORERS)}")
+    if "intervention" in request.scorers:
+        raise BadInput(
+            f"interventions write explanations of their own: run gloss intervene {request.cache}"
+        )
     for name, known, flag in (
         *((scorer, (*SCORERS, TRANSLATED), "--scorers") for scorer in request.scorers),
         *((kind, KINDS, "--kinds") for kind in request.kinds),
@@ -267,7 +270,7 @@ def unscored_features(work: Work, scorer_ids: Sequence[int]) -> list[Asked]:
     claims = claims_of(work.catalogue, request, hookpoint, chosen)
     if TRANSLATED in work.group.names:  # what is a rule needs no translation
         claims = {f: [c for c in found if c.rule is None] for f, found in claims.items()}
-    elif work.request.means.judge == GRAMMAR and work.group.names[0] not in JUDGELESS:
+    elif asks_grammar(work.group.names, work.request.means):
         claims = {f: [c for c in found if c.rule is not None] for f, found in claims.items()}
     every = [claim.explanation_id for found in claims.values() for claim in found]
     missing = judgements.unscored(work.catalogue, hookpoint.hookpoint_id, scorer_ids, every)

@@ -90,15 +90,22 @@ def _wrong(found: "Quality", expected: float | None) -> Iterator[str]:
 
 
 def doubts(sae: "Sae", subject: "Subject", meta: "CacheMeta") -> list[str]:
-    """Note what its files say that does not agree with the subject or the sequences."""
-    hook = sae.origin.hook
-    if hook is None:
-        return []
-    notes = []
-    if hook.model and _differ(hook.model, subject):
+    """Note what its files say that does not agree with the subject, the place or the sequences."""
+    from core.hookpoints import is_output_known
+    from core.sae.checks import n_copies
+
+    hook, notes = sae.origin.hook, []
+    if hook and hook.model and _differ(hook.model, subject):
         notes.append(f"it was trained on {hook.model}, the subject is {subject.name}")
-    if hook.bos and meta.bos_id is None:
+    if hook and hook.bos and meta.bos_id is None:
         notes.append("it was trained on sequences that begin with BOS, these do not")
+    if sae.origin.elsewhere:
+        notes.append(f"its files are for {sae.origin.elsewhere}, it is read where --hookpoint says")
+    if not is_output_known(sae):
+        notes.append("where it writes in this subject is not known: reconstruction not measured")
+    copies = 0 if sae.kind in UNTRAINED else n_copies(sae)
+    if copies:
+        notes.append(f"{copies:,} of its features are exact copies of other ones")
     return notes
 
 

@@ -17,13 +17,13 @@ from core.examples import Neighbour
 from core.explain.settings import ExplainerSettings
 from core.llm.planning import Dollars, Plan, PlanningClient, Share
 from core.llm.settings import EndpointSettings
-from core.pipeline.evidence import Gatherer, open_gatherer
+from core.pipeline.evidence import Gatherer
 from core.pipeline.explaining import missing_features
 from core.pipeline.explaining_model import ModelMaker
 from core.pipeline.judging import SIBLINGS, Asked, Bench
 from core.pipeline.materials import Drawer, nearest_features
 from core.pipeline.pricing import NO_METHOD, known_ids, planner
-from core.pipeline.scorers import GRAMMAR, JUDGELESS, Tools, groups
+from core.pipeline.scorers import GRAMMAR, Tools, asks_model, groups
 from core.pipeline.scoring import Work, controls, unscored_features
 from core.pipeline.sweep_time import grammar_seconds
 from core.pipeline.sweeping import (
@@ -202,7 +202,7 @@ class Trial:
         self._clients: dict[str, PlanningClient] = {}
         self._before: dict[str, Mapping[str, Share]] = {}
         self._judges: dict[tuple[int, tuple[str, ...]], Bench] = {}
-        self._gatherers: dict[int, Gatherer] = {}
+        self._gatherers: dict[tuple[int, str], Gatherer] = {}
 
     def missing(self, settings: AnySettings) -> list[tuple[HookpointRecord, int]]:
         """Features that these settings have not answered."""
@@ -242,7 +242,7 @@ class Trial:
             assert self.request.endpoint is not None
             client = self._client(self.request.endpoint)
             maker = ModelMaker(self.catalogue, client, client, settings, self.request.seed, 1)
-            text = maker.explained(self._gatherer(hookpoint), feature).text
+            text = maker.explained(self._gatherer(hookpoint, maker), feature).text
         bench = self.opened.bench
         few = bench.reason(hookpoint, feature, bench.slice(hookpoint, feature))
         if text is None or few not in (None, "reduced"):
@@ -254,7 +254,7 @@ class Trial:
 
     def judge(self, hookpoint: HookpointRecord, names: tuple[str, ...], asked: Asked) -> None:
         """Ask about explanations of one feature, where a language model is asked at all."""
-        if self.request.means.judge == GRAMMAR or names[0] in JUDGELESS:
+        if not asks_model(names, self.request.means):
             return
         key = hookpoint.hookpoint_id, names
         if key not in self._judges:
@@ -274,13 +274,11 @@ class Trial:
         asks = set(SIBLINGS) & set(self.request.scorers)
         return nearest_features(self.catalogue, hookpoint) if asks else {}
 
-    def _gatherer(self, hookpoint: HookpointRecord) -> Gatherer:
-        key = hookpoint.hookpoint_id
+    def _gatherer(self, hookpoint: HookpointRecord, maker: ModelMaker) -> Gatherer:
+        key = hookpoint.hookpoint_id, maker.settings.evidence
         if key not in self._gatherers:
             features = next(f for one, f in self.opened.chosen if one is hookpoint)
-            self._gatherers[key] = open_gatherer(
-                self.catalogue, self.opened.bench, hookpoint, features
-            )
+            self._gatherers[key] = maker.gatherer(self.opened.bench, hookpoint, features)
         return self._gatherers[key]
 
     def _client(self, endpoint: EndpointSettings) -> PlanningClient:

@@ -65,7 +65,7 @@ def words_of(wish: Wish) -> list[str]:
     if wish.scorers != DEFAULT:
         words += ["--scorers", ",".join(wish.scorers)]
     words += ["--judge", wish.judge]
-    return words + (_endpoint_words(wish.endpoint) if wish.asks_a_model else [])
+    return words + (endpoint_words(wish.endpoint) if wish.asks_a_model else [])
 
 
 def explainers_of(catalogue: Catalogue, command: Sequence[str]) -> list[int]:
@@ -95,7 +95,7 @@ def _repeated(flag: str, values: Sequence[str]) -> list[str]:
     return [word for value in values for word in (flag, value)]
 
 
-def _endpoint_words(endpoint: EndpointSettings) -> list[str]:
+def endpoint_words(endpoint: EndpointSettings) -> list[str]:
     """Flags of what is not as usual; base_url always, since a variable may set it otherwise."""
     words = []
     for one in fields(endpoint):

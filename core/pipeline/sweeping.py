@@ -16,7 +16,7 @@ from core.llm.settings import EndpointSettings
 from core.pipeline.explaining import ExplainRequest, explain_stage
 from core.pipeline.explaining_model import described
 from core.pipeline.judging import DEFAULT, ScoreRequest
-from core.pipeline.scorers import GRAMMAR, JUDGELESS, Means
+from core.pipeline.scorers import GRAMMAR, Means, asks_grammar
 from core.pipeline.scoring import check as check_scoring
 from core.pipeline.scoring import score_stage
 from core.pipeline.variations import AnySettings
@@ -95,8 +95,8 @@ def check(request: SweepRequest) -> None:
     if asks and request.endpoint is None:
         raise BadInput(f"the explainer {asks[0]} needs a language model: give --model ID")
     check_scoring(ScoreRequest(request.cache, scorers=request.scorers, preset=request.preset))
-    judged = [name for name in request.scorers if name not in JUDGELESS]
-    if asks and judged and request.means.judge == GRAMMAR:
+    judged = [name for name in request.scorers if asks_grammar((name,), request.means)]
+    if asks and judged:
         raise BadInput(
             f"the grammar judges rules only, and explanations of {asks[0]} are words: "
             "give --judge MODEL"

@@ -18,10 +18,9 @@ from core.prompts.explain_answer import (
     setting,
     system,
 )
-from core.prompts.explain_output import both
+from core.prompts.explain_output import MEASURED, SHOWN, both, is_measured
 from core.prompts.explain_shots import SHOTS, WITH_EFFECTS
 
-EFFECTS = 10  # tokens of either kind
 HINT = """\
 Below the texts stand tokens that the feature makes likelier or less likely to come next, with \
 the size of the effect. They can decide what the texts leave open; ignore them if they show \
@@ -35,7 +34,7 @@ def question(evidence: Evidence, layout: Layout) -> str:
 
 def with_effects(evidence: Evidence, layout: Layout) -> str:
     """Lay out contexts and effects."""
-    return f"{question(evidence, layout)}\n\n{both(evidence, EFFECTS)}"
+    return f"{question(evidence, layout)}\n\n{both(evidence, SHOWN)}"
 
 
 def prompt(evidence: Evidence, layout: Layout) -> Prompt:
@@ -50,5 +49,6 @@ def prompt_with_effects(evidence: Evidence, layout: Layout) -> Prompt:
     turns = [
         (with_effects(s.evidence, layout), example(explanation=s.explanation)) for s in WITH_EFFECTS
     ]
-    opening = system(f"{setting(layout)} {HINT}", f"{FIND}\n{RULES}", ANSWER)
+    hint = f"{HINT} {MEASURED}" if is_measured(evidence) else HINT
+    opening = system(f"{setting(layout)} {hint}", f"{FIND}\n{RULES}", ANSWER)
     return Prompt((opening, *pairs(*turns)), with_effects(evidence, layout), EXPLANATION)

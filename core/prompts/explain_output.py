@@ -1,7 +1,8 @@
 """The question about a feature's output: what does it make the model say next?
 
-Evidence is the vocabulary projection of arXiv 2501.08319, the tokens with the largest logit effects
-of the decoder direction. They show the promoted side, ours the suppressed one too.
+Evidence is that of arXiv 2501.08319: the vocabulary projection, the tokens with the largest logit
+effects of the decoder direction, and the token change, those whose logits move most on texts in
+which the feature is held at its largest. Both sides of each are shown, what rises and what falls.
 """
 
 from collections.abc import Sequence
@@ -23,11 +24,16 @@ from core.replies.explanation import FIELD
 SHOWN = 50  # tokens of either kind
 WORDS = 20
 PHRASE = "Promotes ..."
+PROJECTED = ("Likelier", "Less likely")
+CHANGED = ("Measured, likelier", "Measured, less likely")
 SYSTEM = f"""\
 You study what one internal feature of a language model does to the next token. When the feature \
 is active, it makes some tokens likelier and others less likely. You get the tokens with the \
 largest effects, largest first, each with its size. A space inside quotation marks belongs to \
 the token; the sign {LINE_BREAK} stands for a line break."""
+MEASURED = """\
+The measured lines tell how the tokens' logits really moved, on average over random texts, while \
+the feature was held at its largest activation."""
 TASK = f"""\
 Say in a short phrase what the feature promotes.
 - The likelier tokens matter most. Mention what is suppressed only if it makes the phrase clearer.
@@ -60,13 +66,22 @@ SHOTS = (
 
 
 def both(evidence: Evidence, limit: int) -> str:
-    """Lay out the largest effects of either kind, one line each."""
-    return lines(evidence.promoted[:limit], evidence.suppressed[:limit])
+    """Lay out the largest effects of either kind, one line each; measured ones below."""
+    projected = lines(evidence.promoted[:limit], evidence.suppressed[:limit])
+    if not is_measured(evidence):
+        return projected
+    changed = lines(evidence.rising[:limit], evidence.falling[:limit], CHANGED)
+    return f"{projected}\n{changed}" if evidence.promoted or evidence.suppressed else changed
 
 
-def lines(promoted: Sequence[Effect], suppressed: Sequence[Effect]) -> str:
-    """Write two lists of effects: “ ago” +1.50, ..."""
-    return f"Likelier: {_listed(promoted)}\nLess likely: {_listed(suppressed)}"
+def is_measured(evidence: Evidence) -> bool:
+    """Whether there is a token change to show."""
+    return bool(evidence.rising or evidence.falling)
+
+
+def lines(up: Sequence[Effect], down: Sequence[Effect], names: tuple[str, str] = PROJECTED) -> str:
+    """Write two lists of effects: Likelier: “ ago” +1.50, ..."""
+    return f"{names[0]}: {_listed(up)}\n{names[1]}: {_listed(down)}"
 
 
 def prompt(evidence: Evidence) -> Prompt:
@@ -75,7 +90,8 @@ def prompt(evidence: Evidence) -> Prompt:
         (lines(effects(up), effects(down)), example(explanation=phrase))
         for up, down, phrase in SHOTS
     ]
-    opening = system(SYSTEM, TASK, ANSWER)
+    seen = f"{SYSTEM} {MEASURED}" if is_measured(evidence) else SYSTEM
+    opening = system(seen, TASK, ANSWER)
     return Prompt((opening, *pairs(*turns)), both(evidence, SHOWN), FORM)
 
 

@@ -167,6 +167,12 @@ BODY = shot(
     "an injury.",
     promoted=" shoulder 2.1| arm 1.9| wrist 1.8| knee 1.6| chest 1.5",
     suppressed=" committee -0.9| idea -0.8| year -0.7",
+    stages="""\
+Items: “the” in “squarely on the”, “the” in “by the”, “his” in “pain in his”, “his” in “across his”
+Shared: Words that say nothing by themselves, and most “the” in these texts are silent. \
+Before each somebody is struck, touched or hurt. The likelier tokens are all parts of the body.
+Hypothesis: It is active where a part of the body is about to be named; the tokens that it makes \
+likelier decide, the marked words alone would not.""",
 )
 
 SHOTS = (LASTING, WARD, RIGHT)

@@ -15,8 +15,8 @@ from core.prompts.explain_answer import (
     setting,
     system,
 )
-from core.prompts.explain_examples import question
-from core.prompts.explain_shots import SHOTS
+from core.prompts.explain_examples import HINT, question, with_effects
+from core.prompts.explain_shots import SHOTS, WITH_EFFECTS
 
 STAGES = f"""\
 Answer in four lines, each beginning as shown:
@@ -31,3 +31,14 @@ def prompt(evidence: Evidence, layout: Layout) -> Prompt:
     turns = [(question(s.evidence, layout), f"{s.stages}\n{TAG} {s.explanation}") for s in SHOTS]
     opening = system(setting(layout), f"{FIND}\n{RULES}", STAGES)
     return Prompt((opening, *pairs(*turns)), question(evidence, layout), EXPLANATION, free=True)
+
+
+def prompt_with_effects(evidence: Evidence, layout: Layout) -> Prompt:
+    """Ask for them about contexts and effects, as for the features of a circuit (methods.md 8)."""
+    turns = [
+        (with_effects(s.evidence, layout), f"{s.stages}\n{TAG} {s.explanation}")
+        for s in WITH_EFFECTS
+    ]
+    opening = system(f"{setting(layout)} {HINT}", f"{FIND}\n{RULES}", STAGES)
+    asked = with_effects(evidence, layout)
+    return Prompt((opening, *pairs(*turns)), asked, EXPLANATION, free=True)

@@ -82,6 +82,18 @@ def choice(text: str, n: int) -> int:
     return found
 
 
+def last_choice(text: str, n: int) -> int:
+    """Read the number of a set, 1..n, from the last line of a reply that may have thought aloud.
+
+    >>> last_choice('The second is about the body.\\n{"choice": 2}', 3), last_choice("Hm.\\n3", 3)
+    (2, 3)
+    """
+    text = cleaned(text)
+    if not text:
+        raise BadReply("the reply is empty")
+    return choice(text if text.startswith("{") else text.splitlines()[-1], n)
+
+
 def _field(text: str, name: str) -> object:
     """Read a field of the last object in a cleaned reply; None if there is no object at all."""
     try:

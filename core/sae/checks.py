@@ -1,7 +1,10 @@
 """Checks of an SAE on loading, and of an SAE against the subject it is meant for."""
 
+import hashlib
+from collections.abc import Sequence
 from typing import Protocol
 
+import torch
 from torch import Tensor
 
 from core.sae.coder import Sae, Weights
@@ -9,6 +12,8 @@ from core.sae.stored import Stored
 from data.errors import WrongSae
 
 NO_DECODER = "no decoder: no logit effects, decoder neighbours or reconstruction"
+OF_A_FEATURE = ("threshold", "b_gate", "r_mag")  # what some kinds have a number of for each
+SKETCH = 8  # numbers of a feature's rows that are compared first
 MOST_NAMES = 8  # unknown tensors that are named
 
 
@@ -35,6 +40,29 @@ def decoder_notes(W_dec: Tensor) -> tuple[str, ...]:
     if zero:
         notes.append(f"{zero} features have an all-zero decoder row")
     return tuple(notes)
+
+
+def n_copies(sae: Sae) -> int:
+    """Count the features that equal an earlier one in every weight.
+
+    A few numbers of each are compared first, so that only what may be a copy is read as a whole.
+    """
+    w, n = sae.weights, sae.n_features
+    own = [getattr(sae, name, None) for name in OF_A_FEATURE]
+    flat = [part.reshape(n, 1) for part in (w.b_enc, w.scaling_factor, *own)
+            if part is not None and part.numel() == n]  # fmt: skip
+    rows = [*flat, w.W_enc.T, *([] if w.W_dec is None else [w.W_dec])]  # each [features, ...]
+    few = torch.cat([row[:, :SKETCH].float() for row in rows], dim=1)
+    _, group, count = few.unique(dim=0, return_inverse=True, return_counts=True)
+    alike = (count[group] > 1).nonzero()[:, 0].tolist()
+    return len(alike) - len({_digest(rows, feature) for feature in alike})
+
+
+def _digest(rows: Sequence[Tensor], feature: int) -> bytes:
+    found = hashlib.blake2b(digest_size=16)
+    for row in rows:
+        found.update(row[feature].float().cpu().numpy().tobytes())
+    return found.digest()
 
 
 class Readable(Protocol):

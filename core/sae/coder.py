@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from core.sae.hooks import Hook
-from core.sae.normalise import Norm, Step, normalise, undo
+from core.sae.normalise import Norm, Step, normalise, rescale, undo
 
 BUDGET = 64 * 2**20  # bytes of pre-activations computed at once
 
@@ -67,6 +67,8 @@ class Origin:
     settings: Mapping[str, Any] = field(default_factory=dict)  # the file's own, and its dtype
     notes: tuple[str, ...] = ()  # what was noticed on loading
     hook: Hook | None = None  # where it reads, in its library's words; None: the files do not say
+    read_as: str = ""  # TransformerLens's name of what is read, where only --hookpoint said it
+    elsewhere: str = ""  # place that its files name and that --hookpoint overruled
 
 
 class Switches(TypedDict, total=False):
@@ -207,6 +209,24 @@ class Sae(ABC):
         if x is None:
             raise ValueError("decoding needs the input: it has a skip connection or is normalised")
         return self._back(x.to(w.b_dec.dtype), total, undoes)
+
+    def effect(self, feature: int, x: Tensor) -> Tensor:
+        """What one unit of a feature's activation adds to the reconstruction of x, [n, d_out].
+
+        The decoder's row, in the units of x [n, d_in] where the SAE normalises its inputs.
+        """
+        w = self.weights
+        if w.W_dec is None:
+            raise ValueError("this SAE has no decoder")
+        row = w.W_dec[feature]
+        if self._gain is not None:
+            row = row / self._gain[feature]
+        if w.scaling_factor is not None:
+            row = row * w.scaling_factor[feature]
+        added = row.expand(len(x), -1)
+        if self.transcoder or not self._steps():
+            return added
+        return rescale(self._steps(), x.to(w.b_dec.dtype), added)
 
     def _weight(self, active: Sparse) -> Tensor:
         """Say by how much of its decoder direction each active feature counts."""

@@ -58,6 +58,14 @@ def undo(steps: Sequence[Step], x: Tensor, y: Tensor) -> Tensor:
     return y
 
 
+def rescale(steps: Sequence[Step], x: Tensor, y: Tensor) -> Tensor:
+    """Bring differences y [n, d] back to the units of x [n, d]: `undo` without its shifts."""
+    for step in steps:
+        x, back = _applied(step, x)
+        y = y if back.scale is None else y * back.scale
+    return y
+
+
 def _applied(step: Step, x: Tensor) -> tuple[Tensor, Undo]:
     if step.norm == "rms":
         scale = torch.sqrt(x.pow(2).mean(-1, keepdim=True) + step.eps)

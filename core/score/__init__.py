@@ -6,7 +6,9 @@
     classify.py    a verdict on every context: detection.py, fuzzing.py, neighbour.py
     choices.py     one context of several: intruder.py, discrimination.py
     simulation.py  a value for every token; simulators.py: who predicts it
-    generation.py  texts written for an explanation
+    generation.py  texts written for an explanation; sensitivity.py: for contexts
+    output_side.py texts written under a feature: steered_sets.py; named_tokens.py: who counts
+    roles.py       is a feature about what is read, or about what is written next
     ranking.py     a number for every context: embedding.py, surprisal.py
     judge.py       who answers: the Judge protocol, the grammar as a judge
     language.py    a language model as a judge; asking.py: requests and strict reading
@@ -17,6 +19,7 @@
 Scores of different judges or presets are never averaged or compared.
 """
 
+import math
 from typing import NamedTuple
 
 
@@ -104,6 +107,33 @@ METHODS = {
         high=1.0,
         chance=None,
         source="EleutherAI, July 2024; lift: Gloss",
+    ),
+    "sensitivity": Method(
+        measures="whether new texts like the feature's contexts activate it; not the explanation",
+        needs="a language model, the subject and the SAE; no explanation is shown",
+        metric="hit_share",
+        low=0.0,
+        high=1.0,
+        chance=None,
+        source="arXiv 2509.23717",
+    ),
+    "output-side": Method(
+        measures="whether it tells what the feature makes the subject write",
+        needs="the subject and the SAE; a judge, or an explanation that names tokens",
+        metric="accuracy",
+        low=0.0,
+        high=1.0,
+        chance=1 / 3,
+        source="arXiv 2501.08319; trials, matched distractors: Gloss",
+    ),
+    "intervention": Method(
+        measures="whether it says what the subject writes too much of when the feature is pushed",
+        needs="the subject, the SAE and a local language model; gloss intervene",
+        metric="nats",
+        low=-math.inf,
+        high=math.inf,
+        chance=0.0,
+        source="arXiv 2410.13928; separate prompts for choosing: Gloss",
     ),
     "embedding": Method(
         measures="whether contexts read like the explanation, as sentences",

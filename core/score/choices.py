@@ -98,9 +98,25 @@ class Chooser:
 def score_choices(asked: Choices, chosen: Chosen, scorer: str, judge: str, preset: str) -> Score:
     """Count right choices; one without a usable reply is in no denominator (methods.md 6.2)."""
     usable = chosen.place != NONE
-    correct = usable & (chosen.place == asked.right)
-    n, failed = int(usable.sum()), int((~usable).sum())
-    share = statistics.wilson(int(correct.sum()), n)
+    score = choice_score(asked.right, chosen.place, asked.options, scorer, judge, preset)
+    return replace(
+        score,
+        by_decile=_by_decile(asked, usable & (chosen.place == asked.right), usable),
+        detail=score.detail | {"skipped": asked.skipped},
+    )
+
+
+def choice_score(
+    right: np.ndarray, place: np.ndarray, options: int, scorer: str, judge: str, preset: str
+) -> Score:
+    """Make a score of choices: right and chosen places, int64 [n], out of `options`."""
+    usable = place != NONE
+    hits, n, failed = (
+        int((usable & (place == right)).sum()),
+        int(usable.sum()),
+        int((~usable).sum()),
+    )
+    share = statistics.wilson(hits, n)
     total = n + failed
     return Score(
         scorer=scorer, metric=METRIC,
@@ -108,19 +124,13 @@ def score_choices(asked: Choices, chosen: Chosen, scorer: str, judge: str, prese
         low=share.low if share else None,
         high=share.high if share else None,
         tpr=None, tnr=None, n=n, failed=failed, judge=judge, preset=preset,
-        by_decile=_by_decile(asked, correct, usable),
-        non_activating={},
+        by_decile={}, non_activating={},
         detail={
-            "chance": 1 / asked.options,
+            "chance": 1 / options,
             "asked": total,
             "failure_rate": failed / total if total else None,
-            "bounds": [
-                (int(correct.sum()) + lucky) / total if total else None for lucky in (0, failed)
-            ],
-            "skipped": asked.skipped,
-            "chosen_places": np.bincount(
-                chosen.place[usable], minlength=asked.options
-            ).tolist(),
+            "bounds": [(hits + lucky) / total if total else None for lucky in (0, failed)],
+            "chosen_places": np.bincount(place[usable], minlength=options).tolist(),
         },
     )  # fmt: skip
 
@@ -174,20 +184,21 @@ def ask_choices(
     *,
     options: int,
     purpose: str,
+    read: Callable[[str, int], int] = choice,
 ) -> Chosen:
     """Ask a language model, once more where its answer cannot be read."""
     schema = choice_schema(options)
     settings = replace(settings, probabilities=False)  # a choice has no use for them
     requests = [settings.request(messages, schema, purpose) for messages in conversations]
-    first = ask(client, requests, lambda _, text: choice(text, options))
+    first = ask(client, requests, lambda _, text: read(text, options))
     unread = [place for place, answer in enumerate(first) if answer.defect is not None]
     again = [repeated(first[place]) for place in unread]
-    second = ask(client, again, lambda _, text: choice(text, options))
+    second = ask(client, again, lambda _, text: read(text, options))
     final = dict(enumerate(first)) | dict(zip(unread, second, strict=True))
-    read = [_place(final[place]) for place in range(len(first))]
+    places = [_place(final[place]) for place in range(len(first))]
     return Chosen(
-        place=np.array([place for place, _ in read], np.int64),
-        keys=tuple(key for _, key in read),
+        place=np.array([place for place, _ in places], np.int64),
+        keys=tuple(key for _, key in places),
         outcomes=tuple(answer.outcome for answer in [*first, *second]),
     )
 

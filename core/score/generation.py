@@ -17,7 +17,7 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from core.llm.requests import Client, Outcome, Reply
+from core.llm.requests import Client, Outcome, Reply, Request
 from core.prompts import generation as prompts
 from core.replies.texts import texts_in
 from core.score.asking import Asked, JudgeSettings, ask, repeated
@@ -122,15 +122,22 @@ class Written(NamedTuple):
 def write_texts(
     client: Client, explanations: Sequence[str], settings: JudgeSettings
 ) -> list[Written]:
-    """Ask for the texts of all explanations, and once more where an answer cannot be used."""
-
-    def read(_place: int, text: str) -> tuple[str, ...]:
-        return texts_in(text, prompts.N_TEXTS)
-
+    """Ask for the texts of all explanations."""
     requests = [
         prompts.ask_texts(one, max_tokens=settings.max_tokens, seed=settings.seed)
         for one in explanations
     ]
+    return write(client, requests, lambda text: texts_in(text, prompts.N_TEXTS))
+
+
+def write(
+    client: Client, requests: Sequence[Request], texts: Callable[[str], tuple[str, ...]]
+) -> list[Written]:
+    """Have texts written, and ask once more where an answer cannot be used."""
+
+    def read(_place: int, text: str) -> tuple[str, ...]:
+        return texts(text)
+
     asked = ask(client, requests, read)
     outcomes = [[one.outcome] for one in asked]
     bad = [place for place, one in enumerate(asked) if one.defect is not None]

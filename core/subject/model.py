@@ -1,5 +1,6 @@
 """A causal language model whose modules can be read while it runs, here or on NDIF."""
 
+import inspect
 from collections.abc import Sequence
 from functools import cached_property
 from typing import Any, Literal
@@ -14,6 +15,9 @@ from core.subject import fingerprint
 from core.subject.decoding import Decoding
 from core.subject.edit import Edit
 from core.subject.points import Points
+from core.subject.redrawn import fingerprint as noted
+from core.subject.redrawn import redraw
+from data.baselines import original, redrawn
 from data.errors import BadInput
 
 # "rehearsal": here, by the way to NDIF and back, which shows that NDIF could run it.
@@ -63,13 +67,18 @@ class Subject:
     ) -> "Subject":
         """Load a model from a local folder or GGUF file (without any network) or from the hub.
 
+        `re-randomised:SEED:NAME` is the model NAME with its weights drawn anew, and
+        `random-embeddings:SEED:NAME` reads noise (redrawn.py).
         On NDIF only its configuration and tokenizer are loaded, and six tokens are run at once, so
         that a missing key or model is noticed before any work.
         """
         if runs_on == "ndif":
             return cls._hosted(name_or_path, dtype, device, revision)
-        loaded = load_model(name_or_path, dtype=dtype, device=device, revision=revision)
-        tokenizer = load_tokenizer(name_or_path, revision=revision)
+        place = original(name_or_path)
+        loaded = load_model(place, dtype=dtype, device=device, revision=revision)
+        if how := redrawn(name_or_path):
+            redraw(loaded.model, how)
+        tokenizer = load_tokenizer(place, revision=revision)
         with reported(f"the subject {name_or_path}"):  # some models run on no text alone
             return cls(
                 loaded.model, tokenizer, name=name_or_path, revision=revision,
@@ -78,6 +87,8 @@ class Subject:
 
     @classmethod
     def _hosted(cls, name: str, dtype: str, device: str, revision: str | None) -> "Subject":
+        if redrawn(name):
+            raise BadInput(f"{name}: NDIF has the trained weights alone; leave out --remote")
         environment.prepare()
         from core.subject.tracing import require_key
 
@@ -171,7 +182,8 @@ class Subject:
         """Fingerprint of the weights; where NDIF has them, of configuration and commit."""
         if self.runs_on == "ndif":
             return fingerprint.of_skeleton(self.model, self.dtype)
-        return fingerprint.of_weights(self.model, has_head=self._has_head)
+        known = fingerprint.of_weights(self.model, has_head=self._has_head)
+        return noted(known, redrawn(self.name))
 
     def hookpoints(self) -> list[str]:
         """Name everything that can be read, in the order in which the model computes it."""
@@ -199,16 +211,31 @@ class Subject:
         found = self._traces.read(ids.to(place), self._points.in_order(hookpoints))
         return {name: found[self.resolve(name)].to(place) for name in hookpoints}
 
-    def decoding(self, edit: Edit | None = None) -> Decoding:
-        """Begin a text that goes on token by token, with a change at one place or without any."""
+    def decoding(self, edit: Edit | None = None, padding: Tensor | None = None) -> Decoding:
+        """Begin a text that goes on token by token, with a change at one place or without any.
+
+        padding: tokens before each text of a batch that are none of it, int64 [batch]; only where
+        `takes_padding`.
+        """
         name = self.name or "in memory"
         if not self._has_head:
             raise BadInput(f"the subject {name} has no output head: it cannot say what comes next")
         if self.runs_on == "ndif":
             raise BadInput(f"the subject {name} runs on NDIF: steering needs its weights here")
-        if edit is not None:
-            edit = edit._replace(read=self.resolve(edit.read), write=self.resolve(edit.write))
-        return Decoding(self, edit)
+        return Decoding(self, None if edit is None else self.resolved(edit), padding)
+
+    @property
+    def takes_padding(self) -> bool:
+        """Whether texts of different lengths can be run together, filled up before them."""
+        known = inspect.signature(self.model.forward).parameters
+        is_stateful = getattr(
+            self.model, "_is_stateful", False
+        )  # a state would take the filling in
+        return {"attention_mask", "position_ids"} <= known.keys() and not is_stateful
+
+    def resolved(self, edit: Edit) -> Edit:
+        """Give an edit's hookpoints their full names."""
+        return edit._replace(read=self.resolve(edit.read), write=self.resolve(edit.write))
 
     def logits(self, ids: Tensor, given: dict[str, Any], edit: Edit | None) -> Tensor:
         """Run tokens after those in the cache given; logits of what follows [batch, vocabulary]."""
@@ -222,8 +249,7 @@ class Subject:
 
     def every_logit(self, ids: Tensor, edit: Edit | None = None) -> Tensor:
         """Run whole sequences [batch, sequence]; logits [batch, sequence, vocabulary]."""
-        if edit is not None:
-            edit = edit._replace(read=self.resolve(edit.read), write=self.resolve(edit.write))
+        edit = None if edit is None else self.resolved(edit)
         return self._traces.every_logit(ids.to(self.device), edit)
 
     def unembedding(self) -> Tensor | None:

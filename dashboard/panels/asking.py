@@ -18,8 +18,16 @@ from core.llm.settings import EndpointSettings
 from core.pipeline.ask import Ask
 from core.pipeline.by_hand import offline_offers
 from core.pipeline.judging import DEFAULT
-from core.pipeline.scorers import GRAMMAR, JUDGED, JUDGELESS, MODEL_ONLY, Means
-from core.score import METHODS
+from core.pipeline.scorers import (
+    COUNTED,
+    GRAMMAR,
+    JUDGED,
+    JUDGELESS,
+    MODEL_ONLY,
+    Means,
+    judge_name,
+)
+from core.score import METHODS, named_tokens
 from dashboard.panels import endpoints, shown_parts
 from dashboard.panels.fields import KEEP, keep, record_fields, widget
 from data.records import ExplanationRecord
@@ -159,8 +167,10 @@ def chosen_scorers(who: str | None) -> tuple[str, ...]:
 
 def scorer_options(who: str | None) -> list[str]:
     """Scorers that can be had with a judge."""
-    judged = {BY_GRAMMAR: JUDGED, NOBODY: ()}.get(who or NOBODY, (*JUDGED, *MODEL_ONLY))
-    offline = [offer.scorer for offer in offline_offers(JUDGELESS) if offer.possible]
+    by_model = (*JUDGED, *MODEL_ONLY, *COUNTED)
+    judged = {BY_GRAMMAR: JUDGED, NOBODY: ()}.get(who or NOBODY, by_model)
+    wanted = JUDGELESS if judged == by_model else (*COUNTED, *JUDGELESS)
+    offline = [offer.scorer for offer in offline_offers(wanted) if offer.possible]
     return [*judged, *offline]
 
 
@@ -210,7 +220,7 @@ def fill_judge(
 ) -> None:
     """Put a judge whose endpoint is not known, and what it is asked, into the widgets."""
     first = BY_GRAMMAR if explainer == GRAMMAR else SAME
-    if judge == GRAMMAR:
+    if judge in (GRAMMAR, named_tokens.NAME):
         who = BY_GRAMMAR if first == BY_GRAMMAR else NOBODY
     else:
         who = SAME if first == SAME and judge == model else OTHER
@@ -239,7 +249,10 @@ def fill(ask: Ask) -> None:
 
 def judge_of(ask: Ask) -> str:
     """Which choice of judge an ask was made by."""
-    if ask.means is None or not set(ask.scorers) - set(JUDGELESS):
+    if ask.means is None:
+        return NOBODY
+    alone = (*JUDGELESS, *COUNTED) if ask.means.judge == GRAMMAR else JUDGELESS
+    if not set(ask.scorers) - set(alone):
         return NOBODY
     if ask.means.judge == GRAMMAR:
         return BY_GRAMMAR
@@ -252,14 +265,13 @@ def missing_scorers(
     """Scorers of an ask that one of the given explanations lacks; found: with all their scores."""
     if ask.means is None:
         return []
-    judge = ask.means.judge
     lacking = []
     for name in ask.scorers:
         for one in found:
             if one.explanation_id in numbers and one.text is not None:
                 has = any(
                     s.scorer == name and s.preset == ask.preset
-                    and (name in JUDGELESS or s.judge == judge)
+                    and (name in JUDGELESS or s.judge == judge_name(name, ask.means))
                     for s in one.scores
                 )  # fmt: skip
                 lacking += [name] * (not has)
@@ -270,7 +282,8 @@ def summary(ask: Ask) -> str:
     """What Start will do, in a line."""
     if not ask.asks_a_model:
         scored = f", scores {' and '.join(ask.scorers)}" if ask.means else ""
-        slow = " · loads the subject first" if "surprisal" in ask.scorers else " · about a second"
+        loads = {"surprisal", *COUNTED} & set(ask.scorers)
+        slow = " · loads the subject first" if loads else " · about a second"
         return f"Explains, checks exactly on every token{scored}{slow} · costs nothing"
     who = [ask.model] if ask.model else []
     judged = f"scored by {' and '.join(ask.scorers)}" if ask.means else "not scored"

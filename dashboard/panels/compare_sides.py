@@ -40,7 +40,8 @@ def words(record: SideRecord) -> str:
     elif {"examples", "explainer"} <= settings.keys():
         parts = [record.model or record.explainer, *model_words(settings | {"model": None})]
     else:
-        parts = [record.explainer, *filter(None, [record.model])]
+        push = settings.get("kl")  # of an intervention
+        parts = [record.explainer, *filter(None, [record.model, push and f"KL {push:g}"])]
     return plain(" · ".join(map(str, parts)))
 
 

@@ -22,7 +22,8 @@ def cache() -> CacheRecord:
     chosen = asked or (last if last in known else next(iter(known)))
     if len(known) > 1:
         st.session_state[BOX] = chosen
-        st.selectbox("Cache", list(known), key=BOX, width=320, on_change=_put)
+        st.selectbox("Cache", list(known), key=BOX, width=320, on_change=_put,
+                     format_func=lambda name: known[name].label)  # fmt: skip
     return known[chosen]
 
 

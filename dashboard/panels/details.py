@@ -8,7 +8,7 @@ import streamlit as st
 
 from core.drawing import cards
 from core.drawing.spans import escape, heading
-from dashboard import behind, session
+from dashboard import behind, session, steered_sets
 from dashboard.library import Place
 from data import results
 from data.catalogue import Row
@@ -16,6 +16,7 @@ from data.records import ExplanationRecord, Score
 
 CALLS = 12  # conversations shown
 LONG = 1_500  # characters above which a text scrolls
+WRITTEN = {"generation": "Generated texts", "sensitivity": "New texts like its contexts"}
 
 
 @st.dialog("Details", position="right", width=720)
@@ -55,9 +56,12 @@ def scores(place: Place, explanation: ExplanationRecord) -> None:
         if score.scorer == "simulation":
             opened(f"Simulated activations, judge {score.judge}, preset {score.preset}",
                    partial(simulated, place, explanation, score.scorer_id))  # fmt: skip
-        elif score.scorer == "generation":
-            opened(f"Generated texts, by {score.judge}",
+        elif score.scorer in WRITTEN:
+            opened(f"{WRITTEN[score.scorer]}, by {score.judge}",
                    partial(generated, place, explanation, score))  # fmt: skip
+        elif score.scorer == "output-side":
+            opened(f"Steered texts, judge {score.judge}, preset {score.preset}",
+                   partial(steered, explanation, score.scorer_id))  # fmt: skip
 
 
 def every_score(explanation: ExplanationRecord) -> tuple[Score, ...]:
@@ -95,13 +99,25 @@ def simulated(place: Place, explanation: ExplanationRecord, scorer_id: int) -> N
 
 
 def generated(place: Place, explanation: ExplanationRecord, score: Score) -> None:
-    """The texts that a model wrote for the explanation."""
+    """The texts that a model wrote for the explanation, or like the contexts."""
     assert score.scorer_id is not None  # or it is not drawn
     rows = session.library().ask(results.generated, explanation.explanation_id, score.scorer_id)
     if rows:
         st.html(behind.generated_list(rows, largest(place, explanation)))
     else:
-        st.html(cards.sentence(f"No text was written: {score.detail.get('defect') or 'no reply'}."))
+        why = score.detail.get("defect") or score.detail.get("reason") or "no reply"
+        st.html(cards.sentence(f"No text was written: {why}."))
+    if originals := score.detail.get("originals"):
+        st.html(steered_sets.originals(originals))
+
+
+def steered(explanation: ExplanationRecord, scorer_id: int) -> None:
+    """The text sets that the judge chose from, trial by trial."""
+    rows = session.library().ask(results.trials, explanation.explanation_id, scorer_id)
+    if rows:
+        st.html(steered_sets.trial_list(rows, explanation.feature))
+    else:
+        st.html(cards.sentence("Nobody was asked: the score says why."))
 
 
 def largest(place: Place, explanation: ExplanationRecord) -> float:

@@ -20,8 +20,9 @@ from core.drawing.words import explain_words
 from dashboard.labels import literal
 from dashboard.session import KEPT
 from data.catalogue import Row
-from data.feature_filter import Explained, Filter, Flag, Marked, Preset, Sort, Span
+from data.feature_filter import Explained, Filter, Marked, Preset, Sort, Span
 from data.feature_table import Choices
+from data.flags import Flag
 
 USUAL = "in the preset's order"
 FACETS = {"explainer": "Explained by", "judge": "Judged by", "made_in": "Explained in"}

@@ -18,8 +18,9 @@ from dashboard.library import Library, Place
 from dashboard.panels.features_filter import choose_page, first_page, leave, score_title
 from dashboard.session import KEPT
 from data import feature_table
-from data.feature_filter import DENSE, ONE_TOKEN, VERY_DENSE, Filter, Flag, Sort
+from data.feature_filter import Filter, Sort
 from data.feature_table import PAGE, Page
+from data.flags import in_short
 from data.summaries import SCORERS
 
 FEATURE = "views/feature.py"
@@ -134,14 +135,8 @@ def _short(share: float) -> str:
 
 
 def flags(row: Mapping[Hashable, Any]) -> list[str]:
-    """What is unusual about a feature, by its stored columns."""
-    density, share = row["density"] or 0, row["top_token_share"] or 0
-    return [
-        *[row["reason"]] * isinstance(row["reason"], str),
-        *[str(Flag.VERY_DENSE)] * (density > VERY_DENSE),
-        *[str(Flag.DENSE)] * (DENSE < density <= VERY_DENSE),
-        *[str(Flag.ONE_TOKEN)] * (share > ONE_TOKEN),
-    ]
+    """What is unusual about a feature; what another flag implies is left out."""
+    return in_short(row["flags"].split(", ")) if row["flags"] else []
 
 
 def _text(row: Mapping[Hashable, Any]) -> str:
@@ -180,8 +175,8 @@ def _columns(shown: dict[str, str]) -> dict[str, Any]:
         "Density, %": number(width=70, format="%.3f", help="share of tokens it fires on"),
         "Max": number(width=54, format="%.2f", help="largest activation"),
         "Expl.": number(width=44, help="number of explanations"),
-        "Flags": text(width=92, help="dead, rare, scarce, reduced: contexts; dense: over 1 % of "
-                      "tokens, very dense: over 10 %; single-token: over 90 % on one token"),
+        "Flags": text(width=92, help="dead, rare, scarce, reduced: contexts; the others and their "
+                      "limits are on the page Filters, which also says how to find them"),
     }  # fmt: skip
     for scorer in shown.values():
         title = score_title(scorer)

@@ -1,14 +1,21 @@
-"""What is closed at first; each part is read only when it is opened."""
+"""What is closed at first; each part is read only when it is opened.
+
+One row of switches instead of an expander each: a block of the page costs every feature time.
+"""
 
 import streamlit as st
 
 from core.drawing import cards
 from core.drawing.facts import exact_sentence, identity_of, position_sentence
 from core.drawing.reader import Reader
-from core.drawing.spans import ContextRow, GroupHeading, block, escape, example_list, plain
+from core.drawing.spans import ContextRow, GroupHeading, block, escape, example_list, heading, plain
 from dashboard import session
 from dashboard.labels import literal
 from dashboard.library import Place
+from dashboard.panels.filters import of_feature
+from dashboard.panels.interventions import on_feature
+from dashboard.panels.similarity import near
+from dashboard.session import KEPT
 from data import queries
 from data.catalogue import Row
 
@@ -19,22 +26,25 @@ NEAREST = 10  # neighbours shown, of each measure
 @st.fragment
 @session.guarded
 def show(place: Place, feature: int, explanation_id: int | None) -> None:
-    """Closed expanders; opening one reruns only this fragment."""
+    """Parts that are switched on, in the order of their names; a switch reruns only this."""
     record = session.library().feature(place, feature)
     facts = record.facts or {}
     parts = {
         "Top tokens": lambda: top_tokens(place, facts),
-        "Position in the sequence": lambda: positions(place, facts),
+        "Positions": lambda: positions(place, facts),
+        "Interventions": lambda: on_feature.show(place, feature),
+        "Filters": lambda: of_feature.show(place, facts),
         "Neighbours": lambda: neighbours(place, feature, record.neighbours),
-        "Exact check: misses and false alarms": lambda: mistakes(place, feature, explanation_id),
+        "Other layers": lambda: near.show(place, feature),
+        "Exact check": lambda: mistakes(place, feature, explanation_id),
         "Cache and SAE": lambda: identity(place),
     }
-    with st.container(gap="xsmall"):
-        for title, draw in parts.items():
-            expander = st.expander(title, key=f"more.{title}", on_change="rerun")
-            if expander.open:
-                with expander:
-                    draw()
+    opened = st.pills("More about this feature", list(parts), selection_mode="multi", key="more",
+                      label_visibility="collapsed", **KEPT)  # fmt: skip
+    for title, draw in parts.items():
+        if title in opened:
+            st.html(heading(title))
+            draw()
 
 
 def top_tokens(place: Place, facts: Row) -> None:
@@ -51,7 +61,7 @@ def positions(place: Place, facts: Row) -> None:
     if not sum(counts):
         st.html(cards.sentence("Not computed for this cache."))
         return
-    words = position_sentence(counts, place.cache.n_sequences)
+    words = position_sentence(counts, place.cache.n_sequences, facts["information"])
     st.html(block(f'<p class="mut">{escape(words)}</p>') + cards.position_bars(counts))
 
 

@@ -71,10 +71,12 @@ def asked(place: Place) -> Asked:
 
 
 def _pick_cache(bar: DeltaGenerator, place: Place) -> None:
-    known = [record.name for record in session.library().caches() if record.hookpoints]
+    labels = {c.name: c.label for c in session.library().caches() if c.hookpoints}
+    known = list(labels)
     if len(known) > 1:
         st.session_state["try.cache"] = place.cache.name
         bar.selectbox("Cache", known, key="try.cache", width=200, label_visibility="collapsed",
+                      format_func=lambda name: labels[name],
                       on_change=_go_to_cache)  # fmt: skip
 
 

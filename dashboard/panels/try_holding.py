@@ -12,6 +12,7 @@ from pathlib import Path
 from threading import Event, Lock
 
 from core.probe import Probe, leave_a_core, open_probe, widen
+from data.baselines import original
 from data.catalogue import Catalogue, Row
 from data.errors import Stopped
 from data.records import CacheRecord, Progress
@@ -85,14 +86,15 @@ def size_words(identity: Row | None, subject: str) -> str:
         # Twelve matrices of width x width a block, and the embedding: what a transformer has.
         weights = 12 * layers * width**2 + (identity["vocabulary_size"] or 0) * width
         parts.append(f"{layers} layers of width {width:,}, about {_counted(weights)} weights")
-    if stored := _stored(Path(subject).expanduser()):
+    if stored := _stored(Path(original(subject)).expanduser()):
         parts.append(f"{_bytes(stored)} on disk")
     return ", ".join(parts)
 
 
 def is_gone(subject: str) -> bool:
     """Whether a subject that lay in a folder is not there any more."""
-    return subject.startswith(("/", ".", "~")) and not Path(subject).expanduser().is_dir()
+    place = original(subject)
+    return place.startswith(("/", ".", "~")) and not Path(place).expanduser().is_dir()
 
 
 def _stored(folder: Path) -> int:

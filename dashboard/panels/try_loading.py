@@ -15,6 +15,7 @@ from dashboard.jobs import Job
 from dashboard.library import Place
 from dashboard.panels.try_holding import CANCELLED, Holding, is_gone, size_words
 from data import queries
+from data.baselines import subject_words
 from data.records import CacheRecord
 
 ASKED = "try.asked"  # set when a text was entered: what may begin the loading
@@ -104,7 +105,7 @@ def size(place: Place) -> str:
 
 def name_of(record: CacheRecord) -> str:
     """A subject's name without the folders before it."""
-    return "/".join(record.subject.rstrip("/").split("/")[-2:])
+    return subject_words(record.subject)
 
 
 def line(place: Place, bar: DeltaGenerator) -> None:

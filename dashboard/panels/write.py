@@ -12,7 +12,7 @@ from core.pipeline.again import score_chosen
 from core.pipeline.ask import check_judge
 from core.pipeline.by_hand import LONGEST, offline_offers, read_rule, write_by_hand
 from core.pipeline.judging import DEFAULT
-from core.pipeline.scorers import JUDGELESS, Means
+from core.pipeline.scorers import COUNTED, JUDGELESS, Means
 from core.pipeline.watching import Hearing, Say
 from dashboard import session
 from dashboard.commands import counted
@@ -95,7 +95,7 @@ def _take(rule: str) -> None:
 
 def chosen_scoring(*, has_rule: bool) -> tuple[tuple[str, ...], Means]:
     """Who else judges the words; what cannot be had says why."""
-    offers = offline_offers(JUDGELESS)
+    offers = offline_offers((*COUNTED, *JUDGELESS))
     options = [*(offer.scorer for offer in offers if offer.possible), MODEL]
     st.session_state.setdefault("write.by", [])
     by = st.pills("Also scored by" if has_rule else "Scored by", options, selection_mode="multi",

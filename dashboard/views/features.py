@@ -64,7 +64,8 @@ def page() -> None:
 
 def pick_place(bar: DeltaGenerator, place: Place) -> None:
     """Choose the cache and the hookpoint where there is a choice."""
-    known = [record.name for record in session.library().caches() if record.hookpoints]
+    labels = {c.name: c.label for c in session.library().caches() if c.hookpoints}
+    known = list(labels)
     choices = {
         "cache": ("Cache", known, place.cache.name),
         "hookpoint": ("Hookpoint", [h.name for h in place.cache.hookpoints], place.hookpoint.name),
@@ -73,6 +74,7 @@ def pick_place(bar: DeltaGenerator, place: Place) -> None:
         if len(options) > 1:
             st.session_state[f"features.{name}"] = chosen
             bar.selectbox(label, options, key=f"features.{name}", width=200,
+                          format_func=lambda one: labels.get(one, one),
                           label_visibility="collapsed", on_change=_go_to_place, args=(name,),
                           )  # fmt: skip
 

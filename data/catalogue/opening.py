@@ -91,7 +91,8 @@ def _take_in(instance: _Instance, key: str) -> None:
     name = instance.names.setdefault(key, f"store_{len(instance.names)}")
     quoted = key.replace("'", "''")
     try:
-        instance.raw.execute(f"attach '{quoted}' as {name}")
+        # Where a signal ended the letting go, it is still there.
+        instance.raw.execute(f"attach if not exists '{quoted}' as {name}")
     except duckdb.FatalException:
         instance.is_broken = True
         raise
@@ -100,7 +101,7 @@ def _take_in(instance: _Instance, key: str) -> None:
 def _let_go(instance: _Instance, key: str) -> None:
     """Detach a file that nobody uses."""
     try:
-        instance.raw.execute(f"detach {instance.names[key]}")
+        instance.raw.execute(f"detach database if exists {instance.names[key]}")
     except duckdb.Error:  # what is kept is in its log: another instance will read it
         instance.is_broken = True
 

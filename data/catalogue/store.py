@@ -21,10 +21,11 @@ import duckdb
 
 from data.catalogue.connection import Connection
 from data.catalogue.opening import Waiting, closed, opened
-from data.errors import StoreTrouble, StoreVersion
+from data.errors import Halt, StoreTrouble, StoreVersion
 
 VERSION = 1
 FILE = "catalogue.duckdb"
+INTERRUPTED = "Query interrupted"  # what DuckDB raises in the place of a signal handler's exception
 SCHEMA = Path(__file__).parent.with_name("schema.sql")
 
 
@@ -131,9 +132,16 @@ class Catalogue:
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
-        """Turn the driver's errors about files into one clear line; the rest are our mistakes."""
+        """Turn the driver's errors about files into one clear line; the rest are our mistakes.
+
+        A signal that arrives during a query ends it, and what its handler raised is lost.
+        """
         try:
             yield
+        except (RuntimeError, duckdb.InterruptException) as error:
+            if str(error) != INTERRUPTED and not isinstance(error, duckdb.InterruptException):
+                raise
+            raise Halt from error
         except duckdb.IOException as error:
             first = str(error).splitlines()[0]
             raise StoreTrouble(f"{self.path} cannot be used: {first}") from error

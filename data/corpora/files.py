@@ -2,13 +2,13 @@
 
     .txt .md             text            may end in .gz or .zst
     .jsonl .ndjson       JSON lines      may end in .gz or .zst
-    .json                a JSON list, or lines; may end in .gz or .zst
+    .json                a JSON list, one object, or lines; may end in .gz or .zst
     .parquet             Parquet
     .arrow .feather      Arrow, also a folder that `datasets` saved
     .npy .npz .safetensors .pt           token ids
 
 A single file with another suffix is text. Below a folder, files come sorted by their path; what has
-another suffix, hidden folders and links that lead out are left out.
+another suffix, hidden files and folders and links that lead out are left out.
 """
 
 import json
@@ -87,7 +87,7 @@ def _below(root: Path) -> list[Found]:
         for name in files:
             path, suffix = Path(folder, name), _suffix(Path(name))
             wanted = suffix in (*TEXT, *TABLES, *ARRAYS) and not _packed_table(path, suffix)
-            if not wanted or name in SIDECARS or not path.is_file():
+            if name.startswith(".") or not wanted or name in SIDECARS or not path.is_file():
                 continue
             if path.resolve().is_relative_to(inside):
                 found.append(Found(path, path.relative_to(root).as_posix(), suffix))

@@ -1,4 +1,4 @@
-"""JSON lines, one document a line, and `.json` files that are a list of them."""
+"""JSON lines, one document a line, and `.json` files that are a list of them or one alone."""
 
 import json
 from collections.abc import Iterator
@@ -8,6 +8,8 @@ from data.corpora import streams
 from data.corpora.columns import TextColumn
 from data.corpora.document import Choice, Document
 from data.errors import BadInput
+
+MAY_HOLD = "a .json file holds a list of objects, one object, or one object a line"
 
 
 def read_lines(path: Path, source: str, choice: Choice) -> Iterator[Document]:
@@ -20,17 +22,42 @@ def read_lines(path: Path, source: str, choice: Choice) -> Iterator[Document]:
 
 
 def read_list(path: Path, source: str, choice: Choice) -> Iterator[Document]:
-    """Read a file that is one JSON list; without its bracket, it is read line by line."""
-    if not _begins_list(path):
+    """Read a file that is one JSON list, or one object over several lines; others line by line."""
+    if _begins_list(path):
+        rows = _whole(path)
+    elif _spans_lines(path):
+        rows = [_whole(path)]
+    else:
         yield from read_lines(path, source, choice)
         return
     column = TextColumn(choice.column)
+    for number, row in enumerate(rows, start=1):
+        yield Document(column.of(row, f"{path}, row {number}"), source, number)
+
+
+def _whole(path: Path):
     try:
         text = streams.whole(path).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise BadInput(f"{path}: not UTF-8 (byte {error.start + 1}); convert it") from error
-    for number, row in enumerate(_parsed(text, str(path)), start=1):
-        yield Document(column.of(row, f"{path}, row {number}"), source, number)
+    try:
+        return _parsed(text, str(path))
+    except BadInput as error:
+        raise BadInput(f"{error}; {MAY_HOLD}") from error
+
+
+def _spans_lines(path: Path) -> bool:
+    """Say whether a file begins with an object that goes on behind the first line of text."""
+    first = next((line.strip() for line in streams.lines(path) if line.strip()), "")
+    if not first.startswith("{"):
+        return False
+    try:
+        json.loads(first)
+    except json.JSONDecodeError as error:
+        return error.pos >= len(first)
+    except (ValueError, RecursionError):
+        pass
+    return False
 
 
 def _begins_list(path: Path) -> bool:

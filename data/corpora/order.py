@@ -20,6 +20,8 @@ class Shuffled:
     """Iterates over documents in permuted order; they are read once, at the first time."""
 
     def __init__(self, read: Callable[[], Iterable[Document]], seed: int) -> None:
+        if seed < 0:
+            raise BadInput(f"--shuffle-seed {seed} is below 0: give 0 or more, e.g. 22")
         self.seed = seed
         self._read = read
         self._ends = array("Q", [0])

@@ -25,7 +25,11 @@ PAGES = {
     "compare-figures": "/compare?mode=figures&cache={cache}",
     "runs": "/runs",
     "try-text": "/try-text?cache={cache}",
+    "two-models": "/two-models",
+    "interventions": "/interventions?cache={cache}",
+    "filters": "/filters?cache={cache}",
     "data": "/data",
+    "baselines": "/baselines?cache={cache}",
     "sql": "/data?part=SQL",
 }
 STICKS_OUT = """() => [...document.querySelectorAll('.fx *, button, label')]

@@ -1,0 +1,134 @@
+"""`gloss intervene`: do explanations say what features do to the text that follows?"""
+
+import json
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from core.commands.options import (
+    DEFAULT_STORE,
+    CacheName,
+    DryRun,
+    Features,
+    Hookpoints,
+    Json,
+    Store,
+    open_store,
+    parts,
+    typed,
+)
+from core.flags import Group, with_flags
+from core.llm.settings import EndpointSettings
+
+if TYPE_CHECKING:
+    from core.pipeline.intervening import InterveneRequest
+    from data.catalogue import Catalogue
+
+KEPT = (
+    "arm", "feature", "target", "text", "strength", "kl", "value", "low", "high", "error",
+    "per_token", "n_prompts", "n_failed", "reason", "note", "other",
+)  # fmt: skip
+
+
+@with_flags("model", endpoint=Group(EndpointSettings, "Endpoint of the language model"))
+def intervene(
+    cache: CacheName,
+    endpoint: EndpointSettings,
+    store: Store = DEFAULT_STORE,
+    features: Features = "random:50",
+    hookpoint: Hookpoints = None,
+    kl: Annotated[str, typer.Option(
+        help="How far the next token's distribution is moved, nats.")] = "0.1,0.33,1,3",
+    judge_model: Annotated[str, typer.Option(
+        help="Folder or hub id of a local language model that judges; not the subject.")] = "",
+    judge: Annotated[str, typer.Option(
+        help="Or a base model's id at a completions endpoint that echoes log-probabilities.")] = "",
+    explainer: Annotated[str, typer.Option(
+        help="Who explains: template names the tokens that rise; or a model's id at the "
+        "endpoint.")] = "template",
+    baselines: Annotated[str, typer.Option(
+        help="Measured beside the features: random-sae, shuffled, ablation.")
+        ] = "random-sae,shuffled,ablation",
+    prompts: Annotated[str, typer.Option(
+        help="Prompts of a feature: to explain, to choose and to score by.")] = "10,10,30",
+    context: Annotated[int, typer.Option(help="Tokens that a prompt is cut from.")] = 64,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:1.")] = "auto",
+    dry_run: DryRun = False,
+    as_json: Json = False,
+) -> None:  # fmt: skip
+    """Push features while the subject writes, and have explanations of what rises judged."""
+    from core.intervening.settings import read_kls, read_sizes
+    from core.pipeline.intervening import InterveneRequest, check, intervene_stage
+    from core.progress import draw
+
+    request = InterveneRequest(
+        cache=cache,
+        hookpoints=tuple(hookpoint or ()),
+        features=features,
+        kls=read_kls(kl),
+        sizes=read_sizes(prompts, context),
+        judge_model=judge_model,
+        judge=judge,
+        endpoint=endpoint,
+        explainer=explainer,
+        baselines=parts(baselines),
+        device=device,
+        command=typed(),
+    )
+    check(request)
+    catalogue = open_store(store)
+    if dry_run:
+        from core.pipeline.intervening_plan import planned
+
+        _print(planned(catalogue, request), as_json=as_json)
+        return
+    done = draw(intervene_stage(catalogue, request))
+    if not as_json and not (done and done.total):
+        print(f"nothing to do: {done.note if done else 'no hookpoint was chosen'}")
+    _print(_found(catalogue, request), as_json=as_json)
+
+
+def _print(found: Iterator[tuple[str, dict[str, Any]]], *, as_json: bool) -> None:
+    for line, row in found:
+        if as_json:
+            print(json.dumps(row, ensure_ascii=False))
+        elif line:
+            print(line)
+
+
+def _found(
+    catalogue: "Catalogue", request: "InterveneRequest"
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Figures of the judge's newest study, by hookpoint: a sentence a KL, and every feature."""
+    from core.intervening.pooled import pooled
+    from data import caches, interventions
+    from data.interventions import Place
+
+    record = caches.cache(catalogue, request.cache)
+    named = [caches.hookpoint(record, name) for name in request.hookpoints]
+    for hookpoint in named or record.hookpoints:
+        with catalogue.reading() as con:
+            studies = [
+                study["study_id"]
+                for study in interventions.studies(con, hookpoint.hookpoint_id)
+                if study["judge"] == (request.judge_model or request.judge)
+            ]
+            places = [Place(study, hookpoint.hookpoint_id) for study in studies[:1]]
+            rows = [row for place in places for row in interventions.figures(con, place)]
+        for target in pooled(rows):
+            yield f"{hookpoint.name}: {target.sentence}", {
+                "hookpoint": hookpoint.name, "kl": target.target, "sentence": target.sentence,
+                **{arm.arm: _figures(arm) for arm in target.arms.values()},
+            }  # fmt: skip
+        for row in rows:
+            yield "", {"hookpoint": hookpoint.name} | {name: row[name] for name in KEPT}
+
+
+def _figures(arm: Any) -> dict[str, Any]:
+    mean, more = arm.mean, arm.more
+    return {
+        "n": len(arm.values), "flagged": arm.flagged, "kl": arm.kl,
+        "mean": mean and [mean.value, mean.low, mean.high],
+        "features_minus_this": more and [more.value, more.low, more.high],
+    }  # fmt: skip

@@ -1,0 +1,148 @@
+"""Results of `gloss diff` for people and for scripts, a line each; reads the catalogue only."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from core.diffing.game import Tally, tally
+from core.diffing.points import as_numbers, mean_of
+from core.diffing.words import (
+    SIDES,
+    as_object,
+    feature_line,
+    fit_warning,
+    fit_words,
+    found_words,
+    point_line,
+    reaction_line,
+    tally_words,
+)
+from data import diffs, guesses
+from data.catalogue import Catalogue
+from data.diffs import DiffRecord, Figure, Wanted
+
+if TYPE_CHECKING:
+    from core.pipeline.contrasting import PairsRequest
+    from core.pipeline.diffing import DiffRequest
+    from core.pipeline.guessing import GameRequest
+    from core.pipeline.noising import NoiseRequest
+
+ALL = 2**31 - 1
+
+
+def feature_lines(
+    catalogue: Catalogue, request: "DiffRequest", figure: Figure, top: int, *, as_json: bool
+) -> Iterator[str]:
+    """What a comparison of features found, hookpoint by hookpoint."""
+    from core.pipeline.diffing import key_of, open_pair
+
+    pair = open_pair(catalogue, request.first, request.second, request.hookpoints)
+    for shared in pair.shared:
+        diff = _finished(catalogue, diffs.known(catalogue, key_of(shared, request)), "features",
+                         request.first, request.second)  # fmt: skip
+        wanted = Wanted(figure=figure, size=ALL if as_json else top)
+        with catalogue.reading() as con:
+            rows = diffs.features(con, diff, wanted).to_dict("records")
+        if as_json:
+            yield from _objects(rows, hookpoint=diff.hookpoint, first=diff.first,
+                                second=diff.second)  # fmt: skip
+            continue
+        yield found_words(diff)
+        yield from (f"  {line}" for line in fit_words(*shared))
+        yield from (f"  {line}" for line in [fit_warning(*shared)] if line)
+        yield from (f"  {feature_line(row, figure)}" for row in rows)
+
+
+def pair_lines(
+    catalogue: Catalogue, request: "PairsRequest", top: int, *, as_json: bool
+) -> Iterator[str]:
+    """Which features react to what pairs of texts differ in."""
+    from core.pipeline.contrasting import open_sides, pair_settings
+    from data.contrast import read_pairs
+
+    sides = open_sides(catalogue, request.first, request.second, request.hookpoints)
+    settings = pair_settings(read_pairs(Path(request.pairs)), request)
+    for place in range(len(sides.hookpoints)):
+        key = sides.key(place, "pairs", settings)
+        diff = _finished(catalogue, diffs.known(catalogue, key), "pairs", request.first,
+                         request.second)  # fmt: skip
+        facts = diff.facts
+        if not as_json:
+            lost = f", {facts['n_left_out']} without a token left out" * bool(facts["n_left_out"])
+            yield (f"{diff.hookpoint}: {facts['n_pairs']} pairs{lost}, {facts['n_features']:,} "
+                   "features fire in any text")  # fmt: skip
+        for side in map(int, sorted(facts["n_reacting"])):
+            with catalogue.reading() as con:
+                size = ALL if as_json else top
+                rows = diffs.reacting(con, diff, side, size=size).to_dict("records")
+            if as_json:
+                yield from _objects(rows, hookpoint=diff.hookpoint, first=diff.first,
+                                    second=diff.second)  # fmt: skip
+                continue
+            yield f"  {SIDES[side]}: {facts['n_reacting'][str(side)]:,} react at q .05"
+            yield from (f"    {reaction_line(row)}" for row in rows)
+
+
+def noise_lines(
+    catalogue: Catalogue, request: "NoiseRequest", *, as_json: bool
+) -> Iterator[str]:  # fmt: skip
+    """Every point of a sweep, mean over prompts."""
+    from core.pipeline.noising import key_of
+
+    diff = _finished(catalogue, diffs.known(catalogue, key_of(catalogue, request)), "noise",
+                     request.first, request.second)  # fmt: skip
+    with catalogue.reading() as con:
+        points = diffs.points_of(con, diff.diff_id)
+    if as_json:
+        yield from _objects([point._asdict() for point in points], hookpoint=diff.hookpoint,
+                            first=diff.first, second=diff.second)  # fmt: skip
+        return
+    yield f"{diff.hookpoint}: {len(points[0].kl)} prompts; mean [95 %], nats"
+    for point in points:
+        given = {"KL": point.kl} | ({"log p(target)": point.target} if point.target else {})
+        found = {name: mean_of(as_numbers(values)) for name, values in given.items()}
+        spans = {name: (m.value, m.low, m.high) for name, m in found.items() if m}
+        yield f"  {point_line(SIDES[point.side], point, spans)}"
+
+
+def _finished(
+    catalogue: Catalogue, diff_id: int | None, kind: str, first: str, second: str | None
+) -> DiffRecord:
+    with catalogue.reading() as con:
+        return next(d for d in diffs.diffs(con, kind, first, second) if d.diff_id == diff_id)
+
+
+def _objects(rows: list[dict[Any, Any]], **more: Any) -> Iterator[str]:
+    for row in rows:
+        yield json.dumps(as_object(row, **more), ensure_ascii=False)
+
+
+class Line(NamedTuple):
+    """What one player's answers come to."""
+
+    who: str
+    tally: Tally
+
+    def words(self) -> str:
+        """For people."""
+        return tally_words(self.who, self.tally)
+
+    def as_dict(self) -> dict[str, Any]:
+        """For scripts."""
+        found = self.tally
+        named = {"interval": found.interval, "both_interval": found.both}
+        spans = {name: one and [one.low, one.high] for name, one in named.items()}
+        share = found.interval and found.interval.value
+        kept = ("right", "n", "failed", "p", "both_right", "n_both", "x_named")
+        return {"who": self.who, "share": share} | {k: getattr(found, k) for k in kept} | spans
+
+
+def tally_lines(catalogue: Catalogue, request: "GameRequest") -> list[Line]:
+    """Everybody's answers, counted."""
+    from core.pipeline.guessing import open_table
+
+    table = open_table(catalogue, request.first, request.second, request.hookpoint, request.seed)
+    with catalogue.reading() as con:
+        names = guesses.players(con, table.diff.diff_id) or [guesses.PERSON]
+        return [Line(who, tally(guesses.guesses(con, table.diff.diff_id, who))) for who in names]

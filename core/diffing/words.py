@@ -1,0 +1,119 @@
+"""Two subjects in words: sentences and lines, the same on the page and on the command line."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from core.comparing.words import p_words
+from core.diffing.game import Tally
+from core.drawing.spans import plain
+from data.diffs import DiffRecord, Figure, Point
+from data.records import CacheRecord, HookpointRecord
+
+NAMES: dict[Figure, str] = {"mean": "mean activation", "rate": "firing rate"}
+SIDES = {1: "first", 2: "second", 3: "second minus first"}
+
+
+def found_words(diff: DiffRecord) -> str:
+    """What a comparison of features found, in one sentence."""
+    facts = diff.facts
+    parts = [
+        f"{facts[f'n_{figure}_chosen']:,} by {name}, {facts[f'n_{figure}_confirmed']:,} of them "
+        "confirmed"
+        for figure, name in NAMES.items()
+    ]
+    return (
+        f"{diff.hookpoint}: of {facts['n_alive']:,} features that fire, differ {'; '.join(parts)} "
+        f"(chosen on {facts['n_chosen_on']:,} sequences at q {diff.settings['level']:g}, "
+        f"confirmed on {facts['n_held_out']:,} others)"
+    )
+
+
+def fit_words(first: HookpointRecord, second: HookpointRecord) -> list[str]:
+    """How well the SAE rebuilds each subject, a line each."""
+    return [f"{name}: {_fit(one)}" for name, one in (("first", first), ("second", second))]
+
+
+def _fit(one: HookpointRecord) -> str:
+    if one.fvu is None:
+        return "reconstruction not measured"
+    share = one.losses and one.losses.recovered_mean
+    lost = "" if share is None else f", {share:.1%} of the loss recovered against the mean"
+    l0 = "" if one.l0 is None else f", {one.l0:.1f} features a token"
+    return f"FVU {one.fvu:.3f}{lost}{l0}"
+
+
+def fit_warning(first: HookpointRecord, second: HookpointRecord) -> str:
+    """A warning where the SAE rebuilds the second subject clearly worse; "" where it does not."""
+    if first.fvu is None or second.fvu is None or second.fvu <= 1.5 * first.fvu + 0.02:
+        return ""
+    return (
+        f"The SAE leaves {second.fvu:.0%} of the second subject's variance unexplained, and "
+        f"{first.fvu:.0%} of the first's: part of what changed lies outside of its features."
+    )
+
+
+def feature_line(row: Mapping[str, Any], figure: Figure = "mean") -> str:
+    """One feature, e.g. "#17 mean +.12 [+.10, +.15], q .001, held-out .002, AUROC .71: ..."."""
+    held = row[f"{figure}_held"]
+    said = "not chosen" if _is_none(held) else f"held-out q {held:.2g}"
+    q = row[f"{figure}_q"]
+    return (
+        f"#{row['feature']}  {NAMES[figure]} {row[f'first_{figure}']:.4g} -> "
+        f"{row[f'second_{figure}']:.4g}, difference {row[figure]:+.3g} "
+        f"[{row[f'{figure}_low']:+.3g}, {row[f'{figure}_high']:+.3g}], "
+        f"q {'-' if _is_none(q) else f'{q:.2g}'}, {said}, AUROC {row['auroc']:.2f}"
+        f"{_explained(row)}"
+    )
+
+
+def reaction_line(row: Mapping[str, Any]) -> str:
+    """One feature of contrast pairs."""
+    return (
+        f"#{row['feature']}  a minus b {row['difference']:+.3g} [{row['low']:+.3g}, "
+        f"{row['high']:+.3g}], {row['n']} pairs differ, "
+        f"q {'- (too few)' if _is_none(row['q']) else format(row['q'], '.2g')}{_explained(row)}"
+    )
+
+
+def _explained(row: Mapping[str, Any]) -> str:
+    text = row["explanation"]
+    return f"  {plain(text)}" if isinstance(text, str) else ""
+
+
+def _is_none(value: object) -> bool:
+    return value is None or (isinstance(value, float) and np.isnan(value))
+
+
+def as_object(row: Mapping[str, Any], **more: Any) -> dict[str, Any]:
+    """A row for scripts: plain numbers, null where undefined."""
+    return more | {
+        str(name): None if _is_none(value) else value.item() if hasattr(value, "item") else value
+        for name, value in row.items()
+    }
+
+
+def point_line(side: str, point: Point, spans: Mapping[str, tuple[float, float, float]]) -> str:
+    """One point of a noise sweep."""
+    said = ", ".join(
+        f"{name} {value:.4g} [{low:.4g}, {high:.4g}]" for name, (value, low, high) in spans.items()
+    )
+    return f"{side}  {point.direction} {point.strength:g} x {point.length:.3g}: {said}"
+
+
+def tally_words(who: str, found: Tally) -> str:
+    """What somebody's guesses come to, in one sentence."""
+    if found.interval is None:
+        return f"{plain(who)} has no usable answer yet"
+    one, lost = found.interval, f"; {found.failed} without a usable answer" * bool(found.failed)
+    return (
+        f"{plain(who)}: {found.right} of {found.n} right, {one.value:.0%} [{one.low:.0%}, "
+        f"{one.high:.0%}], {p_words(found.p)} against a coin; {found.both_right} of "
+        f"{found.n_both} questions right in both orders; X named {found.x_named} times{lost}"
+    )
+
+
+def beside_words(first: CacheRecord, second: CacheRecord) -> str:
+    """Which two subjects are compared, in a few words."""
+    return f"first: {first.name} ({first.subject}); second: {second.name} ({second.subject})"

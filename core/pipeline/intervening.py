@@ -1,0 +1,321 @@
+"""The stage of interventions: features pushed, explained and judged, beside their baselines.
+
+Features with their ablations, then a random SAE, then explanations that are exchanged between
+features, each a run of its own. What a study holds already is left alone: a killed stage goes on,
+and a finished one does nothing.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
+
+from core.intervening.prompts import Active, Text
+from core.intervening.random_sae import RandomFeatures, run_random
+from core.intervening.settings import KLS, Sizes
+from core.intervening.spelling import spelling
+from core.intervening.strength import require_decoder
+from core.intervening.study import Study
+from core.intervening.verdict import EndpointJudge, LocalJudge
+from core.intervening.wording import Model, Template, Wording
+from core.llm.client import EndpointClient, open_client
+from core.llm.settings import EndpointSettings
+from core.pipeline.crowd import as_finished
+from core.pipeline.explaining_model import traffic_note
+from core.pipeline.intervening_rows import Series, row_of
+from core.pipeline.intervening_shuffled import Exchange, exchanged, exchanges
+from core.pipeline.running import Meter, running
+from core.pipeline.workbench import Workbench
+from core.probe import Probe, open_probe
+from data import caches, interventions, ledger
+from data.catalogue import Catalogue
+from data.errors import BadInput
+from data.interventions import InterventionRow, Place
+from data.records import CacheRecord, HookpointRecord, Progress, total_usage
+from data.runs import Plan
+
+BASELINES = ("random-sae", "shuffled", "ablation")
+TEMPLATE = "template"
+EXPLAINER = "rising"
+RANDOM_FEATURES = 200  # of the random SAE, at most; else as many as features are chosen
+IN_FLIGHT = 8  # features at once where an endpoint is waited for
+
+
+@dataclass(frozen=True, slots=True)
+class InterveneRequest:
+    """What `gloss intervene` was asked for."""
+
+    cache: str
+    hookpoints: tuple[str, ...] = ()  # () = all of the cache
+    features: str = "random:50"
+    kls: tuple[float, ...] = KLS  # nats
+    sizes: Sizes = field(default_factory=Sizes)
+    judge_model: str = ""  # folder or hub id of a local model
+    judge: str = ""  # or a model of the endpoint
+    endpoint: EndpointSettings | None = None
+    explainer: str = TEMPLATE  # or a model of the endpoint
+    baselines: tuple[str, ...] = BASELINES
+    device: str = "auto"
+    command: tuple[str, ...] = field(default=(), compare=False)  # as typed, to go on with
+
+    def settings(self, arms: str) -> dict[str, object]:
+        """The settings of a run, as a person compares them."""
+        return {
+            "features": self.features, "kl": list(self.kls), "explainer": self.explainer,
+            "judge": self.judge_model or self.judge, "arms": arms,
+        } | self.sizes.recorded()  # fmt: skip
+
+
+def check(request: InterveneRequest) -> None:
+    """Refuse what cannot be done, before anything is loaded."""
+    for name in request.baselines:
+        if name not in BASELINES:
+            raise BadInput(f"--baselines {name}: there is {', '.join(BASELINES)}")
+    if bool(request.judge_model) == bool(request.judge):
+        raise BadInput(
+            "one judge is needed: --judge-model FOLDER, a language model on this machine (gloss "
+            "demo --judge-model DIR trains a small one), or --judge ID of a completions endpoint"
+        )
+
+
+class Tools(NamedTuple):
+    """What all hookpoints share."""
+
+    probe: Probe
+    judge: LocalJudge | EndpointJudge
+    wording: Wording
+    clients: tuple[EndpointClient, ...]
+    sizes: Sizes  # as they fit the subject and the cache
+    notes: tuple[str, ...]  # what was shortened
+
+    @property
+    def threads(self) -> int:
+        """Features at once."""
+        return IN_FLIGHT if self.clients else 1
+
+
+def intervene_stage(catalogue: Catalogue, request: InterveneRequest) -> Iterator[Progress]:
+    """Measure the features of a cache, hookpoint by hookpoint."""
+    check(request)
+    record = caches.cache(catalogue, request.cache)
+    bench = Workbench.open(catalogue, record)
+    bench.require_activations()
+    named = [caches.hookpoint(record, name) for name in request.hookpoints]
+    chosen = named or list(record.hookpoints)
+    with opened(catalogue, record, chosen, request) as tools:
+        for note in tools.notes:
+            yield Progress("intervening", 0, 0, note=note)
+        for hookpoint in chosen:
+            yield from _Hookpoint(catalogue, request, bench, tools, hookpoint).measured()
+
+
+@contextmanager
+def opened(
+    catalogue: Catalogue,
+    record: CacheRecord,
+    hookpoints: Sequence[HookpointRecord],
+    request: InterveneRequest,
+) -> Iterator[Tools]:
+    """Load subject, SAEs and judge, and open the clients that are needed."""
+    with ExitStack() as stack:
+        clients: list[EndpointClient] = []
+
+        def client(model: str) -> EndpointClient:
+            endpoint = replace(request.endpoint or EndpointSettings(), model=model)
+            beside = clients[0] if clients else None
+            found = stack.enter_context(open_client(catalogue, endpoint, beside=beside))
+            clients.append(found)
+            return found
+
+        is_template = request.explainer == TEMPLATE
+        wording = Template() if is_template else Model(client(request.explainer))
+        far = EndpointJudge(client(request.judge)) if request.judge else None
+        names = [one.name for one in hookpoints]
+        probe = open_probe(catalogue, record, names, device=request.device)
+        probe.subject.decoding()  # refuses a subject that cannot write on, before any work
+        for name in names:
+            require_decoder(probe.sae(name))
+        sizes, note = fitted(request.sizes, probe)
+        judge = far or _local(request, sizes)
+        notes = [note, judge.note]
+        if request.judge_model == record.subject:
+            notes.append("the judge is the subject itself: it may like what it wrote; use another")
+        yield Tools(probe, judge, wording, tuple(clients), sizes, tuple(filter(None, notes)))
+
+
+def _local(request: InterveneRequest, sizes: Sizes) -> LocalJudge:
+    from core.causal import Causal
+
+    reader = Causal.load(request.judge_model, device=request.device)
+    return LocalJudge(reader, sizes.context + sizes.new_tokens)
+
+
+def fitted(sizes: Sizes, probe: Probe) -> tuple[Sizes, str]:
+    """Shorten contexts to what the cache's sequences and the subject hold; and say so."""
+    longest = probe.subject.max_length
+    room = [probe.meta.sequence_length]
+    if longest is not None:
+        room.append(longest - sizes.new_tokens - (probe.meta.bos_id is not None))
+    context = min(sizes.context, *room)
+    if context < 2:
+        raise BadInput(
+            f"the subject {probe.meta.subject} reads {longest} tokens: no room for a prompt and "
+            f"{sizes.new_tokens} new ones"
+        )
+    if context == sizes.context:
+        return sizes, ""
+    return replace(sizes, context=context), (
+        f"contexts of {context} tokens instead of {sizes.context}: sequences have "
+        f"{probe.meta.sequence_length}, the subject reads {longest or 'any number'}"
+    )
+
+
+class _Hookpoint:
+    """One hookpoint's part of the stage."""
+
+    def __init__(
+        self, catalogue: Catalogue, request: InterveneRequest, bench: Workbench, tools: Tools,
+        hookpoint: HookpointRecord,
+    ) -> None:  # fmt: skip
+        self.catalogue, self.request, self.bench = catalogue, request, bench
+        self.tools, self.hookpoint = tools, hookpoint
+        meta = bench.files.meta
+        self.study = Study(
+            tools.probe.subject, tools.probe.sae(hookpoint.name), hookpoint.name,
+            Text(bench.files.tokens.matrix(), meta.bos_id, tuple(meta.special_ids)),
+            tools.wording, tools.judge, tools.sizes, spelling(bench.files), bench.record.seed,
+        )  # fmt: skip
+        self.series = series_of(catalogue, request, tools, bench.record.seed)
+        self.place = Place(self.series.study_id, hookpoint.hookpoint_id)
+
+    def measured(self) -> Iterator[Progress]:
+        """Features and ablations, then the random SAE, then exchanged explanations."""
+        chosen = self.bench.chosen(self.hookpoint, self.request.features)
+        yield from self._features(chosen)
+        if "random-sae" in self.request.baselines:
+            yield from self._random(min(len(chosen), RANDOM_FEATURES))
+        if "shuffled" in self.request.baselines:
+            yield from self._shuffled(set(chosen))
+
+    def _features(self, chosen: Sequence[int]) -> Iterator[Progress]:
+        columns = self.bench.columns(self.hookpoint)
+        arms = ["feature", *({"ablation"} & set(self.request.baselines))]
+        tasks = self._missing(chosen, arms)
+        if not tasks:
+            note = f"all {len(chosen)} features are measured" if chosen else "no feature is chosen"
+            yield Progress(f"interventions, {self.hookpoint.name}", 0, 0, note=note)
+            return
+
+        def one(feature: int) -> list[InterventionRow]:
+            targets = [target for arm, target in tasks[feature] if arm == "feature"]
+            ablate = ("ablation", None) in tasks[feature]
+            active = columns.slice(feature)
+            found = self.study.measured(
+                feature, active, [t for t in targets if t is not None], arm="feature", ablate=ablate
+            )
+            return [row_of(each, self.series) for each in found]
+
+        yield from self._run("interventions", ",".join(arms), one, list(tasks))
+
+    def _missing(
+        self, chosen: Sequence[int], arms: Sequence[str]
+    ) -> dict[int, list[tuple[str, float | None]]]:
+        with self.catalogue.reading() as con:
+            there = interventions.stored(con, self.place)
+        wanted: list[tuple[str, float | None]] = [
+            (arm, kl) for arm in arms if arm != "ablation" for kl in self.request.kls
+        ]
+        if "ablation" in arms:
+            wanted.append(("ablation", None))
+        left = {
+            feature: [one for one in wanted if (one[0], feature, one[1]) not in there]
+            for feature in chosen
+        }
+        return {feature: some for feature, some in left.items() if some}
+
+    def _random(self, n: int) -> Iterator[Progress]:
+        """As many random directions as there are features; where enough are there, nothing."""
+        with self.catalogue.reading() as con:
+            there = interventions.stored(con, self.place)
+        done = {
+            kl: {f for arm, f, target in there if arm == "random-sae" and target == kl}
+            for kl in self.request.kls
+        }
+        if all(len(found) >= n for found in done.values()):
+            return
+        made: RandomFeatures | None = None
+        stage = f"random SAE, {self.hookpoint.name}"
+        sae, seed = self.study.sae, self.bench.record.seed
+        steps = run_random(self.study.subject, sae, self.hookpoint.name, self.study.text, seed)
+        for at, total, found in steps:
+            made = found
+            yield Progress(stage, at, total, unit="sequences")
+        assert made is not None
+        drawn = made.chosen(n, seed)
+        tasks = self._missing(drawn, ["random-sae"])
+        if len(drawn) < n:
+            note = f"only {len(drawn)} of {n} random directions fire often enough"
+            yield Progress(stage, 0, 0, note=note)
+        study = replace(self.study, sae=made.sae, hookpoint=made.hookpoint)
+
+        def one(feature: int) -> list[InterventionRow]:
+            targets = [target for _, target in tasks[feature] if target is not None]
+            active: Active = made.fired(feature)
+            found = study.measured(feature, active, targets, arm="random-sae", ablate=False)
+            return [row_of(each, self.series) for each in found]
+
+        yield from self._run("random SAE", "random-sae", one, list(tasks))
+
+    def _shuffled(self, chosen: set[int]) -> Iterator[Progress]:
+        tasks = exchanges(self.catalogue, self.place, self.request.kls, chosen,
+                          seed=self.bench.record.seed, hookpoint=self.hookpoint.name)  # fmt: skip
+
+        def one(task: Exchange) -> list[InterventionRow]:
+            return [exchanged(self.catalogue, self.place, self.study, task)]
+
+        yield from self._run("exchanged explanations", "shuffled", one, tasks, unit="explanations")
+
+    def _run(
+        self, stage: str, arms: str, one: Any, tasks: Sequence[Any], unit: str = "features"
+    ) -> Iterator[Progress]:
+        """Do the tasks as a run, each stored as it is done."""
+        if not tasks:
+            return
+        meter = Meter(f"{stage}, {self.hookpoint.name}", len(tasks), unit)
+        plan = Plan(
+            "intervene", self.bench.record.cache_id, self.hookpoint.hookpoint_id,
+            None, self.request.settings(arms), self.request.command,
+            paid=bool(self.tools.clients),
+        )  # fmt: skip
+        with running(self.catalogue, plan, len(tasks)) as run_id:
+            yield meter.now()
+            for made in as_finished(one, tasks, self.tools.threads):
+                if made is None:
+                    ledger.require_wanted(self.catalogue, run_id)
+                    continue
+                interventions.write(
+                    self.catalogue, self.place, run_id, made, features_done=1,
+                    failed=int(all(row.value is None for row in made)),
+                    usage=total_usage(row.usage for row in made),
+                    journal=self.tools.clients[0] if self.tools.clients else None,
+                )  # fmt: skip
+                meter.note = "; ".join(map(traffic_note, self.tools.clients))
+                yield meter.advance(1)
+
+
+def series_of(catalogue: Catalogue, request: InterveneRequest, tools: Tools, seed: int) -> Series:
+    """Name the study, and the explainer and scorer of each target."""
+    settings = tools.sizes.recorded() | tools.judge.described | {"seed": seed}
+    judge, model = tools.judge.name, tools.wording.model
+    own = tools.sizes.recorded() | {"seed": seed}
+    explainers = {
+        kl: ledger.method_id(catalogue, "explainer", EXPLAINER, model, own | {"kl": kl})
+        for kl in request.kls
+    }
+    scorers = {
+        kl: ledger.method_id(catalogue, "scorer", "intervention", judge,
+                             settings | {"kl": kl, "preset": f"KL {kl:g}"})
+        for kl in request.kls
+    }  # fmt: skip
+    study = interventions.study_id(catalogue, judge, model, settings)
+    return Series(study, judge, seed, explainers, scorers)

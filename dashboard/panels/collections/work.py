@@ -1,0 +1,92 @@
+"""Explaining and scoring a collection from its page, as processes of their own."""
+
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from core.llm.settings import EndpointSettings
+from core.pipeline.judging import DEFAULT
+from core.pipeline.scorers import GRAMMAR
+from core.pipeline.sweep_words import endpoint_words
+from dashboard import session
+from dashboard.panels import launched
+from dashboard.panels.endpoints import chosen_endpoint
+from data.collections import Collection
+
+PAGE = "collections"
+RULES, MODEL = "the grammar", "a language model"
+HOW = {
+    "cot": "what it reads: contexts and logit effects, in stages",
+    "output": "what it does: the tokens it makes likelier",
+}
+SCORERS = (*DEFAULT, "output-side")
+
+
+def buttons(bar: DeltaGenerator, found: Collection, *, can: bool) -> None:
+    """Explain and Score; greyed where the cache has no activations."""
+    why = None if can else "This cache was imported without activations"
+    with bar.popover("Explain", icon=":material/edit:", disabled=not can, help=why):
+        _start("explain", explain_words(found.name, *_explainer()))
+    with bar.popover("Score", icon=":material/rule:", disabled=not can, help=why):
+        _start("score", score_words(found.name, *_judge()))
+
+
+def _start(what: str, words: list[str] | None) -> None:
+    """The command and its button; None: something is still to be chosen."""
+    if words is None:
+        st.caption("Which model? Type its id above; the key comes from the environment.")
+        return
+    st.code(session.command(words), language=None, wrap_lines=True)
+    st.button("Start", type="primary", key=f"collections.{what}.start", on_click=launched.begin,
+              args=(PAGE, words))  # fmt: skip
+
+
+def _explainer() -> tuple[str, EndpointSettings | None]:
+    """How it is explained: an explainer and the endpoint of its model."""
+    who = st.segmented_control("Explained by", [RULES, MODEL], default=RULES, required=True,
+                               key="collections.explain.who")  # fmt: skip
+    if who == RULES:
+        return GRAMMAR, None
+    how = st.radio("Saying", list(HOW), format_func=HOW.__getitem__, key="collections.explain.how")
+    return how, chosen_endpoint("collections.explain", "Model")
+
+
+def _judge() -> tuple[list[str], EndpointSettings | None]:
+    """Which scorers, and the endpoint of the judge."""
+    scorers = st.pills("Scores", SCORERS, selection_mode="multi", default=list(DEFAULT),
+                       key="collections.score.what",
+                       help="Output-side writes texts with the feature turned up: it tells "
+                       "features that act on predictions, and loads the subject.")  # fmt: skip
+    who = st.segmented_control("Judged by", [RULES, MODEL], default=RULES, required=True,
+                               key="collections.score.who")  # fmt: skip
+    return list[str](scorers), None if who == RULES else chosen_endpoint(
+        "collections.score", "Model"
+    )
+
+
+def explain_words(name: str, explainer: str, endpoint: EndpointSettings | None) -> list[str] | None:
+    """The command that explains, without the store; None without a model's name."""
+    words = ["gloss", "collection", "explain", name]
+    if endpoint is None:
+        return words
+    if not endpoint.model:
+        return None
+    return [*words, "--explainer", explainer, *endpoint_words(endpoint)]
+
+
+def score_words(
+    name: str, scorers: list[str], endpoint: EndpointSettings | None
+) -> list[str] | None:
+    """The command that scores, without the store; None where something is to be chosen."""
+    if not scorers or (endpoint is not None and not endpoint.model):
+        return None
+    words = ["gloss", "collection", "score", name, "--scorers", ",".join(scorers)]
+    if endpoint is None:
+        return words
+    return [*words, "--judge", endpoint.model, *_place(endpoint)]
+
+
+def _place(endpoint: EndpointSettings) -> list[str]:
+    """The endpoint's flags without the model, which --judge names."""
+    words = endpoint_words(endpoint)
+    at = words.index("--model")
+    return words[:at] + words[at + 2 :]

@@ -1,0 +1,99 @@
+"""Which cache, hookpoint and study; all of it in the address."""
+
+from typing import NamedTuple
+
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from core.intervening.pooled import Target, pooled
+from dashboard import session
+from dashboard.library import Place
+from data import interventions
+from data.catalogue import Row
+
+
+class Chosen(NamedTuple):
+    """What the page shows."""
+
+    place: Place
+    study: Row
+    at: interventions.Place
+    rows: list[Row]  # one a feature, arm and target
+    targets: list[Target]
+
+
+def choose(bar: DeltaGenerator, place: Place) -> Chosen | None:
+    """Draw the choosers and read them; None where nothing is measured here."""
+    _caches(bar, place)
+    _hookpoints(bar, place)
+    studies = session.library().ask(interventions.studies, place.hookpoint.hookpoint_id)
+    if not studies:
+        return None
+    study = _study(bar, studies)
+    at = interventions.Place(study["study_id"], place.hookpoint.hookpoint_id)
+    rows = session.library().ask(interventions.figures, at)
+    return Chosen(place, study, at, rows, pooled(rows))
+
+
+def _caches(bar: DeltaGenerator, place: Place) -> None:
+    labels = {c.name: c.label for c in session.library().caches() if c.hookpoints}
+    if len(labels) > 1:
+        st.session_state["interventions.cache"] = place.cache.name
+        bar.selectbox("Cache", list(labels), key="interventions.cache", width=190,
+                      format_func=labels.__getitem__, label_visibility="collapsed",
+                      on_change=_put, args=("cache",))  # fmt: skip
+
+
+def _hookpoints(bar: DeltaGenerator, place: Place) -> None:
+    names = [one.name for one in place.cache.hookpoints]
+    if len(names) > 1:
+        st.session_state["interventions.hookpoint"] = place.hookpoint.name
+        bar.selectbox("Hookpoint", names, key="interventions.hookpoint", width=220,
+                      label_visibility="collapsed", on_change=_put,
+                      args=("hookpoint",))  # fmt: skip
+
+
+def _put(name: str) -> None:
+    value = st.session_state[f"interventions.{name}"]
+    if name == "cache":
+        st.session_state.pop("place.hookpoint", None)
+        st.query_params.update({"cache": value, "hookpoint": [], "feature": [], "study": []})
+    elif name == "hookpoint":
+        st.query_params.update({"hookpoint": value, "feature": [], "study": []})
+    else:
+        st.query_params["study"] = value
+
+
+def _study(bar: DeltaGenerator, studies: list[Row]) -> Row:
+    """The study in the address, else the newest."""
+    names = {str(row["study_id"]): row for row in studies}
+    asked = st.query_params.get("study", "")
+    chosen = asked if asked in names else next(iter(names))
+    if len(names) > 1:
+        st.session_state["interventions.study"] = chosen
+        bar.selectbox("Study", list(names), key="interventions.study", width=300,
+                      format_func=lambda name: words(names[name]), on_change=_put,
+                      label_visibility="collapsed", args=("study",))  # fmt: skip
+    return names[chosen]
+
+
+def words(study: Row) -> str:
+    """A study in a few words: who judges, who explains, from how many prompts."""
+    settings = study["settings"]
+    sizes = "/".join(str(settings.get(name, "?")) for name in ("explain", "select", "score"))
+    judge = str(study["judge"]).rstrip("/").rpartition("/")[2]
+    return f"judge {judge} · {study['explainer'] or 'template'} · {sizes} prompts"
+
+
+def notes(study: Row) -> str:
+    """What a study's settings are, in a sentence for those who compare."""
+    settings = study["settings"]
+    kept = settings.get("passage_tokens")
+    cut = f", the last {kept} tokens of a passage with its statement" if kept else ""
+    return (
+        f"Judge {study['judge']}, shown {settings.get('few_shots', '?')} few-shots{cut}; explainer "
+        f"{study['explainer'] or 'template: names the tokens that rise'}; contexts of "
+        f"{settings.get('context', '?')} tokens, {settings.get('explain', '?')} prompts to "
+        f"explain, {settings.get('select', '?')} to choose and {settings.get('score', '?')} to "
+        f"score by, {settings.get('new_tokens', '?')} new tokens."
+    )
