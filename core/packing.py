@@ -111,8 +111,8 @@ class Packing(Sequences):
             found.append("documents follow each other without a separator: the subject has no EOS")
         if self.n_dropped:
             found.append(
-                f"the last {self.n_dropped:,} tokens are left out: they do not fill a sequence, and "
-                "the subject has no special token to fill it up with"
+                f"the last {self.n_dropped:,} tokens are left out: they fill no sequence, and the "
+                "subject has no special token to fill it up with"
             )
         return "; ".join(found)
 

@@ -57,6 +57,20 @@ def test_how_a_corpus_was_read_is_recorded(tmp_path, asked):
     }  # fmt: skip
 
 
+def test_bos_is_asked_for_in_vain_where_the_tokenizer_has_none(tmp_path, asked):
+    tiny.tokenizer(special=False).save_pretrained(tmp_path / "model")
+    catalogue = Catalogue(tmp_path / "store")
+    with pytest.raises(BadInput, match=r"--bos first: the tokenizer of .* declares no BOS token"):
+        list(cache_stage(catalogue, replace(asked, bos="first")))
+    notes = [one.note for one in cache_stage(catalogue, asked)]
+    said = "sequences begin without BOS: the subject's configuration names token 256, its tokenizer"
+    assert any(note.startswith(said) for note in notes)
+    assert any("without a separator" in note for note in notes)
+    quiet = replace(asked, bos="none", name="quiet")
+    assert not any("BOS" in one.note for one in cache_stage(catalogue, quiet)
+                   if one.stage == "loading the subject")  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("other", "words"),
     [

@@ -7,16 +7,21 @@ from dataclasses import replace
 import pytest
 import safetensors.torch
 import tiny
+import torch
 
 from core import status
 from core.pipeline.caching import CacheRequest, cache_stage
 from core.pipeline.corpora import text_of
 from core.pipeline.inputs import require_name
+from core.probe import open_probe
+from core.sae import load_sae
 from data import caches, runs
 from data.activations import Columns
+from data.cachefiles import CacheFiles
 from data.catalogue import Catalogue
 from data.corpus import open_corpus
 from data.errors import BadInput, StoreBusy, StoreTrouble, WrongSae
+from data.identity import difference
 
 
 @pytest.fixture(scope="module")
@@ -61,14 +66,14 @@ def test_the_sae_of_another_hookpoint_is_refused_and_nothing_is_registered(catal
     with pytest.raises(
         WrongSae, match=r"no SAE .* gpt_neox\.layers\.2 of .*is for gpt_neox\.layers\.1;"
     ):
-        cached(catalogue, request(things, "set/layers.1", at=("layers.2",)))
+        cached(catalogue, request(things, "set/layers.1", at=("layers.2",), anyway=False))
     assert caches.caches(catalogue) == []
     assert runs.runs(catalogue) == []
 
 
 def test_what_the_settings_say_counts_too(catalogue, things, tmp_path):
     tiny.save_sae(tmp_path / "mine", tiny.weights(), hookpoint="layers.1")
-    asked = replace(request(things, at=("layers.2",)), saes=(str(tmp_path / "mine"),))
+    asked = replace(request(things, at=("layers.2",), anyway=False), saes=(str(tmp_path / "mine"),))
     with pytest.raises(WrongSae, match=r"mine is for gpt_neox\.layers\.1;"):
         cached(catalogue, asked)
 
@@ -128,7 +133,7 @@ def test_every_hookpoint_gets_its_sae(catalogue, things, saes, at, want):
 )
 def test_what_does_not_go_together_is_one_line(catalogue, things, saes, at, words):
     with pytest.raises(BadInput, match=words) as caught:
-        cached(catalogue, request(things, *saes, at=at))
+        cached(catalogue, request(things, *saes, at=at, anyway=False))
     assert "\n" not in str(caught.value)
     assert caches.caches(catalogue) == []
 
@@ -143,6 +148,56 @@ def test_the_same_again_is_done_before_however_paths_are_spelled(catalogue, thin
     )  # fmt: skip
     assert cached(catalogue, other)[1][-1].note == "done before"
     assert len(runs.runs(catalogue)) == 1
+
+
+def test_anyway_reads_an_sae_elsewhere_than_its_files_say_and_opens_it_again(catalogue, things):
+    asked = request(things, "set/layers.1", at=("layers.2",))
+    points, progress = cached(catalogue, asked)
+    assert points == [("gpt_neox.layers.2", "layers.1")]
+    said = "its files are for gpt_neox.layers.1, it is read where --hookpoint says"
+    assert any(said in one.note for one in progress)
+    assert open_probe(catalogue, caches.cache(catalogue, "small")).hookpoints == [points[0][0]]
+
+
+def test_local_folders_are_stored_in_full(catalogue, things, monkeypatch):
+    monkeypatch.chdir(things)
+    cached(catalogue, replace(request(things), subject="model", saes=("./set/layers.1/",)))
+    record = caches.cache(catalogue, "small")
+    assert record.subject == str(things / "model")
+    assert record.hookpoints[0].sae_source == str(things / "set" / "layers.1")
+    monkeypatch.chdir(things.parent)
+    assert open_probe(catalogue, record).hookpoints
+
+
+NORMALISED = "blocks.1.ln2.hook_normalized"
+
+
+def test_a_place_that_transformer_lens_normalises_is_cached_so_and_probed_so(
+    catalogue, things, tmp_path
+):
+    tiny.save_subject(tmp_path / "llama", "llama")
+    asked = replace(
+        request(things, at=(NORMALISED,)), subject=str(tmp_path / "llama"), saes=("random:24:4",)
+    )
+    ((point, _),), _ = cached(catalogue, asked)
+    record = caches.cache(catalogue, "small")
+    (made,) = record.hookpoints
+    files = CacheFiles.open(catalogue.store / record.folder)
+    ids = torch.from_numpy(files.tokens.flat(0, 64)).long().reshape(2, 32)
+    x = tiny.subject("llama").activations(ids, [point])[point].flatten(0, 1)
+    x = x / (x.pow(2).mean(1, keepdim=True) + 1e-6).sqrt()
+    dense = load_sae("random:24:4", point, width=16).encode(x).dense()
+    dense[torch.isin(ids.flatten(), torch.tensor(files.meta.special_ids))] = 0
+    for feature in range(24):
+        found = files.columns(made.hookpoint_id).slice(feature)
+        want = dense[:, feature].nonzero()[:, 0]
+        here = found.token < 64
+        assert found.token[here].tolist() == want.tolist()
+        value = torch.from_numpy(found.activation[here].astype("float32"))
+        assert torch.allclose(value, dense[want, feature], rtol=1e-2)
+    assert open_probe(catalogue, record).sae(point).transforms[0].norm == "rms"
+    with pytest.raises(BadInput, match=f"what is read at {point} {NORMALISED}, not none"):
+        cached(catalogue, replace(asked, hookpoints=(point,)))
 
 
 def changed_weights(folder):
@@ -181,16 +236,27 @@ def test_what_changed_in_its_place_is_another_cache(catalogue, things, tmp_path,
 @pytest.mark.parametrize(
     ("other", "words"),
     [
-        ({"n_tokens": 300}, "tokens 200, not 300"),
+        ({"n_tokens": 300}, "begun with tokens 200, not 300"),
         ({"seed": 3}, "seed 0, not 3"),
         ({"sequence_length": 64}, "sequence_length 32, not 64"),
-        ({"dtype": "bfloat16"}, "dtype float32, not bfloat16|weights"),
+        ({"dtype": "bfloat16"}, "begun with dtype float32, not bfloat16"),
     ],
 )
 def test_the_setting_that_differs_is_named(catalogue, things, other, words):
     cached(catalogue, request(things))
     with pytest.raises(BadInput, match=words):
         cached(catalogue, request(things, **other))
+
+
+def test_settings_that_change_hashes_are_named_before_the_hashes():
+    begun = {"text": "a" * 64, "subject": "b" * 64, "tokens": 200, "dtype": "float32"}
+    more = {**begun, "text": "c" * 64, "tokens": 300}
+    rounded = {**begun, "subject": "d" * 64, "dtype": "bfloat16"}
+    assert difference(begun, more) == "tokens 200, not 300"
+    assert difference(begun, rounded) == "dtype float32, not bfloat16"
+    assert difference(begun, {**begun, "text": "c" * 64}) == (
+        "a corpus with the text aaaaaaaa..., not cccccccc..."
+    )
 
 
 @pytest.mark.parametrize("name", ["", ".", "..", ".x", "a/b", "a\nb", "a\0", "x" * 101, "-x", "x "])

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
@@ -50,6 +51,44 @@ def test_a_failed_transaction_leaves_nothing(tmp_path):
         fail_halfway()
     with catalogue.reading() as con:
         assert con.value("select count(*) from note") == 0
+
+
+STOPPED = """
+import signal, sys
+from pathlib import Path
+from data.catalogue import Catalogue
+from data.errors import Halt
+
+def stop(*_):
+    raise Halt
+
+signal.signal(signal.SIGTERM, stop)
+try:
+    with Catalogue(Path(sys.argv[1])).writing() as con:
+        con.run("insert into note (tag) values ('lost')")
+        print("asking", flush=True)
+        con.value(
+            "with recursive t(n) as (select 1 union all select n + 1 from t where n < 30000000) "
+            "select count(*) from t"
+        )
+except Halt:
+    print("halted")
+"""
+
+
+def test_a_signal_during_a_query_ends_the_transaction_as_a_halt(tmp_path):
+    catalogue = Catalogue(tmp_path)
+    command = [sys.executable, "-c", STOPPED, str(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        process.stdout.readline()
+        time.sleep(0.3)  # in the midst of the query, which takes minutes
+        process.terminate()
+        assert process.stdout.read() == "halted\n"
+    assert process.returncode == 0
+    with catalogue.writing() as con:
+        assert con.value("select count(*) from note") == 0
+        con.run("insert into note (tag) values ('kept')")
 
 
 def test_a_locked_file_is_waited_for(tmp_path):

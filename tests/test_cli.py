@@ -11,6 +11,7 @@ from commands import gloss
 
 from core import cli
 from core.commands.options import number
+from data.catalogue import Catalogue
 
 E = {"id", "run", "explainer", "model", "settings", "text", "rule", "status", "cost_usd", "scores"}
 S = {"interval", "n", "failed", "judge", "by_decile", "non_activating"}
@@ -116,6 +117,32 @@ def test_a_mistake_is_one_line_and_exit_code_one(scored_store, mistake):
     assert done.returncode == 1
     assert done.stderr.count("\n") == 1
     assert said in done.stderr
+
+
+def test_what_breaks_a_line_or_colours_it_is_spelt_out_in_errors(scored_store):
+    done = gloss("show", "a\nb\x1b[31mc\u202e", "--store", str(scored_store))
+    assert done.returncode == 1
+    assert done.stderr.startswith(r"gloss: no cache named 'a\nb\x1b[31mc\u202e' in ")
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_signal_in_the_midst_of_a_query_is_one_line_and_code_130(tmp_path, monkeypatch):
+    """As DuckDB has it: what the handler raises is lost, the query fails."""
+
+    def query(*_: object) -> None:
+        raise RuntimeError("Query interrupted")
+
+    Catalogue(tmp_path)
+    monkeypatch.setattr("data.catalogue.connection.Connection.rows", query)
+    done = gloss("status", "--store", str(tmp_path))
+    assert (done.returncode, done.stderr.count("\n")) == (130, 1)
+    assert done.stderr.startswith("gloss: stopped; what was finished is kept")
+
+
+def test_a_seed_too_large_for_the_catalogue_is_one_line():
+    done = gloss("explain", "small", "--seed", str(2**64))
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert "is too large" in done.stderr
 
 
 def test_a_store_that_is_not_there_is_not_made_by_looking(tmp_path):

@@ -39,7 +39,10 @@ def test_a_folder_is_read_in_sorted_order_without_links_that_lead_out(tmp_path: 
     (tmp_path / "secret.txt").write_text("secret")
     (inside / "link.txt").symlink_to(tmp_path / "secret.txt")
     (inside / "folder").symlink_to(tmp_path)
+    (inside / "._ab.txt").write_bytes(b"\x00\x05\x16\x07")
+    (inside / ".hidden.txt").write_text("hidden")
     assert list(documents(str(inside))) == ["first", "second", "third"]
+    assert list(documents(str(inside / ".hidden.txt"))) == ["hidden"]
 
 
 @pytest.mark.parametrize(
@@ -110,6 +113,22 @@ def test_rows_of_json_are_documents_however_they_are_packed(tmp_path: Path, name
     assert texts(tmp_path / name) == ["one", "two"]
 
 
+def test_one_object_over_several_lines_is_a_document(tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    for text in (json.dumps({"text": "a"}, indent=1), '\n{"text":\n"a"}\n', '{"text": "a"}'):
+        path.write_text(text)
+        assert texts(path) == ["a"]
+    for text in ('{\n "text": "a"\n', '{"text": "a"\n{"text": "b"}\n'):
+        path.write_text(text)
+        with pytest.raises(
+            BadInput, match=r"a\.json: not valid JSON .*holds a list of objects, one"
+        ):
+            texts(path)
+    path.write_text('{"text" "a"}\n{"text": "b"}\n')
+    with pytest.raises(BadInput, match="line 1: not valid JSON"):
+        texts(path)
+
+
 def test_a_column_is_taken_by_name_by_path_or_as_the_first_known_one(tmp_path: Path) -> None:
     (tmp_path / "a.jsonl").write_text('{"body": "b", "content": "c", "x": {"y": "d"}, "x.z": "e"}')
     assert texts(tmp_path) == ["c"]
@@ -146,6 +165,12 @@ def test_a_seed_permutes_all_rows_as_datasets_does(tmp_path: Path) -> None:
     assert [d.row for d in found] == [n + 1 for n in order.tolist() if n % 5]
     assert [str(d) for d in found] == [rows[d.row - 1] for d in found]
     assert found.n_empty == 8
+
+
+def test_a_negative_seed_of_the_order_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("text")
+    with pytest.raises(BadInput, match="--shuffle-seed -1 is below 0"):
+        open_corpus(str(tmp_path), Choice(shuffle_seed=-1))
 
 
 def test_what_is_too_much_to_shuffle_is_refused(tmp_path: Path, monkeypatch) -> None:

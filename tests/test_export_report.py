@@ -81,7 +81,7 @@ def test_nothing_of_the_store_becomes_a_tag_or_runs(out):
             "html", "head", "meta", "title", "style", "body", "main", "div", "h1", "h5", "h6", "a",
             "button", "span", "p", "b", "i", "em", "s", "u", "code", "small", "details", "summary",
             "pre", "dl", "dt", "dd", "svg", "text", "tspan", "path", "rect", "circle", "g",
-            "footer", "script", "table", "thead", "tbody", "tr", "th", "td", "input",
+            "footer", "script", "section", "table", "thead", "tbody", "tr", "th", "td", "input",
         }, name  # fmt: skip
         assert not [a for _, attrs in seen.tags for a in attrs if a.startswith("on")], name
         (script,) = seen.scripts

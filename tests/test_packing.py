@@ -6,7 +6,7 @@ import tiny
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.packing import Layout, OnePerDocument, Packing, _pieces
+from core.packing import PIECE, Layout, OnePerDocument, Packing, _pieces
 from data.errors import BadInput
 
 BOS, EOS = tiny.BOS, tiny.EOS
@@ -41,8 +41,11 @@ def test_the_last_sequence_is_filled_with_a_masked_token():
 
 
 def test_a_rest_that_cannot_be_masked_is_left_out():
-    rows, _ = pack(["abcdef"], bos_id=None, eos_id=None, special_ids=())
+    rows, packing = pack(["abc", "def"], bos_id=None, eos_id=None, special_ids=())
     assert rows == [list(b"abcd")]
+    assert packing.note.startswith("documents follow each other without a separator")
+    assert "the last 2 tokens are left out" in packing.note
+    assert pack(["abc", "def"])[1].note == ""
 
 
 def test_packing_stops_at_the_number_of_sequences_and_reads_no_further():
@@ -122,3 +125,18 @@ def test_one_per_document_is_the_beginning_of_each(documents, bos, length):
         text[: length - bos] for text in raw if text
     ]
     assert packing.starts.document.tolist() == [n for n, text in enumerate(raw) if text]
+
+
+@pytest.mark.parametrize(
+    ("text", "first"),
+    [
+        ("a\nb\n  c\n" + "  d" * PIECE, "a\nb\n  c\n"),  # none nearby: after the last line end
+        ("x" * (PIECE - 20) + "\nab\n  c\n\n  d" + "  e" * 99, "x" * (PIECE - 20) + "\n"),
+        ("x" * (PIECE - 1) + "\nabc", "x" * (PIECE - 1) + "\n"),
+    ],
+    ids=["far", "near", "at the end"],
+)
+def test_a_long_document_is_cut_before_a_line_that_is_not_indented(text, first):
+    pieces = list(_pieces(text))
+    assert pieces[0] == first
+    assert "".join(pieces) == text

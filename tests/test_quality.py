@@ -5,13 +5,14 @@ import tiny
 import torch
 
 from core.cache import CacheSettings, build
+from core.fit import share_words
 from core.quality import Sample, of_vectors
 from core.sae import ReLU, TopK, Weights
 from core.sae.coder import Origin
 from core.sae.hooks import Hook
 from core.subject import Subject
 from data.cachefiles import CacheFiles
-from data.records import Losses
+from data.records import LEAST_GAP, Losses
 
 EYE = Weights(torch.eye(2), torch.zeros(2), torch.zeros(2), torch.eye(2))
 
@@ -86,14 +87,19 @@ def test_an_exact_reconstruction_recovers_everything():
     assert found.spliced == pytest.approx(found.intact, rel=1e-6)
     gaps = [other - found.intact for other in (found.zero, found.mean)]
     shares = [found.recovered_zero, found.recovered_mean]
-    assert shares == [pytest.approx(1, abs=1e-3) if gap > 0 else None for gap in gaps]
-    assert any(gap > 0 for gap in gaps)
+    assert shares == [pytest.approx(1, abs=1e-3) if gap >= LEAST_GAP else None for gap in gaps]
+    assert any(gap >= LEAST_GAP for gap in gaps)
 
 
 def test_shares_are_of_the_gap_and_undefined_without_one():
     found = Losses(intact=2.0, spliced=3.0, zero=6.0, mean=2.0)
     assert found.recovered_zero == 0.75
     assert found.recovered_mean is None
+    hardly = Losses(intact=2.0, spliced=2.3, zero=6.0, mean=2.009)  # -3,233 % of nothing
+    assert hardly.recovered_mean is None
+    assert Losses(2.0, 2.005, 6.0, 2.02).recovered_mean == pytest.approx(0.75)
+    said = share_words(hardly.recovered_mean, "mean")
+    assert said == "loss recovered not meaningful (mean: the loss hardly changes)"
 
 
 def test_a_transcoder_is_measured_where_it_writes():

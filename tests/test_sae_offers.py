@@ -13,8 +13,10 @@ from transformers import (
 )
 
 from core.cli import app
+from core.hookpoints import is_output_known, written
 from core.pipeline.offers import list_sources
 from core.pipeline.saes import load_saes
+from core.quality import Sample
 from core.releases import RELEASES, find_release, like, lines, parse_source
 from core.subject import Subject
 from data.errors import BadInput, WrongSae
@@ -135,6 +137,47 @@ def test_a_hookpoint_may_be_asked_for_in_transformer_lens_words(tmp_path, subjec
     assert list(found) == ["gpt_neox.layers.2:in"]
 
 
+def test_a_typed_place_before_and_behind_a_norm_are_not_the_same(tmp_path, subjects):
+    standard(tmp_path / "a", "blocks.1.hook_resid_mid")
+    with pytest.raises(WrongSae, match=r"a reads .* before its norm, .*_normalized is behind it"):
+        loaded(subjects["gemma2"], tmp_path / "a", at=("blocks.1.ln2.hook_normalized",))
+    assert loaded(subjects["gemma2"], tmp_path, at=("blocks.1.hook_resid_mid",))
+    with pytest.raises(BadInput, match=r"^--hookpoint: .*hook_normalized .* folded into") as caught:
+        loaded(subjects["neox"], "random:8:2", at=("blocks.1.ln2.hook_normalized",))
+    assert "this SAE" not in str(caught.value)
+
+
+def test_the_embedding_may_be_asked_for_and_is_scaled_as_the_library_has_it(subjects):
+    (sae,) = loaded(subjects["gemma2"], "random:8:8", at=("hook_embed",)).values()
+    rows = subjects["gemma2"].model.get_input_embeddings().weight[:5].float()
+    given = subjects["gemma2"].activations(torch.arange(5)[None], ["embed_tokens"])
+    (plain,) = loaded(subjects["gemma2"], "random:8:8", at=("model.embed_tokens",)).values()
+    want = plain.encode(rows * sae_files.D**0.5).dense()
+    assert torch.allclose(sae.encode(given["embed_tokens"][0]).dense(), want, atol=1e-5)
+
+
+def test_a_place_that_the_subject_lacks_is_noted_and_its_output_is_not_guessed(tmp_path, subjects):
+    folder = tmp_path / "gemma-scope-2b-pt-transcoders" / "layer_9" / "width_16k"
+    sae_files.gemma_scope(folder / "average_l0_9")
+    (sae,) = loaded(subjects["gemma2"], tmp_path, at=("blocks.1.ln2.hook_normalized",)).values()
+    assert sae.origin.elsewhere == "transcoders/9"
+    assert sae.transforms[0].norm == "rms"
+    assert not is_output_known(sae)
+    sample = Sample.of_ids(subjects["gemma2"], torch.arange(12).reshape(2, 6), ())
+    point = "model.layers.1.pre_feedforward_layernorm:in"
+    assert sample.quality(point, sae).fvu is sample.losses(point, sae) is None
+    with pytest.raises(BadInput, match="does not say which place of this subject it writes to"):
+        written(sae, point)
+
+
+def test_one_sae_of_a_set_without_a_place_can_be_left_out(tmp_path, subjects):
+    for layer in (1, 9):
+        sae_files.sparsify(tmp_path / f"layers.{layer}")
+    with pytest.raises(BadInput, match=r"layers\.9\).*without it: .*e\.g\. gpt_neox\.layers\.1$"):
+        loaded(subjects["neox"], tmp_path)
+    assert list(loaded(subjects["neox"], tmp_path, at=("layers.1",))) == ["gpt_neox.layers.1"]
+
+
 def test_what_a_decoder_writes_must_fit_too(tmp_path, subjects):
     sae_files.gemma_scope_2(tmp_path / "transcoder" / "layer_12_width_16k", transcoder=True)
     with pytest.raises(WrongSae, match=r"writes 4 numbers a token, but .* of gemma3 has 6"):
@@ -240,6 +283,9 @@ def test_a_name_that_is_nearly_known_is_suggested(monkeypatch):
     with pytest.raises(BadInput, match="or did you mean pythia-70m-32k\\? gloss cache --list-saes"):
         list_sources(["pythia-70m-23k"])
     assert like("nothing-like-it") is None
+    with pytest.raises(BadInput) as caught:  # nothing better is known than what was typed
+        list_sources(["gemma-scope-2b-pt-res/layer_12/width_16k/average_l0_82"])
+    assert "did you mean" not in str(caught.value)
 
 
 def test_the_releases_model_is_known_where_files_do_not_say(tmp_path, subjects):

@@ -15,6 +15,7 @@ from core.pipeline.caching import CacheRequest, cache_stage
 from core.pipeline.smoke import doubts, expected_l0
 from core.probe import open_probe
 from core.sae import JumpReLU, TopK
+from core.sae.checks import n_copies
 from core.sae.coder import Origin
 from core.sae.hooks import Hook
 from data import caches
@@ -143,3 +144,24 @@ def test_disagreements_are_notes(tmp_path):
     assert noted("gpt2-small", name=str(tmp_path)) == []  # a folder may be called anything
     assert noted(bos=True, bos_id=256) == noted(bos=False) == []
     assert noted(bos=True) == ["it was trained on sequences that begin with BOS, these do not"]
+
+
+def test_copied_features_are_counted_and_noted():
+    w = tiny.weights()
+    assert n_copies(TopK(w, 4)) == 0
+    for tensor in (w.W_enc.T, w.b_enc, w.W_dec):
+        tensor[[5, 7]] = tensor[3].clone()
+        tensor[9, ...] = tensor[8].clone()
+    w.W_enc[15, 9] += 1  # behind what is compared first
+    assert n_copies(TopK(w, 4)) == 2
+    assert n_copies(JumpReLU(w, torch.arange(24.0))) == 0
+    said = doubts(TopK(w, 4), tiny.subject(), CacheMeta(32))
+    assert said == ["2 of its features are exact copies of other ones"]
+
+
+def test_the_usual_causes_are_said_once(catalogue, things, tmp_path):
+    tiny.save_sae(tmp_path / "layers.0", tiny.weights(seed=3))
+    asked = request(things, str(things / "layers.1"), str(tmp_path / "layers.0"), anyway=True)
+    *_, last = cache_stage(catalogue, asked)
+    assert last.note.count("the SAE does not fit") == 2
+    assert last.note.count("usual causes") == 1

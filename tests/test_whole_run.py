@@ -13,9 +13,9 @@ from data import runs
 from data.catalogue import Catalogue
 
 WITH_MODEL = [name for name, method in EXPLAINERS.items() if method.needs.model]
-ASKED = [
-    name for name in METHODS if name not in ("exact", "embedding", "surprisal", "intervention")
-]
+OTHERS = {"exact", "embedding", "surprisal", "intervention"}  # no language model is asked
+AS_DETECTION = {"fuzzing", "neighbour"}  # asked and read as detection is, at the same price
+ASKED = [name for name in METHODS if name not in OTHERS | AS_DETECTION]
 FEATURES = "3,5"  # with contexts for every scorer
 
 

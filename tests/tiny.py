@@ -1,6 +1,7 @@
 """Builders for tests: a byte tokenizer, subjects of three families, SAEs with random weights."""
 
 import json
+from copy import deepcopy
 from pathlib import Path
 
 import torch
@@ -65,7 +66,7 @@ def tokenizer(*, special: bool = True) -> PreTrainedTokenizerFast:
 
 def model(family: str = "gpt-neox", seed: int = 0):
     torch.manual_seed(seed)
-    return AutoModelForCausalLM.from_config(FAMILIES[family][0]).eval()
+    return AutoModelForCausalLM.from_config(deepcopy(FAMILIES[family][0])).eval()
 
 
 def subject(family: str = "gpt-neox") -> Subject:

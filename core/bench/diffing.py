@@ -26,7 +26,7 @@ def figures(quick: bool = False) -> Iterator[Figure]:
             for k in (16, 17)
         )
         settings, before, start = DiffSettings(), process_time(), perf_counter()
-        columns = [files.columns(synthetic.HOOKPOINT) for files in (first, second)]
+        columns = (first.columns(synthetic.HOOKPOINT), second.columns(synthetic.HOOKPOINT))
         units = sequences(first, settings.seed)
         done = sum(part.hi - part.lo for part in blocks(*columns, units, settings, "bench"))
         spent, waited = process_time() - before, perf_counter() - start

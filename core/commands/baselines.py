@@ -15,6 +15,7 @@ from core.commands.options import (
     Store,
     Workers,
     is_typed,
+    known_seed,
     open_store,
     parts,
     typed,
@@ -57,7 +58,8 @@ def baselines(
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or balanced.")] = "auto",
     dry_run: DryRun = False,
     as_json: Json = False,
-    seed: Annotated[int, typer.Option(help="Of directions, weights and draws.", min=0)] = 0,
+    seed: Annotated[int, typer.Option(
+        help="Of directions, weights and draws.", min=0, callback=known_seed)] = 0,
     workers: Workers = 0,
 ) -> None:  # fmt: skip
     """Put an SAE's scores beside those of things that have learned less.

@@ -6,7 +6,15 @@ from typing import Annotated, Literal
 
 import typer
 
-from core.commands.options import DEFAULT_STORE, Hookpoints, Json, Store, open_store, typed
+from core.commands.options import (
+    DEFAULT_STORE,
+    Hookpoints,
+    Json,
+    Store,
+    known_seed,
+    open_store,
+    typed,
+)
 from core.diffing.settings import DiffSettings, NoiseSettings, PairSettings
 from core.flags import Group, with_flags
 from core.llm.settings import EndpointSettings
@@ -175,7 +183,8 @@ def game(
     hookpoint: Place = None,
     about: Annotated[str, typer.Option(
         help="What the second subject was trained for, told to the player.")] = "",
-    seed: Annotated[int, typer.Option(help="Of questions and their order.")] = 0,
+    seed: Annotated[int, typer.Option(
+        help="Of questions and their order.", callback=known_seed)] = 0,
     as_json: Json = False,
 ) -> None:  # fmt: skip
     """Guess which of two unlabelled subjects is the second one, from features that differ.

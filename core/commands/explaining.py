@@ -16,6 +16,7 @@ from core.commands.options import (
     Store,
     Workers,
     is_typed,
+    known_seed,
     open_store,
     typed,
 )
@@ -56,7 +57,7 @@ def explain(
         "--retry-failed", help="Ask again where the newest answer is a failure.")] = False,
     dry_run: DryRun = False,
     as_json: Json = False,
-    seed: Annotated[int, typer.Option(help="Of the draws.")] = 0,
+    seed: Annotated[int, typer.Option(help="Of the draws.", callback=known_seed)] = 0,
     workers: Workers = 0,
 ) -> None:  # fmt: skip
     """Write explanations of features; those of the grammar are checked exactly over the corpus."""

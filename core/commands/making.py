@@ -12,6 +12,7 @@ from core.commands.options import (
     Store,
     Workers,
     is_typed,
+    known_seed,
     number,
     typed,
 )
@@ -35,7 +36,9 @@ def demo(
         typer.Option(help="Train a judge for gloss intervene, into this folder, and exit."),
     ] = None,
     seconds: Annotated[float, typer.Option(help="Training time for --judge-model.")] = 300,
-    seed: Annotated[int, typer.Option(help="Of the judge; 0 is the subject's.")] = 1,
+    seed: Annotated[
+        int, typer.Option(help="Of the judge; 0 is the subject's.", min=0, callback=known_seed)
+    ] = 1,
 ) -> None:
     """Run the whole pipeline on the bundled subject; the dashboard opens as soon as it can."""
     from core import demonstration
@@ -98,9 +101,11 @@ def cache(
     remote: Annotated[bool, typer.Option(
         "--remote", help="Run the subject on NDIF, with the key in NDIF_API_KEY.")] = False,
     revision: Annotated[str | None, typer.Option(help="Revision of a hub model.")] = None,
-    seed: Annotated[int, typer.Option(help="Of splits and draws.")] = 0,
+    seed: Annotated[int, typer.Option(
+        help="Of splits and draws.", callback=known_seed)] = 0,
     anyway: Annotated[bool, typer.Option(
-        "--anyway", help="Cache even where an SAE does not fit its hookpoint.")] = False,
+        "--anyway", help="Cache even where an SAE does not fit its hookpoint, or is for another.",
+    )] = False,
     _list_saes: Annotated[bool, typer.Option(
         "--list-saes", is_eager=True, callback=_listed,
         help="Print the published SAEs that have a short name, and exit.")] = False,

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from data.catalogue import Catalogue
 
 DEFAULT_STORE = Path("store")
+MOST_SEED = 2**63 - 1  # what the catalogue holds
 Store = Annotated[
     Path,
     typer.Option("--store", envvar="GLOSS_STORE", help="Where everything is kept.",
@@ -56,6 +57,13 @@ def number(text: str) -> int:
     if found <= 0:
         raise BadInput(f"--tokens {text} is not a positive number")
     return found
+
+
+def known_seed(value: int) -> int:
+    """Refuse a seed that the catalogue cannot hold."""
+    if abs(value) > MOST_SEED:
+        raise BadInput(f"--seed {value} is too large: give one of up to 18 digits")
+    return value
 
 
 def parts(text: str) -> tuple[str, ...]:

@@ -16,6 +16,7 @@ from core.commands.options import (
     Store,
     Workers,
     is_typed,
+    known_seed,
     open_store,
     parts,
     typed,
@@ -52,7 +53,7 @@ def sweep(
     preset: Annotated[str, typer.Option(help="Sizes and definitions, as for score.")] = "gloss",
     dry_run: DryRun = False,
     as_json: Json = False,
-    seed: Annotated[int, typer.Option(help="Of the draws.")] = 0,
+    seed: Annotated[int, typer.Option(help="Of the draws.", callback=known_seed)] = 0,
     workers: Workers = 0,
 ) -> None:  # fmt: skip
     """Explain and score a sample of features under every combination of some settings."""

@@ -163,7 +163,7 @@ def _resolved(subject: "Subject", name: str) -> "Place":
             return locate(Hook("transformer_lens", name), subject)
         except Absent as error:
             raise BadInput(
-                f"--hookpoint {name}: {error.reason}; name a module of {subject.name}, e.g. "
+                f"--hookpoint: {error.reason}; name a module of {subject.name}, e.g. "
                 f"{block_example(subject)}"
             ) from error
     side = f"{name.removesuffix(':in')}:in"

@@ -2,6 +2,7 @@
 
 import random
 from dataclasses import replace
+from functools import partial
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
@@ -64,7 +65,7 @@ def page() -> None:
 
 def pick_place(bar: DeltaGenerator, place: Place) -> None:
     """Choose the cache and the hookpoint where there is a choice."""
-    labels = {c.name: c.label for c in session.library().caches() if c.hookpoints}
+    labels: dict[str, str] = {c.name: c.label for c in session.library().caches() if c.hookpoints}
     known = list(labels)
     choices = {
         "cache": ("Cache", known, place.cache.name),
@@ -74,9 +75,13 @@ def pick_place(bar: DeltaGenerator, place: Place) -> None:
         if len(options) > 1:
             st.session_state[f"features.{name}"] = chosen
             bar.selectbox(label, options, key=f"features.{name}", width=200,
-                          format_func=lambda one: labels.get(one, one),
+                          format_func=partial(_label, labels),
                           label_visibility="collapsed", on_change=_go_to_place, args=(name,),
                           )  # fmt: skip
+
+
+def _label(labels: dict[str, str], name: str) -> str:
+    return labels.get(name, name)
 
 
 def _go_to_place(name: str) -> None:

@@ -58,8 +58,12 @@ def shown(shown_store, serve):
     return serve(shown_store).address, names
 
 
-@pytest.mark.parametrize("width", [1440, 1024])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+EVERY = [("light", 1440), ("dark", 1024), ("light", 1024), ("dark", 1440)]
+
+
+@pytest.mark.parametrize(
+    ("scheme", "width"), EVERY if os.environ.get("GLOSS_PICTURES") else EVERY[:2]
+)
 def test_every_page_fits_its_window(browser, shown, scheme, width, tmp_path):
     address, names = shown
     folder = Path(os.environ.get("GLOSS_PICTURES") or tmp_path)
