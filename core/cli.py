@@ -26,6 +26,7 @@ from core.commands import (
     scoring,
     sweeping,
 )
+from core.commands.printing import say
 from core.environment import prepare
 from data.errors import GlossError, Halt
 
@@ -50,7 +51,7 @@ def main() -> None:
     try:
         app()
     except GlossError as error:
-        print(f"gloss: {error}", file=sys.stderr)
+        say(f"gloss: {error}", aside=True)
         sys.exit(1)
     except Halt:
         print("gloss: stopped; what was finished is kept, the same command goes on from there",

@@ -200,7 +200,7 @@ def feature_lines(catalogue: Catalogue, name: str, address: str, *, as_json: boo
     if row is None:
         raise caches.NotFound(
             f"cache '{name}' is not finished, so nothing is known of {address} yet; "
-            "run its gloss cache command again"
+            f"{record.how_to_finish}"
         )
     found = _feature(record, hookpoint, row, explanations.get(feature, []), null)
     for shown in found["explanations"]:
@@ -300,9 +300,10 @@ def _by_context(verdicts: Sequence[Row]) -> Judged:
 
 
 def _paragraphs(found: dict[str, Any]) -> Iterator[str]:
+    top = found["max_activation"]
     yield (
         f"{found['cache']}  {found['hookpoint']}/{found['feature']}: {_activity(found)}, "
-        f"max {found['max_activation'] or 0:.2f}"
+        f"max {'unknown' if top is None else f'{top:.2f}'}"
         + (f"; {found['reason']}" if found["reason"] else "")
     )
     for shown in found["explanations"]:

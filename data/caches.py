@@ -14,7 +14,7 @@ from typing import Any
 
 from data.cachefacts import CorpusFacts, HookpointTables, SaeFacts, SubjectFacts
 from data.catalogue import Catalogue, Connection, Row, as_json
-from data.errors import BadInput, NotFound, StoreBusy
+from data.errors import BadInput, NotFound, StoreBusy, StoreTrouble
 from data.identity import difference, facts, nothing_stored
 from data.imports.neuronpedia_names import shortened
 from data.records import CacheRecord, HookpointRecord, Losses
@@ -151,13 +151,14 @@ def finish_cache(
         )
 
 
-# A feature without counts is known by its contexts: it fired.
+# A feature without counts is known by its contexts: it fired; 'unknown': it is known by nothing.
 FINISHED = """
 update hookpoint
 set status = 'done', n_activations = ?, fvu = ?, l0 = ?,
     loss = ?, loss_spliced = ?, loss_zero = ?, loss_mean = ?,
     n_alive = (
-        select count(*) from feature where hookpoint_id = ? and coalesce(n_active, 1) > 0
+        select count(*) from feature
+        where hookpoint_id = ? and coalesce(n_active, 1) > 0 and reason is distinct from 'unknown'
     )
 where hookpoint_id = ?
 """
@@ -233,6 +234,13 @@ def cache(catalogue: Catalogue, name: str) -> CacheRecord:
             return record
     known = ", ".join(record.name for record in found) or "none yet; make one with gloss demo"
     raise NotFound(f"no cache named '{name}' in {catalogue.store}; there are: {known}")
+
+
+def require_done(record: CacheRecord) -> None:
+    """Refuse a cache that is still being made, or whose making was interrupted."""
+    if record.status != "done":
+        what = f"the import of cache '{record.name}'" if record.origin else f"cache '{record.name}'"
+        raise StoreTrouble(f"{what} is not finished; {record.how_to_finish}")
 
 
 def _hookpoint(row: Row) -> HookpointRecord:

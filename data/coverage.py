@@ -14,8 +14,9 @@ with told as (
     where hookpoint_id = $1
     group by feature
 )
-select count(*) filter (coalesce(f.n_active, 1) > 0) as alive,
-       count(*) filter (coalesce(f.reason, '') not in ('dead', 'rare')) as explainable,
+select count(*) filter (coalesce(f.n_active, 1) > 0
+                        and f.reason is distinct from 'unknown') as alive,
+       count(*) filter (coalesce(f.reason, '') not in ('dead', 'rare', 'unknown')) as explainable,
        count(*) filter (f.reason is null or f.reason = 'reduced') as scorable,
        count(*) filter (t.is_explained) as explained,
        count(*) filter (t.is_explained = false) as failed

@@ -61,7 +61,8 @@ def live_features(con: Connection, hookpoint_id: int) -> list[int]:
     """Numbers of the features that fired, ascending."""
     found = con.frame(
         "select feature from feature "  # null: an import that does not say, so it fired
-        "where hookpoint_id = ? and coalesce(n_active, 1) > 0 order by feature",
+        "where hookpoint_id = ? and coalesce(n_active, 1) > 0 "
+        "and reason is distinct from 'unknown' order by feature",
         [hookpoint_id],
     )
     return found["feature"].tolist()

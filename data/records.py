@@ -132,6 +132,13 @@ class CacheRecord:
         """Its name, and what it is where that is a baseline."""
         return f"{self.name} (baseline of {self.baseline_of})" if self.baseline_of else self.name
 
+    @property
+    def how_to_finish(self) -> str:
+        """What to do with a cache that was stopped; an import begins anew, caching goes on."""
+        if self.origin:
+            return "run its gloss import command again"
+        return "run its gloss cache command again, it goes on where it stopped"
+
 
 @dataclass(frozen=True, slots=True)
 class Interval:

@@ -252,7 +252,7 @@ def trials(con: Connection, explanation_id: int, scorer_id: int) -> list[Row]:
 LIVE = """
 select feature
 from feature
-where hookpoint_id = ? and coalesce(n_active, 1) > 0
+where hookpoint_id = ? and coalesce(n_active, 1) > 0 and reason is distinct from 'unknown'
 order by feature
 limit 1 offset ?
 """
@@ -271,7 +271,7 @@ BESIDE = """
 select coalesce(max(feature) filter (feature < $2), max(feature)) as before,
        coalesce(min(feature) filter (feature > $2), min(feature)) as after
 from feature
-where hookpoint_id = $1 and coalesce(n_active, 1) > 0
+where hookpoint_id = $1 and coalesce(n_active, 1) > 0 and reason is distinct from 'unknown'
 """
 
 

@@ -103,7 +103,7 @@ create table feature (
     top_token uinteger,              -- id of the token it fires on most
     top_token_share float,           -- of its firings, 0..1
     decoder_norm float,              -- null when the SAE has no decoder
-    reason varchar                   -- why it is not explained or not scored in full: dead, rare, scarce, reduced; null = full protocol
+    reason varchar                   -- why it is not explained or not scored in full: dead, rare, scarce, reduced, unknown (imported without activations of it); null = full protocol
 );
 
 create table feature_chart (

@@ -37,12 +37,13 @@ qualify row_number() over (
 ) = 1
 """
 # Shown for a feature: by the first judge before others, so that no score is weighed against one of
-# another judge or preset; of these the best by detection, of equals the newest.
+# another judge or preset; of these the best by detection, of equals the newest. One without any
+# score, the exact check included, is shown only where no other has one.
 # {candidates}: usable explanations (feature, explanation_id); {headline}: their scores, as above.
 SHOWN = """
 select c.feature, c.explanation_id,
        (count(*) over (partition by c.feature))::uinteger as n_explanations,
-       h.* exclude (explanation_id, n_judged, n_failed, judge, standing),
+       h.* exclude (explanation_id, n_judged, n_failed, judge, standing, is_scored),
        coalesce(n_judged, 0)::uinteger as n_judged, coalesce(n_failed, 0)::uinteger as n_failed,
        judge
 from {candidates} c
@@ -52,6 +53,7 @@ left join (
            coalesce(any_value(judge) filter (name = 'detection'),
                     any_value(judge) filter (name = 'fuzzing')) as judge,
            any_value(standing) filter (name = 'detection') as standing,
+           bool_or(value is not null) as is_scored,
            sum(n_judged) filter (name <> 'exact') as n_judged,
            sum(n_failed) filter (name <> 'exact') as n_failed
     from ({headline})
@@ -59,7 +61,8 @@ left join (
 ) h using (explanation_id)
 qualify row_number() over (
     partition by c.feature
-    order by standing nulls last, detection desc nulls last, c.explanation_id desc
+    order by coalesce(is_scored, false) desc, standing nulls last, detection desc nulls last,
+             c.explanation_id desc
 ) = 1
 """
 SCORERS = ("detection", "fuzzing", "exact")

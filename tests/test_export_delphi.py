@@ -6,7 +6,9 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import torch
-from delphi_runs import write_text_run
+from delphi_runs import CONFIG, HOOK, put, write_latents, write_text_run
+from delphi_runs import row as run_row
+from delphi_runs import rows_of as run_rows
 from exported import done
 from imported_runs import SHARED, bring, codes, feature_of, shown
 from safetensors.numpy import load_file
@@ -194,6 +196,61 @@ def test_kinds_that_delphi_does_not_know_become_random_and_are_counted():
         "str_tokens": [" a", " a"], "activations": [0, 0], "distance": -1.0, "activating": False,
         "prediction": False, "probability": 0.25, "correct": True,
     }  # fmt: skip
+
+
+def test_an_import_gets_its_own_settings_back(tmp_path):
+    config = CONFIG | {"hf_token": "secret", "filter_bos": True, "explainer_model": ["x"],
+                       "ratio": [None, {"a": [1.5]}]}  # fmt: skip
+    catalogue = bring(tmp_path / "store", write_text_run(tmp_path / "run", config=config), name="t")
+    done(export_delphi(catalogue, DelphiRequest("t", tmp_path / "out")))
+    found = json.loads((tmp_path / "out" / "run_config.json").read_text())
+    assert found == config | {"hf_token": None}
+    with catalogue.reading() as con:
+        assert "secret" not in con.value("select string_agg(settings::varchar) from run")
+
+
+def test_settings_that_nobody_said_are_null(made, out):
+    found = json.loads((out / "run_config.json").read_text())
+    for name in ("filter_bos", "max_latents", "explainer_provider", "verbose", "explainer",
+                 "num_examples_per_scorer_prompt"):  # fmt: skip
+        assert found[name] is None
+    assert found["constructor_cfg"]["min_examples"] is None
+    assert (found["seed"], found["cache_cfg"]["cache_ctx_len"]) == (made.cache.seed, LENGTH)
+
+
+def test_wrong_marks_come_back_as_such_from_a_silent_context(tmp_path):
+    run = write_text_run(tmp_path / "run", features=(0,))
+    wrong = run_row([" no", " thing"], [0, 0], distance=-1.0, prediction=False, marked=[1])
+    put(run / "scores" / "fuzz" / f"{HOOK}_latent0.txt", [*run_rows(0), wrong])
+    catalogue = bring(tmp_path / "store", run, name="t")
+    done(export_delphi(catalogue, DelphiRequest("t", tmp_path / "out")))
+    again = bring(tmp_path / "again", tmp_path / "out", name="t")
+    kinds = [
+        shown(one, "t")[0]["explanations"][0]["scores"]["fuzzing"]["non_activating"]
+        for one in (catalogue, again)
+    ]
+    assert kinds[0] == kinds[1]
+    assert kinds[0]["wrong-mark"]["n"] == 1
+
+
+def test_a_hookpoint_without_activations_is_left_out_and_said(tmp_path):
+    run = write_text_run(tmp_path / "run")
+    write_latents(run)
+    for name in ("explanations", "scores/detection"):
+        text = json.loads((run / name / f"{HOOK}_latent0.txt").read_text())
+        put(run / name / "layers.1_latent1.txt", text)
+    catalogue = bring(tmp_path / "store", run, name="t")
+    done(export_delphi(catalogue, DelphiRequest("t", tmp_path / "out")))
+    assert [path.name for path in (tmp_path / "out" / "latents").iterdir()] == [HOOK]
+    assert "layers.1 has no activations" in " ".join(folder.read_manifest(tmp_path / "out").notes)
+
+
+@pytest.mark.parametrize("name", ["../../../up", "/tmp/up"])
+def test_a_hookpoint_whose_name_leads_elsewhere_writes_nothing(made, tmp_path, monkeypatch, name):
+    monkeypatch.setattr("core.exporting.delphi.delphi_names", lambda *_: [name])
+    with pytest.raises(BadInput, match="cannot be exported: its name"):
+        done(export_delphi(made.catalogue, DelphiRequest("made", tmp_path / "out")))
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.skipif(not PARITY.is_dir(), reason="the shared parity files are not here")

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -206,6 +207,27 @@ def test_the_manifest_says_what_is_left_out(out):
 )
 def test_a_hookpoint_is_called_by_its_layer_and_place(hookpoint, architecture, place):
     assert about.place_of(hookpoint, architecture) == place
+
+
+def test_an_imported_source_keeps_its_id(made):
+    hookpoint = replace(made.cache.hookpoints[0], name="1-t-res")
+    record = replace(made.cache, origin="neuronpedia")
+    for more, name in (({}, "1-t-res"), ({"set_name": "mine"}, "1-mine")):
+        how = {"model_id": None, "set_name": None, "user": "me"} | more
+        (source,) = about.sources(record, [hookpoint], {}, **how)
+        assert (source.source_id, f"1-{source.set_name}") == (name, name)
+
+
+def test_an_exact_score_and_its_rule_come_back_whole(made, again):
+    exact = 0
+    for key, was in explained(made.catalogue, "made").items():
+        now = explained(again, "again")[key]
+        assert now["rule"] == was["rule"]
+        if "exact" in was["scores"]:
+            exact += 1
+            assert now["scores"]["exact"]["n"] == was["scores"]["exact"]["n"] > 0
+            assert was["rule"]
+    assert exact
 
 
 def test_a_hookpoint_without_a_layer_and_odd_ids_are_refused(made):

@@ -1,10 +1,14 @@
 """Exports: the tables of one cache, whole or not at all, never over somebody's files."""
 
+import errno
+import io
 import json
 import os
 import resource
 import subprocess
 from contextlib import contextmanager
+from functools import partial
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
@@ -15,10 +19,11 @@ from core.exporting.delphi import DelphiRequest, export_delphi
 from core.exporting.neuronpedia import NeuronpediaRequest, export_neuronpedia
 from core.exporting.report import ReportRequest, export_report
 from data import caches, exporting
+from data.cachefiles import CacheFiles
 from data.catalogue import Catalogue
-from data.errors import BadInput, NotFound, StoreTrouble
+from data.errors import BadInput, GlossError, NotFound, StoreTrouble
 from data.exports import folder
-from data.records import Progress
+from data.records import CacheRecord, Progress
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +38,7 @@ def exported(made, out, format="parquet"):
 @pytest.mark.parametrize("format", ["parquet", "csv"])
 def test_every_table_of_the_cache_is_written_with_its_rows(made, tmp_path, format):
     steps = exported(made, tmp_path / "out", format)
-    assert steps[0] == Progress("exporting", 0, len(exporting.TABLES), "tables", note="cache")
+    assert steps[0] == Progress("exporting", 0, exporting.N_TABLES, "tables", note="cache")
     assert steps[-1].done == steps[-1].total
     found = folder.read_manifest(tmp_path / "out")
     assert (found.cache, found.format) == ("made", format)
@@ -70,8 +75,9 @@ def test_a_manifest_says_what_was_exported_and_no_path(made, tmp_path):
 
 def test_an_earlier_export_is_replaced_and_other_files_are_not(made, tmp_path):
     exported(made, tmp_path / "out", "csv")
-    exported(made, tmp_path / "out", "parquet")
-    assert not (tmp_path / "out" / "feature.csv").exists()
+    before = folder.read_manifest(tmp_path / "out")
+    exported(made, tmp_path / "out", "csv")
+    assert folder.read_manifest(tmp_path / "out").rows == before.rows
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.txt").write_text("years of work")
     with pytest.raises(BadInput, match="holds other files"):
@@ -84,7 +90,7 @@ def test_an_earlier_export_is_replaced_and_other_files_are_not(made, tmp_path):
 def test_an_export_that_is_stopped_leaves_what_was_there(made, tmp_path):
     exported(made, tmp_path / "out", "csv")
     before = (tmp_path / "out" / "manifest.json").read_text()
-    steps = exporting.export(made.catalogue, "made", tmp_path / "out", "parquet")
+    steps = exporting.export(made.catalogue, "made", tmp_path / "out", "csv")
     for _ in range(5):
         next(steps)
     steps.close()
@@ -142,11 +148,11 @@ def largest_file(size):
 
 
 @pytest.mark.parametrize("format", STAGES)
-def test_one_kind_of_export_takes_the_place_of_another(made, tmp_path, format):
+def test_one_kind_of_export_does_not_take_the_place_of_another(made, tmp_path, format):
     exported(made, tmp_path / "out", "parquet")
-    list(STAGES[format](made, tmp_path / "out"))
-    assert folder.read_manifest(tmp_path / "out").format == format
-    assert not (tmp_path / "out" / "feature.parquet").exists()
+    with pytest.raises(BadInput, match="holds an export as parquet"):
+        next(STAGES[format](made, tmp_path / "out"))
+    assert (tmp_path / "out" / "feature.parquet").exists()
 
 
 @pytest.mark.parametrize("format", STAGES)
@@ -166,11 +172,121 @@ def test_every_table_is_exported_or_left_out_on_purpose(made):
     assert tables - left_out == set(exporting.TABLES)
 
 
-def test_a_cache_without_files_exports_what_is_known(tmp_path):
-    catalogue = Catalogue(tmp_path / "store")
+@pytest.mark.parametrize("format", STAGES)
+def test_a_cache_that_is_not_finished_is_refused(tmp_path, format):
+    made = begin_store(tmp_path / "store")
+    with pytest.raises(StoreTrouble, match="'made' is not finished; run its gloss cache command"):
+        list(STAGES[format](made, tmp_path / "out"))
+    half = CacheRecord(1, "half", "s", 8, "c", "running", "f", 0, 0, 0, 0, 0, (), "delphi")
+    with pytest.raises(StoreTrouble, match="run its gloss import command again"):
+        caches.require_done(half)
+    assert not (tmp_path / "out").exists()
+
+
+def begin_store(where):
+    """A store with a cache that has only begun."""
+    catalogue = Catalogue(where)
     begin(catalogue)
-    list(exporting.export(catalogue, "made", tmp_path / "out", "csv"))
-    assert folder.read_manifest(tmp_path / "out").rows["hookpoint"] == 1
+    return SimpleNamespace(catalogue=catalogue)
+
+
+@pytest.mark.parametrize("format", STAGES)
+def test_files_that_were_put_deep_into_an_export_are_not_deleted(made, tmp_path, format):
+    list(STAGES[format](made, tmp_path / "out"))
+    list(STAGES[format](made, tmp_path / "out"))
+    file = next(p for p in sorted((tmp_path / "out").rglob("*")) if p.is_file())
+    mine = file.with_name("thesis.txt")
+    mine.write_text("years of work")
+    with pytest.raises(BadInput, match=r"holds other files .*, as .*thesis\.txt"):
+        list(STAGES[format](made, tmp_path / "out"))
+    assert mine.read_text() == "years of work"
+    mine.unlink()
+    manifest = tmp_path / "out" / "manifest.json"
+    whole = json.loads(manifest.read_text())
+    manifest.write_text(json.dumps(whole | {"files": list(whole["files"])}))
+    with pytest.raises(BadInput, match="does not list its files"):
+        list(STAGES[format](made, tmp_path / "out"))
+    manifest.write_text(json.dumps(whole))
+    file.write_bytes(file.read_bytes() + b"mine")
+    with pytest.raises(BadInput, match="holds other files"):
+        list(STAGES[format](made, tmp_path / "out"))
+
+
+def test_a_link_is_followed_and_stays(made, tmp_path):
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to("real")
+    (tmp_path / "dangling").symlink_to("nowhere")
+    (tmp_path / "circle").symlink_to("circle")
+    for name, real in (("link", "real"), ("dangling", "nowhere")):
+        exported(made, tmp_path / name, "csv")
+        assert (tmp_path / name).is_symlink()
+        assert (tmp_path / real / "feature.csv").exists()
+    with pytest.raises(GlossError):
+        exported(made, tmp_path / "circle", "csv")
+    names = sorted(path.name for path in tmp_path.iterdir())
+    assert names == ["circle", "dangling", "link", "nowhere", "real"]
+
+
+def test_an_export_that_a_kill_left_without_its_name_comes_back(made, tmp_path):
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    exported(made, tmp_path / "out", "csv")
+    (tmp_path / "out").rename(tmp_path / f".out.{gone.pid}.before")
+    with pytest.raises(BadInput, match="holds an export as csv"):
+        exported(made, tmp_path / "out", "parquet")
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+    (tmp_path / f".out.{gone.pid}.before").mkdir()
+    exported(made, tmp_path / "out", "csv")
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_a_folder_inside_the_store_is_refused(made):
+    for inside in (made.folder, made.folder / "caches" / "x", made.folder.parent):
+        with pytest.raises(BadInput, match="is inside the store"):
+            exported(made, inside)
+    assert not (made.folder / "caches" / "x").exists()
+
+
+@pytest.mark.parametrize("name", ["/etc", "../../up", "layers.0/../../../up", ""])
+def test_a_name_that_leads_out_of_an_export_is_refused(tmp_path, name):
+    with pytest.raises(BadInput, match=r"^hookpoint .* cannot be exported: its name"):
+        folder.below(tmp_path, "latents", name, of=name)
+    assert folder.below(tmp_path, "latents", "a/b.c", of="a/b.c") == tmp_path / "latents/a/b.c"
+
+
+def test_a_disk_that_refuses_is_said_in_words(tmp_path):
+    raw = 'IO Error: {"exception_type":"IO","exception_message":"Could not write","errno":"28"}'
+    full = pytest.raises(StoreTrouble, match=r"written \(No space left on device\).*: free some")
+    with full, folder.said(tmp_path):
+        raise StoreTrouble(f"{tmp_path} is full") from RuntimeError(raw)
+    sealed = pytest.raises(StoreTrouble, match=r"\(Read-only file system\).*of it: name another")
+    with sealed, folder.said(tmp_path):
+        raise OSError(errno.EROFS, "Read-only file system")
+
+
+@pytest.mark.parametrize("format", ["parquet", "csv"])
+def test_the_text_of_every_context_can_be_read_without_the_store(made, tmp_path, format):
+    exported(made, tmp_path / "out", format)
+    read = pd.read_parquet if format == "parquet" else partial(pd.read_csv, keep_default_na=False)
+    said, example = (
+        read(tmp_path / "out" / f"{table}.{format}") for table in ("example_text", "example")
+    )
+    assert len(said) == len(example) > 100
+    key = ["hookpoint_id", "feature", "slot"]
+    both = said.merge(example, on=key)
+    pieces = [json.loads(one) if format == "csv" else one.tolist() for one in both["pieces"]]
+    assert ["".join(one) for one in pieces] == both["text"].tolist()
+    assert [len(one) for one in pieces] == both["length"].tolist()
+    files = CacheFiles.open(made.folder / made.cache.folder)
+    ids = files.tokens.flat(int(both["first_token"][0]), int(both["length"][0])).tolist()
+    words, special = files.vocabulary.pieces(ids), files.meta.special_ids
+    assert pieces[0] == ["" if t in special else p for t, p in zip(ids, words, strict=True)]
+    notes = folder.read_manifest(tmp_path / "out").notes
+    assert any("example_text" in note for note in notes)
+    if format == "csv":  # lists of structs are JSON
+        text = exporting.table_bytes(made.catalogue, "made", "feature_chart", "csv")
+        rows = pd.read_csv(io.BytesIO(text), keep_default_na=False)
+        assert {"token", "n", "mean"} == set(json.loads(rows["top_tokens"][0])[0])
 
 
 def test_one_table_is_given_as_a_file(made):

@@ -5,11 +5,12 @@ import os
 
 import numpy as np
 import pytest
-from delphi_runs import HOOK, put, row, rows_of, write_text_run
+from delphi_runs import CONFIG, HOOK, put, row, rows_of, write_text_run
 from imported_runs import bring, codes, feature_of, rows_in, shown
 from typer.testing import CliRunner
 
 from core.cli import app
+from core.commands.printing import say
 from core.grammar.settings import Settings
 from core.importing.deciles import Scale
 from core.importing.delphi import ImportRequest, import_delphi
@@ -254,6 +255,67 @@ def test_what_fails_while_writing_is_taken_back(tmp_path, monkeypatch):
             steps.close()
     assert before == rows_in(catalogue, *before)
     assert not (tmp_path / "store" / "caches" / "b").exists()
+
+
+def test_halves_of_characters_are_mended_and_controls_are_shown(tmp_path, capsys):
+    run = write_text_run(tmp_path / "run", features=(0,), scorers=("detection",))
+    rows = [row(["a\ud800", " b"], [1.0, 0], distance=0, prediction=True)]
+    put(run / "scores" / "detection" / f"{HOOK}_latent0.txt", rows)
+    put(run / "explanations" / f"{HOOK}_latent0.txt", "red \x1b[31m \x00 \u202edne")
+    catalogue = bring(tmp_path / "store", run)
+    assert codes(catalogue, "run")["text_damaged"] == 1
+    words = ["show", "run", f"{HOOK}/0", "--store", str(tmp_path / "store")]
+    assert "red [001B][31m [0000] [202E]dne" in CliRunner().invoke(app, words).stdout
+    found = json.loads(CliRunner().invoke(app, [*words, "--json"]).stdout)
+    assert found["examples"][0]["tokens"] == ["a\ufffd", " b"]
+    say('{"raw": "\ud800"}', as_json=True)
+    assert json.loads(capsys.readouterr().out) == {"raw": "\ud800"}
+
+
+def test_a_pipe_in_a_run_is_refused(tmp_path):
+    run = write_text_run(tmp_path / "run")
+    os.mkfifo(run / "explanations" / f"{HOOK}_latent7.txt")
+    with pytest.raises(BadInput, match="no regular file"):
+        bring(tmp_path / "store", run)
+
+
+def test_rows_that_lack_something_are_counted(tmp_path):
+    run = write_text_run(tmp_path / "run", features=(0,), scorers=("detection",))
+    whole = [row([f" w{d}"], [1.0], distance=d % 10, prediction=True) for d in range(40)]
+    odd = row([" odd"], [1.0], distance=99, prediction=True)
+    bare = {"str_tokens": [" bare"], "activating": True}
+    put(run / "scores" / "detection" / f"{HOOK}_latent0.txt", [*whole, odd, bare])
+    put(run / "scores" / "fuzz" / f"{HOOK}_latent0.txt", [])
+    catalogue = bring(tmp_path / "store", run)
+    found = codes(catalogue, "run")
+    assert (found["distance_outside"], found["distance_missing"]) == (1, 1)
+    assert (found["rows_incomplete"], found["scores_empty"]) == (1, 1)
+    examples = feature_of(catalogue, "run", f"{HOOK}/0")["examples"]
+    deciles = {"".join(one["tokens"]): one["decile"] for one in examples}
+    assert (deciles[" w9"], deciles[" odd"], deciles[" bare"]) == (1, None, None)
+
+
+@pytest.mark.parametrize("n_quantiles", [5, 20])
+def test_no_decile_is_made_where_settings_and_distances_disagree(tmp_path, n_quantiles):
+    config = CONFIG | {"sampler_cfg": {"n_quantiles": n_quantiles}}
+    run = write_text_run(tmp_path / "run", features=(0,), scorers=("detection",), config=config)
+    rows = [row([f" w{d}"], [1.0], distance=d % 10, prediction=True) for d in range(40)]
+    put(run / "scores" / "detection" / f"{HOOK}_latent0.txt", rows)
+    catalogue = bring(tmp_path / "store", run)
+    assert codes(catalogue, "run")["slices_disagree"] == 40
+    examples = feature_of(catalogue, "run", f"{HOOK}/0")["examples"]
+    assert {one["decile"] for one in examples} == {None}
+
+
+def test_a_folder_of_runs_and_a_row_without_its_class_are_said_so(tmp_path):
+    for name in ("one", "two"):
+        write_text_run(tmp_path / "both" / name)
+    with pytest.raises(BadInput, match=r"holds 2 runs \(one, two\): give one of them"):
+        bring(tmp_path / "store", tmp_path / "both")
+    path = tmp_path / "both" / "one" / "scores" / "detection" / f"{HOOK}_latent0.txt"
+    put(path, [{"str_tokens": ["a"], "prediction": True}])
+    with pytest.raises(BadInput, match="no 'activating'"):
+        bring(tmp_path / "store", tmp_path / "both" / "one")
 
 
 def test_imports_are_listed_with_what_they_came_from(plain):

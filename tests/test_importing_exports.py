@@ -198,6 +198,31 @@ def test_explanations_that_were_asked_otherwise_share_no_items(tmp_path):
     assert codes(catalogue, "np")["scores_repeat"] == 1
 
 
+def test_verdicts_that_are_cut_off_are_counted_and_the_score_stands(tmp_path):
+    write_export(tmp_path / "x", scores=[gloss_score(jsonDetails='[{"text": "a')])
+    catalogue = bring(tmp_path / "store", tmp_path / "x")
+    assert codes(catalogue, "x")["details_damaged"] == 1
+    assert rows_in(catalogue, "score", "verdict") == {"score": 1, "verdict": 0}
+
+
+def test_halves_of_characters_in_an_export_are_mended(tmp_path):
+    rows = [context(0, 0, ["Ġ\ud800", "b"], [0, 1.0])]
+    write_export(tmp_path / "x", features=[feature(0, pos_str=["\udfff", "a"])], activations=rows,
+                 explanations=[explanation(0)])  # fmt: skip
+    catalogue = bring(tmp_path / "store", tmp_path / "x")
+    assert codes(catalogue, "x")["text_damaged"] == 2
+    (example,) = feature_of(catalogue, "x", "2-res-mine/0")["examples"]
+    assert example["tokens"] == [" \ufffd", "b"]
+
+
+def test_a_model_that_is_called_like_a_folder_above_is_refused(tmp_path):
+    write_export(tmp_path / "x")
+    where = tmp_path / "x" / "v1" / MODEL / SOURCE / "source.jsonl"
+    write_lines(where, [{"id": SOURCE, "modelId": ".."}])
+    with pytest.raises(BadInput, match="does not say what it is about"):
+        bring(tmp_path / "store", tmp_path / "x")
+
+
 def test_scores_without_verdicts_stand_as_they_are_written(tmp_path):
     inner = gloss_score()["gloss"] | {"metric": "pearson", "rawValue": -0.2, "nPos": 9}
     row = gloss_score(explanationScoreTypeName="gloss_simulation", value=0.0, jsonDetails="[]",

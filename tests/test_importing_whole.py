@@ -14,6 +14,7 @@ from safetensors.numpy import load_file, save_file
 from data import caches
 from data.cachefiles import CacheFiles
 from data.errors import BadInput
+from data.imports.delphi_run import require_hookpoint
 from data.imports.report import reports
 from data.tensorfile import tensors
 
@@ -148,7 +149,7 @@ def test_what_must_be_reported_is(tmp_path):
     with catalogue.reading() as con:
         said = {one["explanation"].split("(")[1].split(")")[0]: one["n"]
                 for one in reports(con, 1) if one["code"] == "partial_run"}  # fmt: skip
-    assert said == {"dead": 5, "not_selected": 3, "unknown": 2}
+    assert said == {"dead": 1, "not_covered": 4, "not_selected": 3, "unknown": 2}
 
 
 def test_settings_beside_the_shards_name_subject_and_corpus(tmp_path):
@@ -174,11 +175,51 @@ def test_the_command_says_one_line_exits_1_and_leaves_the_store_alone(tmp_path):
 
 
 def test_names_in_a_run_are_never_paths(tmp_path):
-    config = CONFIG | {"hookpoints": ["x/../evil"], "name": "../../evil", "model": "../../evil"}
-    run = write_text_run(tmp_path / "deep" / "run", hook="x--..--evil", config=config)
-    catalogue = bring(tmp_path / "deep" / "deeper" / "store", run)
-    assert caches.cache(catalogue, "run").hookpoints[0].name == "x/../evil"
+    config = CONFIG | {"name": "../../evil", "model": "../../evil"}
+    run = write_text_run(tmp_path / "deep" / "run", config=config)
+    bring(tmp_path / "deep" / "deeper" / "store", run)
     assert not list(tmp_path.rglob("evil*"))
+
+
+@pytest.mark.parametrize("name", ["x/../evil", "/abs/evil", "x//evil", "x\\evil", "x\x1bevil"])
+def test_hookpoints_that_lead_out_of_a_folder_are_refused(tmp_path, name):
+    run = write_text_run(tmp_path / "run", config=CONFIG | {"hookpoints": [HOOK, name]})
+    with pytest.raises(BadInput, match="no usable name"):
+        bring(tmp_path / "store", run)
+    with pytest.raises(BadInput, match="no usable name"):
+        require_hookpoint(name, "a table")
+
+
+def test_features_outside_the_shards_are_unknown_and_not_dead(tmp_path):
+    run = whole_run(tmp_path / "run")
+    os.remove(run / "latents" / HOOK / "0_2.safetensors")
+    put(run / "explanations" / f"{HOOK}_latent9.txt", "Fires on nothing that is here")
+    catalogue = bring(tmp_path / "store", run)
+    with catalogue.reading() as con:
+        found = con.rows("select feature, n_active, density, reason from feature order by feature")
+    by_feature = {row["feature"]: (row["n_active"], row["density"], row["reason"]) for row in found}
+    unknown = (None, None, "unknown")
+    assert [by_feature[f] for f in (0, 2, 9)] == [unknown] * 3
+    assert by_feature[5] == (0, 0, "dead")
+    (hookpoint,) = caches.cache(catalogue, "run").hookpoints
+    assert (hookpoint.n_features, hookpoint.n_alive) == (10, 2)  # 3 and 4 fire
+    assert codes(catalogue, "run")["not_covered"] == 2  # 1, which has scores, and 9
+
+
+def test_damage_beside_the_shards_is_counted(tmp_path):
+    run = whole_run(tmp_path / "run")
+    (run / "latents" / HOOK / "config.json").write_text("[")
+    os.rename(run / "latents" / HOOK / "3_5.safetensors",
+              run / "latents" / HOOK / "three_5.safetensors")  # fmt: skip
+    pairs = [[float("nan"), 1], [0.5, 2], [0.4, 77]]
+    put(run / "neighbours" / f"{HOOK}-decoder_similarity.json", {"1": pairs})
+    found = codes(bring(tmp_path / "store", run), "run")
+    assert (found["settings_damaged"], found["shards_misnamed"]) == (1, 1)
+    assert found["neighbours_damaged"] == 2
+    shard = run / "latents" / HOOK / "0_2.safetensors"
+    os.rename(shard, shard.with_name("0_99999999999.safetensors"))
+    with pytest.raises(BadInput, match="no such range"):
+        bring(tmp_path / "other", run)
 
 
 def test_shards_that_lie_are_refused(tmp_path):

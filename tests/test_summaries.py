@@ -1,6 +1,7 @@
 """The table's summary is what the explanations and scores say, after every write."""
 
 import random
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -88,11 +89,12 @@ def recomputed(place):
 
 def detection(scores):
     """What its detection is worth to an explanation, the least first."""
+    bare = all(score.value is None for score in scores.values())
     found = scores.get("detection")
     if found is None:
-        return 3, 0, 0.0
+        return bare, 3, 0, 0.0
     lost = 2.0 if found.value is None else -found.value
-    return 1 + (found.preset != "gloss"), found.scorer_id, lost
+    return bare, 1 + (found.preset != "gloss"), found.scorer_id, lost
 
 
 @pytest.mark.parametrize("seed", range(2))
@@ -128,6 +130,17 @@ def test_a_scored_explanation_is_shown_before_a_newer_one(place):
     judge(place, scored, "detection", 0.4)
     explain(place, [4], "f2")
     assert [row[2:4] for row in stored(place)] == [(scored[0], 2)]
+
+
+def test_an_explanation_with_only_an_exact_score_is_shown_before_one_without_any(place):
+    (scored,) = explain(place, [4], "f1")  # with the exact check
+    catalogue, cache_id, hookpoint_id = place
+    hub = ledger.method_id(catalogue, "explainer", "hub", None, {"run": "published"})
+    run = runs.start_run(catalogue, runs.Plan("import", cache_id, hookpoint_id, hub, {}), 1)
+    bare = replace(new_explanation(4, "Fires on nights"), exact=None)
+    ledger.write_explanations(catalogue, hookpoint_id, hub, None, run, [bare])
+    assert [row[2] for row in stored(place)] == [scored[0]]
+    assert stored(place) == recomputed(place)
 
 
 def test_a_feature_without_a_usable_explanation_has_no_row(place):

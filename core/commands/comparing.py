@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from core.commands.options import DEFAULT_STORE, Json, Store, open_store
+from core.commands.printing import say
 
 SIDE = "CACHE:ID, or run:NUMBER"
 
@@ -35,4 +36,4 @@ def compare(
     from core.comparing import report
 
     for line in report.lines(open_store(store), [a, *b], scorer, hookpoint, as_json=as_json):
-        print(line)
+        say(line, as_json=as_json)

@@ -15,6 +15,7 @@ from core.commands.options import (
     open_store,
     typed,
 )
+from core.commands.printing import say
 from core.diffing.settings import DiffSettings, NoiseSettings, PairSettings
 from core.flags import Group, with_flags
 from core.llm.settings import EndpointSettings
@@ -97,7 +98,7 @@ def features(
     request = DiffRequest(cache, second, tuple(hookpoint or ()), settings, typed())
     draw(diff_stage(catalogue, request))
     for line in feature_lines(catalogue, request, by, top, as_json=as_json):
-        print(line)
+        say(line, as_json=as_json)
 
 
 @commands.command()
@@ -130,7 +131,7 @@ def pairs(
     request = PairsRequest(cache, file, second, tuple(hookpoint or ()), settings, device, typed())
     draw(pairs_stage(catalogue, request))
     for line in pair_lines(catalogue, request, top, as_json=as_json):
-        print(line)
+        say(line, as_json=as_json)
 
 
 @commands.command()
@@ -170,7 +171,7 @@ def noise(
                            typed())  # fmt: skip
     draw(noise_stage(catalogue, request))
     for line in noise_lines(catalogue, request, as_json=as_json):
-        print(line)
+        say(line, as_json=as_json)
 
 
 @commands.command()
@@ -202,4 +203,5 @@ def game(
     if endpoint.model:
         draw(game_stage(catalogue, request))
     for line in tally_lines(catalogue, request):
-        print(json.dumps(line.as_dict(), ensure_ascii=False) if as_json else line.words())
+        said = json.dumps(line.as_dict(), ensure_ascii=False) if as_json else line.words()
+        say(said, as_json=as_json)

@@ -11,7 +11,7 @@ from core.commands.options import DEFAULT_STORE, CacheName, Features, Hookpoints
 commands = typer.Typer(
     help="Write a cache in other formats.", no_args_is_help=True, add_completion=False
 )
-Out = Annotated[Path, typer.Option(help="Folder; new, empty, or an earlier export.")]
+Out = Annotated[Path, typer.Option(help="Folder; new, empty, or an earlier export of this format.")]
 
 
 @commands.callback()

@@ -1,7 +1,6 @@
 """`gloss import`: other tools' runs and exports into a store of ours."""
 
 import json
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -9,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from core.commands.options import DEFAULT_STORE, Json, Store, open_store, typed
+from core.commands.printing import say
 
 if TYPE_CHECKING:
     from core.importing.stage import Imported, ImportRequest, Steps
@@ -117,12 +117,12 @@ def _bring(
     with Catalogue(store).reading() as con:
         found = summary(con, result.cache)
     if as_json:
-        print(json.dumps(found | {"is_new": result.is_new}, ensure_ascii=False))
+        say(json.dumps(found | {"is_new": result.is_new}, ensure_ascii=False), as_json=True)
         return
     if not result.is_new:
         print(f"nothing to do: this was imported before, as cache {result.cache}")
         return
     headline, *report = lines(found)
-    print(headline)
-    print("\n".join(report), file=sys.stderr)
+    say(headline)
+    say("\n".join(report), aside=True)
     print(f"next: gloss show {result.cache}, or gloss serve")

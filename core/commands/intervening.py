@@ -18,6 +18,7 @@ from core.commands.options import (
     parts,
     typed,
 )
+from core.commands.printing import say
 from core.flags import Group, with_flags
 from core.llm.settings import EndpointSettings
 
@@ -92,9 +93,9 @@ def intervene(
 def _print(found: Iterator[tuple[str, dict[str, Any]]], *, as_json: bool) -> None:
     for line, row in found:
         if as_json:
-            print(json.dumps(row, ensure_ascii=False))
+            say(json.dumps(row, ensure_ascii=False), as_json=True)
         elif line:
-            print(line)
+            say(line)
 
 
 def _found(

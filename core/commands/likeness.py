@@ -17,6 +17,7 @@ from core.commands.options import (
     parts,
     typed,
 )
+from core.commands.printing import say
 
 if TYPE_CHECKING:
     from data.catalogue import Row
@@ -67,7 +68,8 @@ def similarity(
     for row in found:
         if {row["first_cache"], row["second_cache"]} != names:
             continue
-        print(json.dumps(as_object(row), ensure_ascii=False) if as_json else sentence(row))
+        said = json.dumps(as_object(row), ensure_ascii=False) if as_json else sentence(row)
+        say(said, as_json=as_json)
 
 
 def _without_notes(steps: "Iterator[Progress]") -> "Iterator[Progress]":

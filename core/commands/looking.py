@@ -16,6 +16,7 @@ from core.commands.options import (
     Store,
     open_store,
 )
+from core.commands.printing import say
 from data.errors import BadInput
 
 
@@ -46,7 +47,7 @@ def show(
         lines = shown.feature_lines(catalogue, cache, _address(feature, hookpoint),
                                     as_json=as_json)  # fmt: skip
     for line in lines:
-        print(line)
+        say(line, as_json=as_json)
 
 
 def status(store: Store = DEFAULT_STORE, as_json: Json = False) -> None:
@@ -54,7 +55,7 @@ def status(store: Store = DEFAULT_STORE, as_json: Json = False) -> None:
     from core import status as state
 
     for line in state.lines(open_store(store), as_json=as_json):
-        print(line)
+        say(line, as_json=as_json)
 
 
 def serve(store: Store = DEFAULT_STORE, port: Port = 0) -> None:

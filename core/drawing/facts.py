@@ -143,6 +143,8 @@ def why_unexplained(found: Row | None) -> str | None:
     """Why a feature cannot be explained at all, or None when it can."""
     if found is None:
         return "Nothing is known of this feature yet"
+    if found["reason"] == "unknown":
+        return "In no file of activations of the import, so it cannot be explained anew"
     if found["n_active"] is None:
         return "Imported without activations, so it cannot be explained anew"
     if found["reason"] == "dead" or found["n_active"] == 0:

@@ -70,9 +70,7 @@ KINDS = {
     "activations": Kind(explain_examples.prompt, _contexts),
     "logits": Kind(explain_examples.prompt_with_effects, lambda e: _contexts(e) or _effects(e)),
     "cot": Kind(explain_stages.prompt, _contexts, STAGES),
-    STAGED: Kind(
-        explain_stages.prompt_with_effects, lambda e: _contexts(e) or _effects(e), STAGES
-    ),
+    STAGED: Kind(explain_stages.prompt_with_effects, lambda e: _contexts(e) or _effects(e), STAGES),
     "contrastive": Kind(explain_contrast.prompt, lambda e: _contexts(e) or _silent(e)),
     "single-token": Kind(explain_tokens.prompt, lambda e: _contexts(e) or _peaks(e)),
     "output": Kind(_output, _effects),

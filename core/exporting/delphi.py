@@ -5,12 +5,12 @@ here: detection and fuzzing. Kinds of silent contexts other than random and wron
 marks, prompts and costs have no place in it; what is lost is said in manifest.json.
 """
 
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
+from core.exporting.delphi_config import FOLDERS, Place, Written, cache_config, run_config
 from core.exporting.delphi_rows import Kept, rows_of
 from core.exporting.reading import Bench, Known
 from core.exporting.windows import Windows
@@ -27,14 +27,11 @@ from data.exports.delphi import (
     write_neighbours,
     write_shards,
 )
-from data.records import ExplanationRecord, HookpointRecord, Progress
+from data.records import ExplanationRecord, Progress
 from data.results import headline
 
-FOLDERS = {"detection": "detection", "fuzzing": "fuzz"}  # of our scorers
 STEP = 16  # features between two signs of life
 NEAR_BLOCK = 4096  # features whose neighbours are read together
-RANDOM = "random:"  # what the source of an SAE that nothing was trained for begins with
-SCORED = 40  # distinct contexts from which our features are scored
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,50 +44,38 @@ class DelphiRequest:
     run: int | None = None  # whose explanations; None = the one that pages show of each feature
 
 
-class Place(NamedTuple):
-    """One hookpoint and what delphi calls it."""
-
-    hookpoint: HookpointRecord
-    name: str
-    standing: Mapping[int, int]  # explanation_id by feature
-
-
-@dataclass(slots=True)
-class Written:
-    """What came of it so far."""
-
-    rows: Counter = field(default_factory=Counter)
-    explainers: Counter = field(default_factory=Counter)  # model or method, by explanations
-    sampled: Counter = field(default_factory=Counter)  # examples and how they were drawn
-    kept: Kept = field(default_factory=Kept)
-
-
 def export_delphi(catalogue: Catalogue, request: DelphiRequest) -> Iterator[Progress]:
     """Write the run; an earlier export in the folder is replaced at the end."""
-    folder.require_free(Path(request.out).expanduser().absolute())
+    out = folder.place_of(request.out, catalogue.store, "delphi")
     bench = Bench(catalogue, request.cache)
     with catalogue.reading() as con:
         facts = queries.bookkeeping(con, bench.record.cache_id)
         chosen = bench.hookpoints(request.hookpoints)
         names = delphi_names([h.name for h in chosen], facts.get("architecture"))
+        for hookpoint, name in zip(chosen, names, strict=True):
+            folder.below(out, "latents", name, of=hookpoint.name)
         places = [
             Place(h, name, queries.standing(con, h.hookpoint_id, request.run))
             for h, name in zip(chosen, names, strict=True)
         ]
+        told = queries.imported_config(con, bench.record.cache_id) if bench.record.origin else None
+        train = sum(queries.train_contexts(con, h.hookpoint_id) for h in chosen)
     if request.run is not None and not any(place.standing for place in places):
         raise NotFound(f"run {request.run} explained nothing of cache '{request.cache}'")
     total, done, written = sum(len(place.standing) for place in places), 0, Written()
-    with folder.drafted(request.out) as draft:
+    with folder.drafted(out, "delphi") as draft:
         if bench.record.has_activations:
-            yield from _activations(bench, places, draft, written)
+            yield from _activations(bench, places, draft, written, told)
         for place in places:
             for n in _judged(bench, place, draft, written):
                 done += n
                 yield Progress("exporting", done, total, note=place.name)
             _neighbours(bench, place, draft, written)
-        write_json(draft / "run_config.json", _config(bench, places, facts, written), indent=4)
+        if train:
+            written.kept.lost["contexts that explainers saw (train)"] += train
+        write_json(draft / "run_config.json", run_config(bench, places, written, told), indent=4)
         folder.write_manifest(draft, catalogue, bench.record.name, "delphi", written.rows,
-                              notes=_notes(bench, places, written))  # fmt: skip
+                              notes=_notes(bench, places, written, told))  # fmt: skip
     yield Progress("exporting", total, total, note=f"written to {request.out}")
 
 
@@ -113,22 +98,26 @@ def delphi_names(hookpoints: Sequence[str], architecture: str | None) -> list[st
 
 
 def _activations(
-    bench: Bench, places: Sequence[Place], draft: Path, written: Written
-) -> Iterator[Progress]:
+    bench: Bench, places: Sequence[Place], draft: Path, written: Written,
+    told: Mapping[str, Any] | None,
+) -> Iterator[Progress]:  # fmt: skip
     """Write what every hookpoint stores, and how often each feature fires."""
     tokens, counts = bench.work.files.tokens.matrix(), {}
     total = sum(place.hookpoint.n_features for place in places)
     done = 0
     for place in places:
         columns = bench.work.columns(place.hookpoint)
-        below = draft / "latents" / place.name
+        if bench.record.origin and not columns.counts().any():
+            written.silent.append(place.hookpoint.name)
+            continue
+        below = folder.below(draft, "latents", place.name, of=place.hookpoint.name)
         shards = 0
         for first, last in write_shards(below, columns, tokens):
             done, shards = done + last - first + 1, shards + 1
             yield Progress("writing activations", done, total, note=place.name)
         counts[place.name] = columns.counts()
         written.rows["activations"] += int(counts[place.name].sum())
-        about = _cache_config(bench, shards) | {"model_name": bench.record.subject}
+        about = cache_config(bench, shards, told) | {"model_name": bench.record.subject}
         write_json(below / "config.json", about, indent=4)
     write_firing_counts(draft / "log" / "hookpoint_firing_counts.pt", counts)
 
@@ -202,69 +191,9 @@ def _neighbours(bench: Bench, place: Place, draft: Path, written: Written) -> No
             written.kept.lost[f"neighbours by {measure}"] += 1
 
 
-def _cache_config(bench: Bench, shards: int) -> dict[str, Any]:
-    meta = bench.work.files.meta
-    return {
-        "dataset_repo": bench.record.corpus,
-        "dataset_split": "",
-        "dataset_name": "",
-        "dataset_column": "",
-        "batch_size": meta.batch_size,
-        "cache_ctx_len": meta.sequence_length,
-        "n_tokens": meta.n_tokens,
-        "n_splits": shards,
-    }
-
-
-def _config(
-    bench: Bench, places: Sequence[Place], facts: Mapping[str, Any], written: Written
-) -> dict[str, Any]:
-    """run_config.json; null where a run of ours has no such setting."""
-    kept, sampled = written.kept, written.sampled.most_common(1)
-    (examples, sampling), _ = sampled[0] if sampled else ((None, None), 0)
-    explainer = written.explainers.most_common(1)
-    shards = _cache_config(bench, 1) if bench.record.has_activations else {}
-    return {
-        "cache_cfg": {k: v for k, v in shards.items() if k != "n_splits"},
-        "constructor_cfg": {
-            "example_ctx_len": bench.work.context_length,
-            "min_examples": SCORED,
-            "n_non_activating": kept.most_silent,
-            "center_examples": True,  # in delphi's words: contexts are cut at fixed places
-            "non_activating_source": "random",
-            "neighbours_type": "co-occurrence",
-        },
-        "sampler_cfg": {
-            "n_examples_train": examples,
-            "n_examples_test": kept.most_active,
-            "n_quantiles": kept.slices,
-            "train_type": sampling,
-            "test_type": "quantiles",
-            "ratio_top": None,
-        },
-        "model": bench.record.subject,
-        "sparse_model": places[0].hookpoint.sae_source,
-        "random": any(p.hookpoint.sae_source.startswith(RANDOM) for p in places),
-        "hookpoints": [place.name for place in places],
-        "explainer_model": explainer[0][0] if explainer else None,
-        "explainer_provider": None,
-        "explainer": "default",
-        "scorers": [FOLDERS[name] for name in FOLDERS if kept.asked[name]],
-        "fuzz_type": "active" if kept.wrong_marks else "default",
-        "name": bench.record.name,
-        "max_latents": None,
-        "filter_bos": False,
-        "log_probs": kept.has_probabilities,
-        "load_in_8bit": False,
-        "hf_token": None,
-        "seed": bench.record.seed,
-        "verbose": False,
-        "num_examples_per_scorer_prompt": None,
-        "overwrite": [],
-    }
-
-
-def _notes(bench: Bench, places: Sequence[Place], written: Written) -> list[str]:
+def _notes(
+    bench: Bench, places: Sequence[Place], written: Written, told: Mapping[str, Any] | None
+) -> list[str]:
     """What a run cannot hold."""
     kept = written.kept
     notes = [f"{n:,} {what} have no place in a run" for what, n in sorted(kept.lost.items())]
@@ -275,12 +204,17 @@ def _notes(bench: Bench, places: Sequence[Place], written: Written) -> list[str]
     if len(written.explainers) > 1:
         names = ", ".join(name for name, _ in written.explainers.most_common())
         notes.append(f"a run has one explainer; these explained: {names}")
+    said = told and told.get("explainer_model")
+    if isinstance(said, str) and set(written.explainers) - {said}:
+        notes.append(f"run_config.json is that of the imported run, whose explainer is {said}")
     judges = set(kept.judges) - {name for name, _ in written.explainers.most_common(1)}
     if judges:
         notes.append(f"a run's judge is its explainer; these judged: {', '.join(sorted(judges))}")
     if len(kept.all_slices) > 1:
         notes.append("scores with different numbers of slices are mixed: distances are of "
                      f"{kept.slices}")  # fmt: skip
+    notes += [f"{name} has no activations in the cache, so latents/ leaves it out"
+              for name in written.silent]  # fmt: skip
     if not bench.record.has_activations:
         notes.append("the cache has no activations, so the run has none")
     if any(place.hookpoint.name.endswith(":in") for place in places):

@@ -1,7 +1,7 @@
 """Verdicts as the rows of a delphi score file, in the order in which they were asked.
 
-`distance` counts slices from 0 = strongest; -1 is a silent context. A lost reply is null. Which
-tokens fuzzing marked is not written: delphi has no field for it.
+`distance` counts slices from 0 = strongest; -1 is a silent context. A lost reply is null. Tokens
+that fuzzing marked wrongly stand in `marked`, which delphi does not read; others are not written.
 """
 
 from collections import Counter
@@ -66,7 +66,7 @@ def _row(verdict: Row, n: int, windows: Windows) -> dict[str, Any]:
     window = windows.of(verdict["first_token"], verdict["length"])
     activating, predicted = verdict["kind"] == "activating", verdict["predicted"]
     values = np.asarray(window.activations, np.float32)
-    return {
+    row = {
         "str_tokens": windows.strings(window),
         "activations": values.tolist() if values.any() else [0] * len(values),
         "distance": distance(verdict["decile"], n) if activating else SILENT,
@@ -75,6 +75,9 @@ def _row(verdict: Row, n: int, windows: Windows) -> dict[str, Any]:
         "probability": verdict["probability"],
         "correct": None if predicted is None else predicted == activating,
     }
+    if verdict["kind"] == "wrong-mark" and verdict["marks"]:  # or it would be read as a random one
+        row["marked"] = list(verdict["marks"])
+    return row
 
 
 def distance(decile: int | None, n: int) -> float:

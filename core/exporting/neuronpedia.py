@@ -71,7 +71,7 @@ class Job(NamedTuple):
 
 def export_neuronpedia(catalogue: Catalogue, request: NeuronpediaRequest) -> Iterator[Progress]:
     """Write the layout; an earlier export in the folder is replaced at the end."""
-    folder.require_free(Path(request.out).expanduser().absolute())
+    out = folder.place_of(request.out, catalogue.store, "neuronpedia")
     bench = Bench(catalogue, request.cache)
     with catalogue.reading() as con:
         facts = queries.bookkeeping(con, bench.record.cache_id)
@@ -84,9 +84,10 @@ def export_neuronpedia(catalogue: Catalogue, request: NeuronpediaRequest) -> Ite
     rows: dict[str, int] = dict.fromkeys(PARTS, 0)
     done = 0
     width = about.mlp_width(bench.record.subject)
-    with folder.drafted(request.out) as draft:
+    with folder.drafted(out, "neuronpedia") as draft:
         for source, features in zip(named, chosen, strict=True):
-            where = draft / "v1" / source.model_id / source.source_id
+            where = folder.below(draft, "v1", source.model_id, source.source_id,
+                                 of=source.hookpoint.name)  # fmt: skip
             if request.vectors:
                 yield Progress("loading the SAE", done, total, note=source.hookpoint.name)
             job = Job(bench, source, features, where, _directions(request, bench, source))

@@ -20,6 +20,7 @@ from data.exports.neuronpedia import as_id, require_id
 from data.records import CacheRecord, HookpointRecord
 
 LAYER = re.compile(r"\.(\d+)(?:\.(.+))?$")
+SOURCE_ID = re.compile(r"(\d+|e)-([a-z0-9][a-z0-9_-]{0,120})")  # names of imported exports
 EMBEDDING = "e"
 WIDTHS = ("intermediate_size", "n_inner", "ffn_dim")  # of the MLP, in a model's config.json
 SITES = {
@@ -49,8 +50,11 @@ def sources(
         raise BadInput(f"--user-id {user[:40]!r} is no id of a user: letters and digits only")
     found: dict[str, Source] = {}
     for hookpoint in hookpoints:
-        layer, site = place_of(hookpoint.name, facts.get("architecture"))
-        name = set_name or as_id(f"{record.name.replace('/', '-')}-{site}")
+        if record.origin and (own := SOURCE_ID.fullmatch(hookpoint.name)):
+            layer, name = own[1], set_name or own[2]
+        else:
+            layer, site = place_of(hookpoint.name, facts.get("architecture"))
+            name = set_name or as_id(f"{record.name.replace('/', '-')}-{site}")
         source = Source(record, hookpoint, model, f"{layer}-{name}", name, user,
                         corpus_name(record.corpus))  # fmt: skip
         if source.source_id in found:

@@ -51,9 +51,9 @@ class Page(NamedTuple):
 
 def export_report(catalogue: Catalogue, request: ReportRequest) -> Iterator[Progress]:
     """Write the report; an earlier export in the folder is replaced at the end."""
-    out = Path(request.out).expanduser().absolute()
+    out = folder.place_of(request.out, catalogue.store)
     is_file = out.suffix.lower() in (".html", ".htm")
-    _require_free_file(out) if is_file else folder.require_free(out)
+    _require_free_file(out) if is_file else folder.require_free(out, "html")
     bench = Bench(catalogue, request.cache)
     listed = _listed(bench, request)
     if is_file and len(listed) > 1:
@@ -63,9 +63,11 @@ def export_report(catalogue: Catalogue, request: ReportRequest) -> Iterator[Prog
         )
     if is_file:
         yield Progress("drawing", 0, 1)
-        write_file(out, [_alone(bench, listed[0]).encode()])
+        page = _alone(bench, listed[0]).encode()
+        with folder.said(out):
+            write_file(out, [page])
     else:
-        with folder.drafted(out) as draft:
+        with folder.drafted(out, "html") as draft:
             yield from _write(bench, listed, draft)
     yield Progress("drawing", len(listed), len(listed), note=f"written to {request.out}")
 
@@ -114,7 +116,7 @@ def _write(bench: Bench, listed: Sequence[Page], draft: Path) -> Iterator[Progre
         for number, (place, feature) in enumerate(_drawn(bench, listed), start=1):
             before, after = (_beside(listed, at) for at in (number - 2, number))
             links = Links(before, after, f"../{INDEX}")
-            path = draft / place.name
+            path = folder.below(draft, place.name, of=place.hookpoint.name)
             path.parent.mkdir(exist_ok=True)
             path.write_bytes(feature_page(feature, links, _footer(bench, place)).encode())
             entries.append(entry(place.address, place.feature, place.name, feature.shown,

@@ -49,7 +49,7 @@ def entry(
 def index_page(cache: CacheRecord, entries: Sequence[Entry], footer: str) -> Iterator[str]:
     """The page in parts; footer: HTML."""
     yield opening(f"{cache.name}: {len(entries):,} features")
-    subject = subject_words(cache.subject, 1)
+    subject = subject_words(cache.subject)
     yield (
         f'<div class="top"><h1>{one_line(cache.name)}</h1><div class="who fx">'
         f"{one_line(subject)} · {one_line(cache.corpus)}</div>"

@@ -19,6 +19,7 @@ from core.examples.draw import ACTIVATING, KINDS
 from core.importing.gather import RANDOM, Contexts, Questions, Texts
 from core.pipeline.features import EFFECT
 from data.imports.delphi_run import Address
+from data.imports.foreign import clean
 from data.imports.neuronpedia_rows import ActivationRow, Bins, ExplanationRow, FeatureRow
 from data.imports.neuronpedia_scores import ScoreRow, Verdict
 from data.imports.report import Report
@@ -195,7 +196,7 @@ class Collector:
         for here in self.hookpoints:
             self._tabulate(here)
         self._known.clear()
-        contexts = self.texts.finished()
+        contexts = self.texts.finished(self.report)
         owner = np.array(self._owners, np.uint64)
         order = np.argsort(owner, kind="stable")
         rank = np.empty(len(order), np.int64)
@@ -226,11 +227,10 @@ class Collector:
         """
         names = list(self.texts.ids)
         decoded = {type(name) for name in names if " " in str(name or "")}
-        shown = [str(name or "") if type(name) in decoded else _shown(str(name or ""))
-                 for name in names]  # fmt: skip
-        changed = [
-            str(name) for name, text in zip(names, shown, strict=True) if str(name or "") != text
-        ]
+        written = [clean(str(name or "")) for name in names]
+        shown = [text if type(name) in decoded else _shown(text)
+                 for name, text in zip(names, written, strict=True)]  # fmt: skip
+        changed = [old for old, new in zip(written, shown, strict=True) if old != new]
         self.report.add("tokens_respelled", len(changed), changed[0] if changed else "")
         return shown
 

@@ -15,12 +15,16 @@ from core.importing.gather import Questions
 from data.imports.delphi_rows import Era
 from data.imports.report import Report
 
+STRAY = 0.05  # share of distances that may be damaged before settings are not believed
+FEW = 2  # contexts a slice, from which all slices should occur
+
 
 class Scale(NamedTuple):
     """How `distance` counts in a run."""
 
     first: int  # what the strongest slice is called, 0 or 1
     n: int  # slices
+    is_known: bool = True  # False = settings and distances disagree: no distance names a slice
 
     def slices(self, distance: np.ndarray) -> np.ndarray:
         """Slice of each distance, 1 weakest .. n strongest; 0 where it names none, int64 [n].
@@ -30,7 +34,7 @@ class Scale(NamedTuple):
         """
         place = np.nan_to_num(np.asarray(distance, np.float64), nan=-1.0)
         found = self.n + self.first - place
-        fits = (found >= 1) & (found <= self.n) & (found == np.floor(found))
+        fits = self.is_known & (found >= 1) & (found <= self.n) & (found == np.floor(found))
         return np.where(fits, found, 0).astype(np.int64)
 
     def deciles(self, distance: np.ndarray) -> np.ndarray:
@@ -48,7 +52,8 @@ def scale_of(
     """Find out how a run counts; what had to be inferred is reported."""
     every = [q.distance[q.kind == ACTIVATING] for q in questions]
     found = np.concatenate([*every, np.empty(0, np.float32)])
-    found = found[np.isfinite(found)]
+    report.add("distance_missing", int(np.isnan(found).sum()), _first(questions))
+    found = found[~np.isnan(found)]
     if not len(found):
         return Scale(0, N_DECILES)
     first = 1 if era == "A" or (era == "D" and found.min() == 1) else 0
@@ -60,7 +65,22 @@ def scale_of(
     report.add("not_deciles", n != N_DECILES, f"{n} slices",
                f"the run cut contexts into {n} slices, not ten: slice s of {n} stands at decile "
                f"{N_DECILES} s / {n}, rounded up")  # fmt: skip
-    return Scale(first, n)
+    scale = Scale(first, n)
+    slices = scale.slices(found)
+    outside, seen = int((slices == 0).sum()), slices[slices > 0]
+    # A few rows may lack the weakest slice by chance; a run as a whole does not.
+    is_narrower = len(found) >= FEW * n and seen.min(initial=n) > 1
+    if known and (outside > STRAY * len(found) or is_narrower):
+        report.add("slices_disagree", len(found), f"{n} slices, largest distance {found.max():g}")
+        return scale._replace(is_known=False)
+    report.add("distance_outside", outside, f"{n} slices")
+    return scale
+
+
+def _first(questions: Sequence[Questions]) -> str:
+    """The first feature with an activating context that has no distance."""
+    lacking = (q for q in questions if np.isnan(q.distance[q.kind == ACTIVATING]).any())
+    return str(next((q.address for q in lacking), ""))
 
 
 def _usual(era: Era, largest: int) -> int:

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from core.importing import contexts as partial
 from core.importing import whole
 from core.importing.contexts import Placed
@@ -32,7 +34,7 @@ from data.catalogue import Catalogue
 from data.errors import BadInput
 from data.imports.delphi import open_run
 from data.imports.delphi_run import DelphiRun
-from data.imports.foreign import clean, file_sha256
+from data.imports.foreign import clean, file_sha256, plain
 from data.imports.report import Report, report_rows
 from data.records import CacheRecord, HookpointRecord, Progress
 
@@ -99,7 +101,7 @@ class DelphiSource:
             tables = whole.check_tables(run, self.request.tokens, self.spelling, report)
         if tables is None:
             partial.require_room(gathered.contexts, run.root)
-        neighbours = read_all_neighbours(run)
+        neighbours = read_all_neighbours(run, report)
         gathered = scaled(gathered, report)
         note_run(run, gathered, tables, self.spelling, report)
         if not run.hookpoints:
@@ -150,7 +152,8 @@ class Read:
     def settings(self) -> dict[str, Any]:
         """The protocol of the run, as far as it says."""
         known = {key: value for key, value in settings_of(self.run).items() if value is not None}
-        return {"era": self.gathered.era} | known
+        told = plain({k: v for k, v in self.run.config.items() if k != "hf_token"})  # a secret
+        return {"era": self.gathered.era} | known | ({"run_config": told} if told else {})
 
     @property
     def total(self) -> int:
@@ -225,10 +228,18 @@ def _located(files: CacheFiles, record: CacheRecord, read: Read, folder: Path) -
         require_found(read.gathered, placed, matrix.size)
     write_annex(folder, read.gathered.contexts, placed, matrix.size)
     for hookpoint in record.hookpoints:
-        if hookpoint.name in read.tables.latents:
-            report_skipped(read.run, hookpoint.name, files.columns(hookpoint.hookpoint_id),
-                           matrix.shape[1], read.report)  # fmt: skip
+        unknown = whole.unknown_features(read.tables.latents.get(hookpoint.name),
+                                         hookpoint.n_features)  # fmt: skip
+        _report_beyond(read, hookpoint, unknown)
+        report_skipped(read.run, hookpoint.name, files.columns(hookpoint.hookpoint_id),
+                       matrix.shape[1], unknown, read.report)  # fmt: skip
     return placed
+
+
+def _report_beyond(read: Read, hookpoint: HookpointRecord, unknown: np.ndarray) -> None:
+    """Count explanations and scores of features that no file of activations is about."""
+    told = [feature for feature in read.run.features(hookpoint.name) if unknown[feature]]
+    read.report.add("not_covered", len(told), f"{hookpoint.name}/{(*told, 0)[0]}")
 
 
 def _batch(run: DelphiRun) -> int | None:
@@ -243,9 +254,11 @@ def _flags(report: Report) -> tuple[str, ...]:
 def _tables(
     files: CacheFiles, hookpoint: HookpointRecord, read: Read, placed: Placed
 ) -> HookpointTables:
-    near = neighbour_rows(read.neighbours, hookpoint)
+    near = neighbour_rows(read.neighbours, hookpoint, read.report)
     if read.tables is not None:
-        return tables_without_model(files, hookpoint, near)
+        latents = read.tables.latents.get(hookpoint.name)
+        unknown = whole.unknown_features(latents, hookpoint.n_features)
+        return whole.without(unknown, tables_without_model(files, hookpoint, near))
     largest: Mapping[int, float] = {
         feature: float(placed.peak[low:high].max())
         for feature, low, high in read.gathered.owned(hookpoint.name)

@@ -72,6 +72,9 @@ def note_run(
         report.add("published_alone", len(run.texts), run.name)
     for scorer, n in run.others.items():
         report.add("scorer_not_imported", n, f"scores/{scorer}")
+    report.add("settings_damaged", len(run.damaged), shown((*run.damaged, "")[0]))
+    lost = [name for name in run.unread if name.endswith(".safetensors") and "latents/" in name]
+    report.add("shards_misnamed", len(lost), shown((*lost, "")[0]))
     report.add("not_read", len(run.unread), shown((*run.unread, "")[0]))
 
 

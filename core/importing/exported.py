@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from core.examples.draw import ACTIVATING, KINDS
+from core.grammar import parse
 from core.importing.collecting import Collected, Hookpoint
 from core.importing.contexts import Placed
 from core.importing.deciles import Scale
@@ -22,6 +23,7 @@ from data import items, judgements, ledger
 from data.cachefacts import HookpointTables
 from data.cachefiles import CacheFiles
 from data.catalogue import Catalogue
+from data.errors import BadInput
 from data.imports.delphi_run import Address
 from data.imports.foreign import clean
 from data.imports.neuronpedia_rows import ExplanationRow
@@ -142,7 +144,7 @@ def _explanation(row: ExplanationRow, seen: dict[int, int]) -> NewExplanation:
     return NewExplanation(
         feature=row.feature,
         text=row.text,
-        rule=None,
+        rule=_rule(row),
         status="done",
         error=None,
         seconds=None,
@@ -153,6 +155,17 @@ def _explanation(row: ExplanationRow, seen: dict[int, int]) -> NewExplanation:
         detail={"id": row.explanation_id, "author": row.author},
         usage=UNKNOWN_USAGE,
     )
+
+
+def _rule(row: ExplanationRow) -> str | None:
+    """The rule that we noted; None without, or where it cannot be read."""
+    noted = row.notes.get("rule")
+    if not isinstance(noted, str):
+        return None
+    try:
+        return str(parse(noted))
+    except BadInput:
+        return None
 
 
 def _method(row: ExplanationRow) -> str | None:
@@ -250,9 +263,9 @@ def _stated(row: ScoreRow, judge: str, preset: str) -> Score:
         value=row.value if raw is None else raw,
         low=low,
         high=high,
-        tpr=None,
-        tnr=None,
-        n=_count(gloss, "nPos") + _count(gloss, "nNeg"),
+        tpr=_number(gloss.get("tpr")),
+        tnr=_number(gloss.get("tnr")),
+        n=_count(gloss, "n") or _count(gloss, "nPos") + _count(gloss, "nNeg"),
         failed=_count(gloss, "nFailed"),
         judge=judge,
         preset=preset,

@@ -27,12 +27,14 @@ from data.imports.delphi_rows import (
 )
 from data.imports.delphi_run import Address, DelphiRun
 from data.imports.delphi_scorers import READERS, Measured, read_measured
-from data.imports.foreign import shown
+from data.imports.foreign import clean, shown
 from data.imports.report import Report
 
 PAD = 0  # id of the token that fills up short contexts
 MOST_TOKENS = 2**31  # of all contexts together
 WRONG_MARK, RANDOM = KINDS.index("wrong-mark"), KINDS.index("random")
+INCOMPLETE = {"activations": "shown without activations", "prediction": "counted as failed",
+              "predicted": "counted as failed", "correct": "worked out anew"}  # fmt: skip
 SHARE = 0.3  # of the maximum, from which a token was marked (delphi marks so)
 
 
@@ -88,10 +90,14 @@ class Texts:
         self._n_values.append(n_values)
         return len(self._peaks) - 1
 
-    def finished(self) -> "Contexts":
-        """All contexts as arrays."""
+    def finished(self, report: Report) -> "Contexts":
+        """All contexts as arrays; texts that are none are mended and counted."""
+        raw = [str(text or "") for text in self.ids]
+        texts = [clean(text) for text in raw]
+        damaged = [ascii(old) for old, new in zip(raw, texts, strict=True) if old != new]
+        report.add("text_damaged", len(damaged), (*damaged, "")[0])
         return Contexts(
-            vocabulary=[str(text or "") for text in self.ids],
+            vocabulary=texts,
             token=np.array(self._tokens, np.uint32),
             value=np.clip(np.array(self._values, np.float32), -LARGEST, LARGEST),
             ends=np.array(self._ends, np.int64),
@@ -228,6 +234,11 @@ class Reader:
 
     def _scored(self, address: Address, scorer: str, rows: list[VerdictRow], where: str) -> None:
         """Take in one score file; the oldest runs mix both scorers in one list."""
+        self.report.add("scores_empty", not rows, f"{where} {scorer}")
+        for key in sorted({key for row in rows for key in row.missing}):
+            n = sum(key in row.missing for row in rows)
+            self.report.add("rows_incomplete", n, where,
+                            f"rows of score files without `{key}`: {INCOMPLETE[key]}")  # fmt: skip
         self.eras |= {row.era for row in rows}
         if len(self.eras) > 1:
             raise BadInput(f"{shown(self.run.root)} mixes score files of several versions of the "
@@ -302,7 +313,8 @@ class Reader:
     def finished(self) -> Gathered:
         """Everything that was read."""
         era: Era = self.eras.pop() if self.eras else "D"
-        return Gathered(self.texts.finished(), self.questions, self.seen, self.explanations,
+        contexts = self.texts.finished(self.report)
+        return Gathered(contexts, self.questions, self.seen, self.explanations,
                         self.simulations, self.measured, self.owners, era)  # fmt: skip
 
 

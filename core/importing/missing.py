@@ -18,6 +18,7 @@ REASONS = {
     "dead": "never fired",
     "not_selected": "were beyond the number of features asked for",
     "too_few_contexts": "fired in fewer contexts than the run asked for",
+    "not_covered": "are in no file of activations, so nothing is known of them",
     "unknown": "have no score for a reason that the run does not give",
 }
 
@@ -32,9 +33,17 @@ def report_missing(run: DelphiRun, gathered: Gathered, report: Report) -> None:
 
 
 def report_skipped(
-    run: DelphiRun, hookpoint: str, columns: Columns, sequence_length: int, report: Report
+    run: DelphiRun,
+    hookpoint: str,
+    columns: Columns,
+    sequence_length: int,
+    unknown: np.ndarray,
+    report: Report,
 ) -> None:
-    """Of a hookpoint with activations: every feature without a score, with its reason."""
+    """Of a hookpoint with activations: every feature without a score, with its reason.
+
+    unknown: features that no file of activations is about, bool [features].
+    """
     scored = {address.feature for part in run.scores.values() for address in part
               if address.hookpoint == hookpoint}  # fmt: skip
     counts = columns.counts()
@@ -43,7 +52,9 @@ def report_skipped(
     fewest, length, is_centred = _protocol(run)
     found: dict[str, list[int]] = {}
     for feature in np.flatnonzero(~np.isin(np.arange(len(counts)), list(scored))).tolist():
-        if not counts[feature]:
+        if unknown[feature]:
+            reason = "not_covered"
+        elif not counts[feature]:
             reason = "dead"
         elif feature >= limit:
             reason = "not_selected"

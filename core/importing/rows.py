@@ -26,6 +26,7 @@ from data import items, judgements, ledger
 from data.catalogue import Catalogue
 from data.imports.delphi_rows import ForeignExplanation, read_neighbours
 from data.imports.delphi_run import Address, DelphiRun
+from data.imports.report import Report
 from data.judgements import Judgement
 from data.ledger import NewExplanation
 from data.records import HookpointRecord
@@ -200,13 +201,21 @@ def _write_examples(writing: Writing, hookpoint: HookpointRecord) -> None:
         items.add_examples(con, hookpoint.hookpoint_id, given)
 
 
-def read_all_neighbours(run: DelphiRun) -> Neighbours:
+def read_all_neighbours(run: DelphiRun, report: Report) -> Neighbours:
     """Every file of nearest features."""
-    return {key: read_neighbours(path) for key, path in run.neighbours.items()}
+    return {key: read_neighbours(path, report) for key, path in run.neighbours.items()}
 
 
-def neighbour_rows(found: Neighbours, hookpoint: HookpointRecord) -> pa.Table:
-    """Nearest features as the run has them, columns as in schema.sql."""
+def neighbour_rows(found: Neighbours, hookpoint: HookpointRecord, report: Report) -> pa.Table:
+    """Nearest features as the run has them, columns as in schema.sql; those beyond are counted."""
+    for (name, _), by_feature in found.items():
+        beyond = {
+            feature
+            for feature, pairs in by_feature.items()
+            if name == hookpoint.name
+            and max(feature, *(other for _, other in pairs), 0) >= hookpoint.n_features
+        }
+        report.add("neighbours_damaged", len(beyond), f"{name}/{min(beyond, default=0)}")
     rows = [
         (feature, MEASURES[measure], rank, other, value)
         for (name, measure), by_feature in found.items()

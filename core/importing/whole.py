@@ -5,15 +5,19 @@ not keep (decoder, reconstruction, document borders other than the separator) st
 """
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from core.importing.gather import Gathered
 from core.importing.spelling import Spelling, recovered, share_spelled
 from data import durable
 from data.activations import SHARD_TOKENS, FeatureActivations, merge, write_shard
+from data.cachefacts import HookpointTables
 from data.cachefiles import CacheFiles, CacheMeta, HookpointMeta, write_meta
 from data.corpora.token_arrays import open_array
 from data.errors import BadInput
@@ -33,6 +37,7 @@ from data.tokens import sha256, token_dtype, write_documents, write_tokens
 from data.vocabulary import Vocabulary
 
 CONTEXT = 32  # tokens of the contexts that are drawn from such a cache
+UNKNOWN = "unknown"  # why a feature of which there are no activations is not explained
 TOPK = 32  # strongest features kept for every token
 TOKEN_FILES = (".npy", ".npz", ".pt", ".safetensors")
 READ_AT_ONCE = 2**22  # token ids
@@ -84,6 +89,36 @@ def check_tables(
         elif name in run.tensors:
             latents[name] = read_latents(run.tensors[name], (n, length), spans, report)
     return Tables(matrix, latents, spans, is_given)
+
+
+def unknown_features(latents: Latents | TensorLatents | None, n_features: int) -> np.ndarray:
+    """Which features no file of activations is about, bool [n_features].
+
+    These may fire as any other: nothing is known of them (formats 2.2). Files without ranges are
+    about all features.
+    """
+    if isinstance(latents, TensorLatents):
+        return np.zeros(n_features, bool)
+    found = np.ones(n_features, bool)
+    for shard in latents.shards if latents is not None else ():
+        found[shard.first : shard.last + 1] = False
+    return found
+
+
+def without(unknown: np.ndarray, tables: HookpointTables) -> HookpointTables:
+    """Measured tables in which nothing is said of some features, bool [features]."""
+    if not unknown.any():
+        return tables
+    mask = pa.array(unknown)
+    feature = tables.feature
+    for place, name in enumerate(feature.column_names):
+        if name not in ("hookpoint_id", "feature"):
+            column = feature[name].combine_chunks()
+            word = UNKNOWN if name == "reason" else None
+            said = pc.if_else(mask, pa.scalar(word, column.type), column)  # type: ignore[attr-defined]
+            feature = feature.set_column(place, name, said)
+    chart = tables.feature_chart.filter(pa.array(~unknown))
+    return replace(tables, feature=feature, feature_chart=chart)
 
 
 def _given_tokens(path: Path) -> np.ndarray:

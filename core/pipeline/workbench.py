@@ -16,10 +16,11 @@ from core.examples.contexts import FEWEST_SEQUENCES
 from core.examples.draw import alone
 from core.grammar import Corpus
 from core.pipeline import selection
+from data import caches
 from data.activations import Columns, FeatureActivations
 from data.cachefiles import CacheFiles
 from data.catalogue import Catalogue
-from data.errors import BadInput, StoreTrouble
+from data.errors import BadInput
 from data.records import CacheRecord, HookpointRecord
 
 
@@ -40,11 +41,7 @@ class Workbench:
         cls, catalogue: Catalogue, record: CacheRecord, context_length: int | None = None
     ) -> "Workbench":
         """Open a finished cache of a store; context_length: a preset's, the cache's own if None."""
-        if record.status != "done":
-            raise StoreTrouble(
-                f"cache '{record.name}' is not finished; run its gloss cache command again, "
-                "it goes on where it stopped"
-            )
+        caches.require_done(record)
         return cls(record, catalogue.store / record.folder, context_length)
 
     @cached_property

@@ -51,14 +51,18 @@ def unknown(found: list[ExplanationRecord]) -> str | None:
 def best(found: list[ExplanationRecord]) -> ExplanationRecord | None:
     """As in the table of features (data/summaries.py): the one that no other comes before.
 
-    Usable, detection by the first judge before others, the best by it, of equals the newest.
+    Usable, scored at all, detection by the first judge before others, the best by it, of equals
+    the newest.
     """
 
-    def place(explanation: ExplanationRecord) -> tuple[bool, bool, tuple[bool, int], float, int]:
+    def place(
+        explanation: ExplanationRecord,
+    ) -> tuple[bool, bool, bool, tuple[bool, int], float, int]:
         score = cards.score_of(explanation, "detection")
         value = -1.0 if score is None or score.value is None else score.value
         judged = (True, 0) if score is None else results.standing(score)
-        return (explanation.text is None, score is None, judged, -value,
+        is_scored = any(one.value is not None for one in explanation.scores)
+        return (explanation.text is None, not is_scored, score is None, judged, -value,
                 -explanation.explanation_id)  # fmt: skip
 
     return min(found, key=place, default=None)

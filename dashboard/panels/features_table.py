@@ -151,6 +151,8 @@ def _why(reason: object, n_active: Any, error: object) -> str:
         return "dead: never fired"
     if isinstance(error, str):
         return f"not explained: {plain(error)}"
+    if reason == "unknown":
+        return "unknown: in no file of activations"
     return f"{reason}: too few contexts" if reason in ("rare", "scarce") else "not explained yet"
 
 

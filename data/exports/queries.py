@@ -1,5 +1,6 @@
 """What exports ask of the catalogue beyond what pages ask."""
 
+import json
 from typing import Any, NamedTuple
 
 from data.catalogue import Connection, Row
@@ -130,3 +131,21 @@ def measures(con: Connection, hookpoint_id: int) -> list[str]:
         [hookpoint_id],
     )
     return [row["measure"] for row in found]
+
+
+def imported_config(con: Connection, cache_id: int) -> dict[str, Any] | None:
+    """run_config.json of the run that a cache was imported from; None where it was not kept."""
+    found = con.value(
+        "select json_extract(settings, '$.run_config') from run "
+        "where cache_id = ? and stage = 'import' order by run_id limit 1",
+        [cache_id],
+    )
+    told = json.loads(found) if found else None
+    return told if isinstance(told, dict) else None
+
+
+def train_contexts(con: Connection, hookpoint_id: int) -> int:
+    """How many stored contexts of a hookpoint an explainer saw and no judge."""
+    return con.value(
+        "select count(*) from example where hookpoint_id = ? and split = 'train'", [hookpoint_id]
+    )

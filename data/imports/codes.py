@@ -59,6 +59,46 @@ CODES: dict[str, tuple[Severity, str]] = {
         "warning",
         "a gap between the ranges of the shards; nothing is known of the features in it",
     ),
+    "not_covered": (
+        "warning",
+        "features with explanations or scores that no file of activations is about; how often they "
+        "fire is unknown",
+    ),
+    "settings_damaged": (
+        "warning",
+        "settings beside the activations that cannot be read; those of run_config.json count",
+    ),
+    "shards_misnamed": (
+        "warning",
+        "files of activations whose names give no range of features; not read",
+    ),
+    "rows_incomplete": (
+        "warning",
+        "rows of score files that lack activations, a verdict or `correct`; a row without a "
+        "verdict counts as failed",
+    ),
+    "scores_empty": ("warning", "score files without a row; their features have no such score"),
+    "distance_missing": (
+        "warning",
+        "activating contexts without a `distance`; they have no decile",
+    ),
+    "distance_outside": (
+        "warning",
+        "activating contexts whose `distance` names no slice of the run; they have no decile",
+    ),
+    "slices_disagree": (
+        "warning",
+        "activating contexts of a run whose `n_quantiles` is not the number of slices that "
+        "`distance` counts; none of them has a decile",
+    ),
+    "text_damaged": (
+        "warning",
+        "token texts with half of a character, which no text can hold; it is shown as \ufffd",
+    ),
+    "details_damaged": (
+        "warning",
+        "scores whose verdicts are cut off or no JSON; kept without them",
+    ),
     "inf_values": ("warning", "activations beyond half precision; stored as its largest number"),
     "values_without_class": (
         "warning",
@@ -167,7 +207,7 @@ CODES: dict[str, tuple[Severity, str]] = {
     ),
     "neighbours_damaged": (
         "warning",
-        "features whose neighbours and cosines do not pair; left out",
+        "features whose neighbours are damaged: NaN, without a value, or of no feature; left out",
     ),
     "feature_missing": (
         "warning",

@@ -21,12 +21,12 @@ from typing import Any
 from data.errors import BadInput
 from data.imports.delphi_run import (
     LAST_INDEX,
-    LONGEST_NAME,
     Address,
     DelphiRun,
     ShardPath,
     TensorFiles,
     configured,
+    require_hookpoint,
     text_in,
 )
 from data.imports.foreign import content_sha256, files_below, read_json, shown
@@ -45,10 +45,11 @@ SCORERS = {
     "embedding": "embedding", "surprisal": "surprisal", "surprisal_intervention": "intervention",
 }  # fmt: skip
 SINGLE = (".csv", ".json", ".pt")  # files that are a run of their own
+PARTS = ("latents", "explanations", "scores")  # folders of a run
 OTHER_SCORERS = ("example_embedding",)
 ONE = re.compile(r"(?P<hook>.+)_(?:latent|feature)(?P<index>\d{1,9})\.(?:txt|json)")
 CACHED = re.compile(r"(?:.*/)?latents/.+/config\.json")
-SHARD = re.compile(r"(\d{1,9})_(\d{1,9})\.safetensors")
+SHARD = re.compile(r"(\d{1,99})_(\d{1,99})\.safetensors")
 PAIR = re.compile(r"(?P<hook>.+?)(?:_split_\d{1,6})?_(?P<what>locations|activations)\.pt")
 NEIGHBOURS = re.compile(
     r"(?P<hook>.+)-(?P<measure>co-occurrence|decoder_similarity|encoder_similarity)\.json"
@@ -82,7 +83,10 @@ def open_run(root: Path) -> DelphiRun:
     config = {}
     if "run_config.json" in files:
         config = read_json(files["run_config.json"], dict)
-    cached = _cached(files, config)
+    _require_single(root, files)
+    for name in configured(config):
+        require_hookpoint(name, shown(files["run_config.json"]))
+    cached, damaged = _cached(files, config)
     parts = Parts(_slashed(files, config), _headed(files))
     for name, path in files.items():
         if _sort(parts, name.split("/"), path):
@@ -105,6 +109,7 @@ def open_run(root: Path) -> DelphiRun:
         texts=whole | table.texts,
         values=table.values,
         tensors=_tensors(parts),
+        damaged=damaged,
         width=_width(root, whole),
         subject=text_in(config, "model")
         or text_in(cached, "model_name")
@@ -129,13 +134,43 @@ def read_tables(paths: list[Path]) -> Table:
     return whole
 
 
-def _cached(files: Mapping[str, Path], config: Mapping[str, Any]) -> Mapping[str, Any]:
-    """How the activations were cached: of the run's settings, else of the file beside them."""
+def _cached(
+    files: Mapping[str, Path], config: Mapping[str, Any]
+) -> tuple[Mapping[str, Any], tuple[str, ...]]:
+    """How the activations were cached, and the files beside them that do not say so.
+
+    The run's own settings count, else those of the first file; where they are all there is, a
+    damaged one is refused.
+    """
     found = config.get("cache_cfg")
-    beside = next((path for name, path in files.items() if CACHED.fullmatch(name)), None)
-    if isinstance(found, dict) or beside is None:
-        return found if isinstance(found, dict) else {}
-    return read_json(beside, dict)
+    is_said, damaged = isinstance(found, dict), []
+    for name, path in files.items():
+        if not CACHED.fullmatch(name):
+            continue
+        try:
+            beside = read_json(path, dict)
+        except BadInput:
+            if not is_said:
+                raise
+            damaged.append(name)
+        else:
+            found, is_said = (found if is_said else beside), True
+    return (found if isinstance(found, dict) else {}), tuple(damaged)
+
+
+def _require_single(root: Path, files: Mapping[str, Path]) -> None:
+    """Refuse a folder of runs: each of these has settings of its own, or parts of a run."""
+    homes = set()
+    for name in files:
+        parts = name.split("/")
+        at = next((i for i, part in enumerate(parts[:-1]) if part in PARTS), None)
+        if parts[-1] == "run_config.json":
+            homes.add("/".join(parts[:-1]))
+        elif at is not None and (ONE.fullmatch(parts[-1]) or SHARD.fullmatch(parts[-1])):
+            homes.add("/".join(parts[:at]))
+    if "" not in homes and len(homes) > 1:
+        listed = ", ".join(shown(home) for home in sorted(homes)[:4])
+        raise BadInput(f"{root} holds {len(homes)} runs ({listed}): give one of them")
 
 
 def _require_one(root: Path, parts: Parts) -> None:
@@ -263,7 +298,7 @@ def _add_score(parts: Parts, inside: list[str], address: Address, path: Path) ->
 
 
 def _add_shard(parts: Parts, hookpoint: str, found: re.Match[str], path: Path) -> bool:
-    first, last = int(found[1]), int(found[2])
+    first, last = int(found[1]), int(found[2])  # no longer than a file's name may be
     if first > last or last > LAST_INDEX:
         raise BadInput(f"{shown(path)} names features {first} to {last}: no such range is possible")
     name = _hookpoint(parts, hookpoint, path)
@@ -283,6 +318,4 @@ def _hookpoint(parts: Parts, name: str, path: Path) -> str:
     name = name.removeprefix(".")
     undone = name.replace("--", "/")
     name = undone if undone in parts.known else name
-    if not name or not name.isprintable() or len(name) > LONGEST_NAME:
-        raise BadInput(f"{shown(path)} names no usable hookpoint")
-    return name
+    return require_hookpoint(name, shown(path))

@@ -11,9 +11,14 @@ from typing import Any, Literal, NamedTuple
 from data.errors import BadInput
 from data.imports.fields import LONGEST, NUMBERS, Fields
 from data.imports.foreign import clean, read_json, shown
+from data.imports.report import Report
 
 Era = Literal["D", "A", "X"]
 NO_EXPLANATION = {"", "Explanation could not be parsed.", "No explanation found"}
+# What every row of an era has, besides what it cannot be read without.
+EXPECTED: dict[Era, tuple[str, ...]] = {
+    "D": ("activations", "prediction", "correct"), "A": ("prediction",), "X": ("predicted",),
+}  # fmt: skip
 MOST_ROWS = 1_000_000
 
 
@@ -43,6 +48,7 @@ class VerdictRow(NamedTuple):
     marked: list[int] | None  # token indices; None = not stored
     is_fuzz: bool | None  # of a list that mixes both; None = the folder says it
     era: Era
+    missing: tuple[str, ...] = ()  # what such a row has, and this one has not
 
 
 class SimulatedSequence(NamedTuple):
@@ -155,7 +161,8 @@ def _context(row: _Row) -> ForeignContext:
 
 
 def _verdict(row: _Row) -> VerdictRow:
-    era: Era = "D" if "activating" in row.found else "X" if "quantile" in row.found else "A"
+    era: Era = "X" if "quantile" in row.found else "A" if "ground_truth" in row.found else "D"
+    era = "D" if "activating" in row.found else era
     activating = row.flag("activating" if era == "D" else "ground_truth")
     predicted = _predicted(row, "predicted" if era == "X" else "prediction")
     stated = row.found.get("correct")
@@ -173,6 +180,7 @@ def _verdict(row: _Row) -> VerdictRow:
         _marked(row),
         row.flag("highlighted") if era == "X" else None,
         era,
+        tuple(key for key in EXPECTED[era] if key not in row.found),
     )
 
 
@@ -195,13 +203,15 @@ def _marked(row: _Row) -> list[int] | None:
     return marked
 
 
-def read_neighbours(path: Path) -> dict[int, list[tuple[float, int]]]:
-    """Nearest features with their values, nearest first as written; NaN is left out."""
+def read_neighbours(path: Path, report: Report) -> dict[int, list[tuple[float, int]]]:
+    """Nearest features with their values, nearest first as written; NaN is left out and counted."""
     found: dict[int, list[tuple[float, int]]] = {}
     for key, pairs in read_json(path, dict).items():
         if not key.isdecimal() or len(key) > 9 or not isinstance(pairs, list):
             raise BadInput(f"{shown(path)}: '{key[:40]}' has no list of neighbours")
         found[int(key)] = [_pair(path, key, pair) for pair in pairs if not _is_nan(pair)]
+        damaged = len(found[int(key)]) < len(pairs)
+        report.add("neighbours_damaged", damaged, f"{shown(path.name)}, feature {key}")
     return found
 
 

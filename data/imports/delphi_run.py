@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from data.errors import BadInput
 from data.imports.foreign import clean
 
 LAST_INDEX = 2**24 - 2  # features are 24 bits wide in our files
@@ -53,6 +54,7 @@ class DelphiRun:
     texts: Mapping[Address, str]  # explanations of files for all features
     values: Mapping[str, Mapping[Address, float]]  # scores without verdicts, by our name
     tensors: Mapping[str, tuple[TensorFiles, ...]]  # by hookpoint
+    damaged: tuple[str, ...]  # settings beside the shards that cannot be read
     width: int | None  # features of the SAE, where a folder is named after it
     subject: str | None  # as the configuration has it; of published files, as the paper has it
     explainer: str | None  # the language model that explained, likewise
@@ -112,6 +114,20 @@ def configured(config: Mapping[str, Any]) -> list[str]:
     found = config.get("hookpoints")
     names = found if isinstance(found, list) else []
     return [clean(name).lstrip(".") for name in names if isinstance(name, str)]
+
+
+def require_hookpoint(name: str, where: str) -> str:
+    """A name that foreign files give a hookpoint, or refused: it must never lead out of a folder.
+
+    A "/" between parts is usual (layer_12/width_16k); where: what names it, for the message.
+    """
+    parts = name.split("/")
+    is_text = name.isprintable() and len(name) <= LONGEST_NAME and "\\" not in name
+    if is_text and not {"", ".", ".."} & {part.strip() for part in parts}:
+        return name
+    raise BadInput(f"{where} names the hookpoint {name[:80]!a}, which is no usable name: parts "
+                   "between '/' may not be empty or dots, and there may be no backslash and no "
+                   "control character")  # fmt: skip
 
 
 def _natural(name: str) -> list[tuple[int, str]]:

@@ -6,7 +6,9 @@ looked at. Whatever is wrong becomes one BadInput that names the file.
 
 import hashlib
 import json
+import math
 import os
+import stat
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ from typing import Any
 from data.errors import BadInput
 
 MOST_FILES = 4_000_000
+DEEPEST = 40  # levels of settings
 MOST_JSON = 256_000_000  # bytes in one file
 
 
@@ -31,10 +34,22 @@ def files_below(root: Path) -> dict[str, Path]:
                 raise BadInput(f"{shown(path)} is a link out of {root}: put the file itself there")
         for name in names:
             path = Path(here, name)
+            _require_regular(path)
             found[path.relative_to(root).as_posix()] = path
         if len(found) > MOST_FILES:
             raise BadInput(f"{root} holds more than {MOST_FILES:,} files: give a smaller folder")
     return dict(sorted(found.items()))
+
+
+def _require_regular(path: Path) -> None:
+    """Refuse what is no file: opening a pipe waits for ever."""
+    try:
+        mode = path.stat().st_mode
+    except OSError as error:
+        raise BadInput(f"{shown(path)} cannot be read ({error.strerror or error})") from error
+    if not stat.S_ISREG(mode):
+        raise BadInput(f"{shown(path)} is no regular file but a pipe, socket or device: take it "
+                       "out of the folder")  # fmt: skip
 
 
 def _refuse(error: OSError) -> None:
@@ -53,6 +68,19 @@ def clean(text: str) -> str:
     except UnicodeEncodeError:
         return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     return text
+
+
+def plain(found: Any, depth: int = 0) -> Any:
+    """JSON that every database takes: whole characters, and null for what is no finite number."""
+    if depth > DEEPEST:
+        raise BadInput("the settings of the run are nested too deeply: this is no such run")
+    if isinstance(found, str):
+        return clean(found)
+    if isinstance(found, float) and not math.isfinite(found):
+        return None
+    if isinstance(found, dict):
+        return {clean(key): plain(value, depth + 1) for key, value in found.items()}
+    return [plain(one, depth + 1) for one in found] if isinstance(found, list) else found
 
 
 def read_bytes(path: Path, limit: int = MOST_JSON) -> bytes:

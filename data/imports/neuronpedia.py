@@ -80,9 +80,8 @@ class NeuronpediaSource:
 
     def scores(self, report: Report) -> Iterator[ScoreRow]:
         """Every score of an explanation."""
-        del report
         for row in self._unique("scores", _scored):
-            yield score_row(row)
+            yield score_row(row, report)
 
     def _unique(self, part: str, about: "About | None" = None) -> Iterator[Fields]:
         """The rows of a part; an id that comes twice is refused."""

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from data.errors import BadInput
 from data.imports.foreign import shown
 
-MODEL = re.compile(r"[A-Za-z0-9_.-]{1,128}")
+MODEL = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9_.-]{1,128}")  # it is a folder's name, too
 SOURCE = re.compile(r"(?P<layer>[a-z0-9]{1,8})(?:-(?P<set>[\w.-]+?))?(?:__(?P<suffix>[\w.-]+))?")
 ADDRESS = re.compile(
     r"(?:https?://[^/\s]+/)?(?P<model>[\w.-]+)/(?P<source>[\w.-]+)/(?P<index>\d{1,9})/?"

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from data.imports.delphi_run import LAST_INDEX
 from data.imports.fields import Fields
+from data.imports.foreign import clean
 from data.imports.report import Report
 
 TOP = -1.0  # what stands for the bounds of the group of the strongest contexts
@@ -115,7 +116,9 @@ def _effects(
     row: Fields, name: str, feature: int, report: Report, *, sign: int
 ) -> list[tuple[str, float]]:
     """Tokens with their effects on the logits, the largest (times sign) first."""
-    tokens, values = row.strings(f"{name}_str"), row.figures(f"{name}_values")
+    raw, values = row.strings(f"{name}_str"), row.figures(f"{name}_values")
+    tokens = [clean(token) for token in raw]
+    report.add("text_damaged", tokens != raw, _about(feature))
     if len(tokens) != len(values):
         report.add("logits_damaged", 1, _about(feature))
         return []

@@ -11,6 +11,7 @@ from data.imports.delphi_rows import ForeignContext
 from data.imports.delphi_run import LAST_INDEX
 from data.imports.fields import Fields
 from data.imports.neuronpedia_rows import name_in
+from data.imports.report import Report
 
 SCORERS = {"eleuther_recall": "detection", "eleuther_fuzz": "fuzzing",
            "eleuther_embedding": "embedding"}  # fmt: skip
@@ -42,8 +43,8 @@ class ScoreRow(NamedTuple):
     gloss: dict[str, Any]  # what the format has no place for; {} = another tool wrote it
 
 
-def score_row(row: Fields) -> ScoreRow:
-    """Read a score."""
+def score_row(row: Fields, report: Report) -> ScoreRow:
+    """Read a score; verdicts that are no JSON are counted, and left out."""
     explanation, kind = row.text("explanationId"), name_in(row, "explanationScoreTypeName")
     if explanation is None or kind is None:
         raise row.wrong("names no explanation or no kind of score")
@@ -59,20 +60,23 @@ def score_row(row: Fields) -> ScoreRow:
         scorer=scorer,
         value=value,
         judge=name_in(row, "explanationScoreModelName"),
-        verdicts=_verdicts(row) if scorer in ("detection", "fuzzing") else [],
+        verdicts=_verdicts(row, report, is_yes_no=scorer in ("detection", "fuzzing")),
         gloss=gloss,
     )
 
 
-def _verdicts(row: Fields) -> list[Verdict]:
-    """The questions and answers that are written as text inside the row."""
+def _verdicts(row: Fields, report: Report, *, is_yes_no: bool) -> list[Verdict]:
+    """The questions and answers that are written as text inside the row; others are not read."""
     text = row.text("jsonDetails")
     if text is None:
         return []
     try:
         found = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise row.wrong("has 'jsonDetails' that are not JSON") from error
+    except (ValueError, RecursionError):
+        report.add("details_damaged", 1, row.where)
+        return []
+    if not is_yes_no:
+        return []
     if not isinstance(found, list) or len(found) > MOST_VERDICTS:
         raise row.wrong("has 'jsonDetails' that are no list of verdicts")
     return [_verdict(row, number, one) for number, one in enumerate(found)]

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from data.errors import BadInput
-from data.imports.delphi_run import LAST_INDEX, Address
+from data.imports.delphi_run import LAST_INDEX, Address, require_hookpoint
 from data.imports.foreign import clean, read_bytes, read_json, shown
 
 BULK = re.compile(r"\.?(?P<hook>.+?)_(?:feature|latent)s?\.json")
@@ -72,7 +72,8 @@ def _take(table: Table, row: dict[str, str | None], where: str) -> None:
         raise BadInput(f"{where} has no number of a feature")
     if not layer or not layer.isprintable() or len(layer) > 100 or int(feature) > LAST_INDEX:
         raise BadInput(f"{where} names no layer, or a feature that cannot be")
-    address = Address(f"layer.{layer}" if layer.isdecimal() else layer, int(feature))
+    hookpoint = f"layer.{layer}" if layer.isdecimal() else require_hookpoint(layer, where)
+    address = Address(hookpoint, int(feature))
     if address in table.texts:
         raise BadInput(f"{where} is about {address}, which had a row already")
     table.texts[address] = clean(row.get("explanation") or "")
