@@ -101,17 +101,6 @@ def study_id(
     return found
 
 
-def known_study(
-    catalogue: Catalogue, judge: str, explainer: str | None, settings: Mapping[str, Any]
-) -> int | None:
-    """The same without adding it."""
-    with catalogue.reading() as con:
-        return con.value(
-            "select study_id from intervention_study where settings_hash = ?",
-            [digest("intervention", judge, explainer, dict(settings))],
-        )
-
-
 STORED = """
 select arm, feature, target
 from intervention

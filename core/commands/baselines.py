@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from core.commands.judging import Judge, Preset, Scorers, answering
 from core.commands.options import (
     DEFAULT_STORE,
     CacheName,
@@ -14,7 +15,6 @@ from core.commands.options import (
     Json,
     Store,
     Workers,
-    is_typed,
     known_seed,
     open_store,
     parts,
@@ -22,12 +22,10 @@ from core.commands.options import (
 )
 from core.flags import Group, with_flags
 from core.llm.settings import EndpointSettings
-from data.errors import BadInput
 
 if TYPE_CHECKING:
     from core.pipeline.baselines import BaselineRequest
 
-GRAMMAR = "grammar"
 STEPS = 300  # core.baselines.kinds.STEPS
 
 
@@ -46,12 +44,9 @@ def baselines(
     explainer: Annotated[str, typer.Option(
         help="Who explains: grammar, plain, activations, ...",
         show_default="grammar; with --model activations")] = "",
-    scorers: Annotated[str, typer.Option(help="Comma-separated, as for score.")]
-    = "detection,fuzzing",
-    judge: Annotated[str, typer.Option(
-        help="Who judges: grammar, or a model's id.",
-        show_default="grammar; with --model that model")] = "",
-    preset: Annotated[str, typer.Option(help="Sizes and definitions, as for score.")] = "gloss",
+    scorers: Scorers = "detection,fuzzing",
+    judge: Judge = "",
+    preset: Preset = "gloss",
     steps: Annotated[int, typer.Option(
         help="Train the SAE of the re-randomised subject for so many steps of 2,048 tokens; 0 = "
         "read it with a random SAE.", min=0, max=1_000_000)] = STEPS,
@@ -70,23 +65,18 @@ def baselines(
     explained and scored in the same way. What is there is not made again.
     """
     from core.pipeline.baselines import BaselineRequest
-    from core.pipeline.scorers import Means
     from core.pipeline.variations import variations
 
-    who = explainer or ("activations" if endpoint.model else GRAMMAR)
-    if who != GRAMMAR and not endpoint.model and is_typed("base-url", "model"):
-        endpoint.require_model()
-    if endpoint.model and who == GRAMMAR and judge in ("", GRAMMAR):
-        raise BadInput("the grammar asks no model: leave out --model, or name an --explainer")
-    (settings,) = variations((who,), ())
+    who = answering((explainer,) if explainer else (), endpoint, judge)
+    (settings,) = variations(who.explainers, ())
     request = BaselineRequest(
         cache=cache,
         hookpoints=tuple(hookpoint or ()),
         features=features,
         only=parts(only),
         settings=settings,
-        endpoint=endpoint if who != GRAMMAR and endpoint.model else None,
-        means=Means(judge=judge or endpoint.model or GRAMMAR, endpoint=endpoint),
+        endpoint=who.endpoint,
+        means=who.means,
         scorers=parts(scorers),
         preset=preset,
         steps=steps,

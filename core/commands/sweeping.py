@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from core.commands.judging import Judge, Preset, Scorers, answering
 from core.commands.options import (
     DEFAULT_STORE,
     CacheName,
@@ -15,7 +16,6 @@ from core.commands.options import (
     Json,
     Store,
     Workers,
-    is_typed,
     known_seed,
     open_store,
     parts,
@@ -23,12 +23,9 @@ from core.commands.options import (
 )
 from core.flags import Group, with_flags
 from core.llm.settings import EndpointSettings
-from data.errors import BadInput
 
 if TYPE_CHECKING:
     from core.pipeline.sweeping import SweepRequest
-
-GRAMMAR = "grammar"
 
 
 @with_flags(endpoint=Group(EndpointSettings, "Endpoint of the language model"))
@@ -45,35 +42,26 @@ def sweep(
         help="Comma-separated: grammar, plain, activations, ...",
         show_default="grammar; with --model activations")] = "",
     hookpoint: Hookpoints = None,
-    scorers: Annotated[str, typer.Option(help="Comma-separated, as for score.")]
-    = "detection,fuzzing",
-    judge: Annotated[str, typer.Option(
-        help="Who judges: grammar, or a model's id.",
-        show_default="grammar; with --model that model")] = "",
-    preset: Annotated[str, typer.Option(help="Sizes and definitions, as for score.")] = "gloss",
+    scorers: Scorers = "detection,fuzzing",
+    judge: Judge = "",
+    preset: Preset = "gloss",
     dry_run: DryRun = False,
     as_json: Json = False,
     seed: Annotated[int, typer.Option(help="Of the draws.", callback=known_seed)] = 0,
     workers: Workers = 0,
 ) -> None:  # fmt: skip
     """Explain and score a sample of features under every combination of some settings."""
-    from core.pipeline.scorers import Means
     from core.pipeline.sweeping import SweepRequest
     from core.pipeline.variations import variations
 
-    who = parts(explainer) or (("activations",) if endpoint.model else (GRAMMAR,))
-    asks = any(name != GRAMMAR for name in who)
-    if asks and not endpoint.model and is_typed("base-url", "model"):
-        endpoint.require_model()
-    if endpoint.model and not asks and judge in ("", GRAMMAR):
-        raise BadInput("the grammar asks no model: leave out --model, or name an --explainer")
+    who = answering(parts(explainer), endpoint, judge)
     request = SweepRequest(
         cache=cache,
-        settings=variations(who, vary or ()),
+        settings=variations(who.explainers, vary or ()),
         hookpoints=tuple(hookpoint or ()),
         features=features,
-        endpoint=endpoint if asks and endpoint.model else None,
-        means=Means(judge=judge or endpoint.model or GRAMMAR, endpoint=endpoint),
+        endpoint=who.endpoint,
+        means=who.means,
         scorers=parts(scorers),
         preset=preset,
         seed=seed,

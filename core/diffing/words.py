@@ -9,7 +9,7 @@ from core.comparing.words import p_words
 from core.diffing.game import Tally
 from core.drawing.spans import plain
 from data.diffs import DiffRecord, Figure, Point
-from data.records import CacheRecord, HookpointRecord
+from data.records import HookpointRecord
 
 NAMES: dict[Figure, str] = {"mean": "mean activation", "rate": "firing rate"}
 SIDES = {1: "first", 2: "second", 3: "second minus first"}
@@ -112,8 +112,3 @@ def tally_words(who: str, found: Tally) -> str:
         f"{one.high:.0%}], {p_words(found.p)} against a coin; {found.both_right} of "
         f"{found.n_both} questions right in both orders; X named {found.x_named} times{lost}"
     )
-
-
-def beside_words(first: CacheRecord, second: CacheRecord) -> str:
-    """Which two subjects are compared, in a few words."""
-    return f"first: {first.name} ({first.subject}); second: {second.name} ({second.subject})"

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from core.baselines.kinds import Kind
 from core.baselines.places import Dictionary, Mlp, Place, how, places
 from core.exporting.neuronpedia_about import mlp_width
-from core.pipeline.caching import NOTED, CacheRequest, begun, finish
+from core.pipeline.caching import CacheRequest, begun, finish
 from core.pipeline.inputs import require_name
-from core.pipeline.running import running
+from core.pipeline.running import noted, running
 from data import baselines, caches, ledger, runs
 from data.baselines import Made, Origin
 from data.cachefiles import CacheFiles, CacheMeta
@@ -238,12 +238,8 @@ def _files(
 
     numbered = {h.hookpoint_id: (h.name, saes[h.name]) for h in made.hookpoints}
     meta = _meta(files.meta, subject, numbered)
-    noted = 0
-    for progress in build_beside(catalogue.store / made.folder, files, meta, subject, numbered):
-        due = progress.done - noted >= NOTED or progress.done == progress.total
-        if progress.stage == "caching" and due:
-            noted = progress.done
-            runs.set_done(catalogue, run_id, noted, progress.total)
+    steps = build_beside(catalogue.store / made.folder, files, meta, subject, numbered)
+    for progress in noted(catalogue, run_id, steps):
         yield replace(progress, stage=f"{progress.stage} {request.name}")
 
 

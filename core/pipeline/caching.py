@@ -12,7 +12,7 @@ from core.fit import share_words
 from core.pipeline.corpora import bos_note, open_for, settings_of, text_of
 from core.pipeline.inputs import full_sae, full_subject, require_name
 from core.pipeline.offers import Offer, list_sources, shortened
-from core.pipeline.running import running
+from core.pipeline.running import noted, running
 from core.pipeline.saes import load_saes
 from core.pipeline.smoke import CAUSES, doubts, require_plausible
 from data import caches, runs
@@ -31,7 +31,6 @@ if TYPE_CHECKING:  # torch is loaded when a cache is made, not when its settings
 
 BASELINES = {"random": "random directions", "neurons": "neurons"}
 POOR = 0.9  # of the variance unexplained: hardly better than the mean
-NOTED = 65_536  # tokens between two notes of progress in the catalogue
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,13 +201,7 @@ def _files(
 
     folder = catalogue.store / record.folder
     numbered = {h.hookpoint_id: (h.name, saes[h.name]) for h in record.hookpoints}
-    noted = 0
-    for progress in build(folder, subject, numbered, found, settings):
-        due = progress.done - noted >= NOTED or progress.done == progress.total
-        if progress.stage == "caching" and due:
-            noted = progress.done
-            runs.set_done(catalogue, run_id, noted, progress.total)
-        yield progress
+    return noted(catalogue, run_id, build(folder, subject, numbered, found, settings))
 
 
 def finish(

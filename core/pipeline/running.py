@@ -8,7 +8,9 @@ from data.catalogue import Catalogue
 from data.errors import BudgetReached, GlossError, Stopped
 from data.ledger import Cancelled
 from data.records import Progress
-from data.runs import Plan, end_run, start_run
+from data.runs import Plan, end_run, set_done, start_run
+
+NOTED = 65_536  # tokens between two notes of progress in the catalogue
 
 
 @contextmanager
@@ -35,6 +37,17 @@ def running(catalogue: Catalogue, plan: Plan, total: int, done: int = 0) -> Iter
         end_run(catalogue, run_id, "interrupted")
         raise
     end_run(catalogue, run_id, "done")
+
+
+def noted(catalogue: Catalogue, run_id: int, steps: Iterator[Progress]) -> Iterator[Progress]:
+    """Pass steps on, and note in the catalogue how far their stage "caching" is."""
+    last = 0
+    for step in steps:
+        due = step.done - last >= NOTED or step.done == step.total
+        if step.stage == "caching" and due:
+            last = step.done
+            set_done(catalogue, run_id, last, step.total)
+        yield step
 
 
 class Meter:

@@ -10,9 +10,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from core.pipeline.caching import NOTED, corpus_facts, sae_facts
+from core.pipeline.caching import corpus_facts, sae_facts
 from core.pipeline.inputs import full_subject, require_name
-from core.pipeline.running import running
+from core.pipeline.running import noted, running
 from data import caches, runs
 from data.cachefiles import CacheFiles, CacheMeta, HookpointMeta
 from data.caches import SubjectFacts
@@ -177,14 +177,8 @@ def _files(
     from core.cache import build_beside
 
     numbered = {one.hookpoint_id: (one.name, saes[one.name]) for one in record.hookpoints}
-    noted = 0
     folder = catalogue.store / record.folder
-    for progress in build_beside(folder, first, meta, subject, numbered):
-        due = progress.done - noted >= NOTED or progress.done == progress.total
-        if progress.stage == "caching" and due:
-            noted = progress.done
-            runs.set_done(catalogue, run_id, noted, progress.total)
-        yield progress
+    return noted(catalogue, run_id, build_beside(folder, first, meta, subject, numbered))
 
 
 def _finish(

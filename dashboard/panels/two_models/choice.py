@@ -5,7 +5,7 @@ at=               hookpoint
 part=             features, pairs, noise, game
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import streamlit as st
@@ -17,6 +17,7 @@ from core.drawing.spans import block, escape
 from dashboard import session
 from dashboard.panels import launched
 from data import diffs
+from data.diffs import DiffRecord
 from data.records import CacheRecord, HookpointRecord
 
 PAGE = "two-models"
@@ -92,6 +93,28 @@ def _part() -> str:
                          format_func=PARTS.__getitem__, args=("part",),
                          label_visibility="collapsed")  # fmt: skip
     return chosen
+
+
+def measured(chosen: Chosen, kind: str) -> list[DiffRecord]:
+    """Every diff of a kind of both at the chosen place, newest first; else of the first alone."""
+    ask, names = session.library().ask, (chosen.first.name, chosen.second.name)
+    found = ask(diffs.diffs, kind, *names) or ask(diffs.diffs, kind, names[0], None)
+    return [one for one in found[::-1] if one.first_hookpoint == chosen.places[0].hookpoint_id]
+
+
+def picked(
+    bar: DeltaGenerator, found: list[DiffRecord], name: str, label: str,
+    words: Callable[[DiffRecord], str], width: int,
+) -> DiffRecord:  # fmt: skip
+    """The diff in the address (under `name`), else the newest; a choice where there are several."""
+    by_id = {str(one.diff_id): one for one in found}
+    asked = st.query_params.get(name, "")
+    chosen = asked if asked in by_id else next(iter(by_id))
+    if len(found) > 1:
+        st.session_state[f"two.{name}"] = chosen
+        bar.selectbox(label, list(by_id), key=f"two.{name}", on_change=put, args=(name,),
+                      width=width, format_func=lambda key: words(by_id[key]))  # fmt: skip
+    return by_id[chosen]
 
 
 def put(name: str) -> None:

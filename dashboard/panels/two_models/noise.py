@@ -3,8 +3,6 @@
 sweep=  diff_id of the sweep shown
 """
 
-from typing import Any
-
 import streamlit as st
 
 from core.diffing.points import curves
@@ -12,8 +10,8 @@ from core.drawing.cards import sentence
 from core.drawing.spans import block, escape, plain
 from dashboard import session
 from dashboard.charts.two_models import noise_figure, noise_table
-from dashboard.panels import chart, launched
-from dashboard.panels.two_models.choice import PAGE, Chosen, put
+from dashboard.panels import chart
+from dashboard.panels.two_models.choice import Chosen, measured, picked, start
 from data import diffs
 from data.diffs import DiffRecord
 
@@ -21,7 +19,7 @@ from data.diffs import DiffRecord
 @session.guarded
 def show(chosen: Chosen) -> None:
     """The curves of a sweep; or how to measure one."""
-    sweeps = known(chosen)
+    sweeps = measured(chosen, "noise")
     if not sweeps:
         st.html(sentence(
             "No noise was added yet. This adds noise, and random directions as its control, to "
@@ -31,7 +29,7 @@ def show(chosen: Chosen) -> None:
         form(chosen)
         return
     bar = st.container(horizontal=True, vertical_alignment="bottom", gap="small")
-    diff = _sweep(bar, sweeps)
+    diff = picked(bar, sweeps, "sweep", "Sweep", name_of, 340)
     with bar.popover("Another sweep", icon=":material/add:"):
         form(chosen)
     points = session.library().ask(diffs.points_of, diff.diff_id)
@@ -40,24 +38,6 @@ def show(chosen: Chosen) -> None:
     target = curves(points, "target") if diff.settings["target"] else []
     chart.show(noise_figure(kl, [one for one in target if one.side < 3], len(points[0].kl)),
                lambda: noise_table(kl, target), key="two-noise")  # fmt: skip
-
-
-def known(chosen: Chosen) -> list[DiffRecord]:
-    """Every sweep of both at the chosen place, newest first; else of the first alone."""
-    ask, names = session.library().ask, (chosen.first.name, chosen.second.name)
-    found = ask(diffs.diffs, "noise", *names) or ask(diffs.diffs, "noise", names[0], None)
-    return [one for one in found[::-1] if one.first_hookpoint == chosen.places[0].hookpoint_id]
-
-
-def _sweep(bar: Any, sweeps: list[DiffRecord]) -> DiffRecord:
-    by_id = {str(one.diff_id): one for one in sweeps}
-    asked = st.query_params.get("sweep", "")
-    chosen = asked if asked in by_id else next(iter(by_id))
-    if len(sweeps) > 1:
-        st.session_state["two.sweep"] = chosen
-        bar.selectbox("Sweep", list(by_id), key="two.sweep", on_change=put, args=("sweep",),
-                      width=340, format_func=lambda key: name_of(by_id[key]))  # fmt: skip
-    return by_id[chosen]
 
 
 def name_of(diff: DiffRecord) -> str:
@@ -100,5 +80,4 @@ def form(chosen: Chosen) -> None:
                            placeholder="none",
                            help="Its log-probability after each prompt is read, e.g. the answer "
                            "that should not come.")  # fmt: skip
-    st.button("Add noise", type="primary", key="two.noise.run", on_click=launched.begin,
-              args=(PAGE, words_of(chosen, feature, target.strip())))  # fmt: skip
+    start("Add noise", words_of(chosen, feature, target.strip()), "two.noise.run")

@@ -16,9 +16,8 @@ from core.drawing.cards import sentence
 from core.drawing.spans import block, escape, heading, plain
 from dashboard import session
 from dashboard.charts.two_models import reaction_figure
-from dashboard.panels import chart, launched
-from dashboard.panels.two_models import choice
-from dashboard.panels.two_models.choice import Chosen, put
+from dashboard.panels import chart
+from dashboard.panels.two_models.choice import Chosen, measured, picked, put, start
 from data import diffs
 from data.diffs import DiffRecord
 
@@ -30,7 +29,7 @@ FEATURE = "views/feature.py"
 @session.guarded
 def show(chosen: Chosen) -> None:
     """The pairs, who reacts, and by how much; or how to run some."""
-    sets = known(chosen)
+    sets = measured(chosen, "pairs")
     if not sets:
         st.html(sentence(
             'No pairs of texts were run yet. A file with {"a": "…", "b": "…"} on every line, '
@@ -39,7 +38,7 @@ def show(chosen: Chosen) -> None:
         form(chosen)
         return
     bar = st.container(horizontal=True, vertical_alignment="bottom", gap="small")
-    diff = _set(bar, sets)
+    diff = picked(bar, sets, "set", "Pairs", name_of, 300)
     sides = sorted(map(int, diff.facts["n_reacting"]))
     side = _side(bar, sides)
     st.session_state["two.says"] = text = st.query_params.get("says", "")
@@ -53,24 +52,6 @@ def show(chosen: Chosen) -> None:
     with st.expander(f"The pairs ({len(diff.settings['pairs'])})"):
         st.dataframe(pd.DataFrame([[plain(t) for t in pair] for pair in diff.settings["pairs"]],
                                   columns=["a", "b"]), hide_index=True)  # fmt: skip
-
-
-def known(chosen: Chosen) -> list[DiffRecord]:
-    """Every set of pairs run through both at the chosen place, newest first; else through one."""
-    ask, names = session.library().ask, (chosen.first.name, chosen.second.name)
-    found = ask(diffs.diffs, "pairs", *names) or ask(diffs.diffs, "pairs", names[0], None)
-    return [one for one in found[::-1] if one.first_hookpoint == chosen.places[0].hookpoint_id]
-
-
-def _set(bar: Any, sets: list[DiffRecord]) -> DiffRecord:
-    by_id = {str(one.diff_id): one for one in sets}
-    asked = st.query_params.get("set", "")
-    chosen = asked if asked in by_id else next(iter(by_id))
-    if len(sets) > 1:
-        st.session_state["two.set"] = chosen
-        bar.selectbox("Pairs", list(by_id), key="two.set", on_change=put, args=("set",), width=300,
-                      format_func=lambda key: name_of(by_id[key]))  # fmt: skip
-    return by_id[chosen]
 
 
 def name_of(diff: DiffRecord) -> str:
@@ -161,6 +142,5 @@ def form(chosen: Chosen) -> None:
     """Name a file and run it as a process."""
     file = st.text_input("File of pairs", key="two.pairs.file", max_chars=500,
                          placeholder="/path/to/pairs.jsonl")  # fmt: skip
-    st.button("Run the pairs", type="primary", key="two.pairs.run", disabled=not file.strip(),
-              on_click=launched.begin,
-              args=(choice.PAGE, words_of(chosen, file.strip())))  # fmt: skip
+    start("Run the pairs", words_of(chosen, file.strip()), "two.pairs.run",
+          disabled=not file.strip())  # fmt: skip
