@@ -1,15 +1,15 @@
 """What the dashboard asks of Streamlit, in one place.
 
 `python -m dashboard` passes these on the command line, so they hold in any folder. The same options
-stand in `.streamlit/config.toml` for people who type `streamlit run dashboard/app.py`; a test holds
-the two equal and reads the hidden one back.
+stand in `.streamlit/config.toml` for people who type `streamlit run dashboard/server.py`; a test
+holds the two equal and reads the hidden one back.
 """
 
 import json
 import sys
 from pathlib import Path
 
-APP = Path(__file__).with_name("app.py")
+APP = Path(__file__).with_name("server.py")
 BARE = Path(__file__).with_name("bare.py")
 Value = bool | int | str | list[str] | list[int]
 

@@ -4,17 +4,23 @@ A script writes text as text, never as markup, and is registered with the runnin
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import streamlit as st
 from streamlit import runtime
 from streamlit.components.v2 import component
 
 
-def script(name: str, source: str) -> Callable[..., object]:
+def script(
+    name: str, source: str, *, html: str | None = None, css: str | None = None
+) -> Callable[..., Any]:
     """Give what mounts a script (an ES module with a default export) on the page."""
-    return _registered(name, source, id(runtime.get_instance()) if runtime.exists() else 0)
+    server = id(runtime.get_instance()) if runtime.exists() else 0
+    return _registered(name, source, html, css, server)
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)
-def _registered(name: str, source: str, _server: int) -> Callable[..., object]:
-    return component(name, js=source, isolate_styles=False)
+def _registered(
+    name: str, source: str, html: str | None, css: str | None, _server: int
+) -> Callable[..., Any]:
+    return component(name, js=source, html=html, css=css, isolate_styles=False)

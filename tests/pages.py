@@ -1,7 +1,9 @@
 """Pages by AppTest: opened as an address opens them, and what they show."""
 
+import json
 from pathlib import Path
 
+import plotly.graph_objects as go
 from streamlit.components.v2 import manifest_scanner
 from streamlit.testing.v1 import AppTest
 
@@ -31,3 +33,28 @@ def open_page(monkeypatch, store, page="", *, patience=PATIENCE, **query):
 
 def html_of(app) -> str:
     return "".join(element.proto.body for element in app.get("html"))
+
+
+def figures(app) -> list[dict]:
+    """The figures of a page as they are sent, each one that Plotly takes."""
+    drawn = [json.loads(json.loads(sent.proto.json)["figure"]) for sent in charts(app)]
+    for figure in drawn:
+        go.Figure(figure)
+    return drawn
+
+
+def charts(app) -> list:
+    """The charts among the components of a page."""
+    return [one for one in app.get("bidi_component") if one.proto.component_name == "chart"]
+
+
+def click_chart(app, key, point):
+    """Click a point of a chart, as the browser says it; `point` is its customdata."""
+    (chart,) = (one for one in charts(app) if one.proto.id.endswith(f"-{key}"))
+    states = app._tree.get_widget_states()
+    clicked = states.widgets.add()
+    clicked.id = f"$$STREAMLIT_INTERNAL_KEY_{chart.proto.id}__events"
+    clicked.json_trigger_value = json.dumps([{"event": "clicked", "value": point}])
+    app._run(states)
+    assert not app.exception, app.exception
+    return app

@@ -1,10 +1,8 @@
 """The page of baselines: figure, table, what is missing, coverage; and an empty store."""
 
-import json
-
 import pytest
 from made_baselines import add_study, begin, make_store, question
-from pages import html_of, open_page
+from pages import figures, html_of, open_page
 
 from core.baselines.table import table
 from core.coverage_price import LITERATURE, PresetPrice, Priced, Tokens, calls
@@ -29,9 +27,8 @@ def test_the_page_shows_every_row_with_its_n_and_how_to_read_it(monkeypatch, com
     text = html_of(app)
     assert "does not show learned computation" in text
     assert all(word in text for word in ("random SAE", "paired"))
-    (figure,) = app.get("plotly_chart")
-    spec = json.loads(figure.proto.spec)
-    assert "n 5" in [note["text"] for note in spec["layout"]["annotations"]]
+    (figure,) = figures(app)
+    assert "n 5" in [note["text"] for note in figure["layout"]["annotations"]]
     assert "6 (75%)" in text  # explained, of eight features that fire
 
 

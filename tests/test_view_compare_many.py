@@ -4,7 +4,7 @@ import compared
 import numpy as np
 import pages
 import pytest
-from pages import html_of
+from pages import click_chart, figures, html_of
 from stores import make_store
 
 from core.comparing import Question, compare, read, sides
@@ -46,7 +46,7 @@ def test_two_runs_are_compared_in_one_sentence_and_one_figure(monkeypatch, made)
     said = html_of(app)
     assert "B is better by .100 [.100, .100] over 15 features; B wins 15, ties 0" in said
     assert "Both judged by grammar, preset gloss" in said
-    assert len(app.get("plotly_chart")) == 1
+    assert len(figures(app)) == 1
     assert app.dataframe[0].value["B − A"].tolist() == pytest.approx([0.1] * 10)
     assert "On no feature is A better" in said
 
@@ -67,10 +67,7 @@ def test_choosing_a_side_puts_it_in_the_address(monkeypatch, made):
 
 def test_a_point_opens_its_feature_with_both_explanations(monkeypatch, made):
     app = open_page(monkeypatch, made.folder, **two())
-    app.session_state["compare-pairs"] = {
-        "selection": {"points": [{"customdata": 3}], "point_indices": [3], "box": [], "lasso": []}
-    }
-    app.run()
+    click_chart(app, "compare-pairs", 3)
     assert app.query_params["mode"] == "one"
     assert app.query_params["feature"] == "layers.1.mlp/3"
     assert app.query_params["explanations"] == "4,19"
@@ -97,7 +94,7 @@ def test_the_second_figure_is_drawn_when_it_is_opened(monkeypatch, made):
     app.session_state["compare.more.open"] = True
     app.run()
     assert not app.exception
-    assert len(app.get("plotly_chart")) == 2
+    assert len(figures(app)) == 2
 
 
 @pytest.mark.parametrize("side", BAD)
@@ -106,7 +103,7 @@ def test_a_side_that_is_not_there_is_said_and_another_shown(monkeypatch, made, s
     said = html_of(app)
     assert "There is no run “" in said
     assert "<img" not in said
-    assert len(app.get("plotly_chart")) == 1
+    assert len(figures(app)) == 1
 
 
 @pytest.mark.parametrize(
@@ -185,7 +182,7 @@ def test_a_side_keeps_its_colour_and_mark_in_every_panel(made, found):
     for trace in (t for figure in figures for t in figure["data"]):
         if trace.get("name") in ("A", "B") and "marker" in trace:
             second = trace["name"] == "B"
-            assert trace["marker"]["color"] == ("#000001", "#000002")[second]
+            assert trace["marker"]["color"] == f"var(--chart-{1 + second})"
             assert trace["marker"]["symbol"] == ("circle", "square")[second]
 
 

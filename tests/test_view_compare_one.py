@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pages
 import pytest
-from pages import html_of
+from pages import figures, html_of
 from stores import HOOKPOINT, begin, make_store
 
 from core.drawing.spans import Verdict
@@ -28,10 +28,6 @@ def made(tmp_path_factory):
 
 def open_page(monkeypatch, store, **query):
     return pages.open_page(monkeypatch, store, "compare", patience=60, **query)
-
-
-def figures(app) -> list[dict]:
-    return [json.loads(one.proto.spec) for one in app.get("plotly_chart")]
 
 
 def one(monkeypatch, store, feature, **query):

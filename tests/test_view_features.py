@@ -1,11 +1,10 @@
 """The page of features by AppTest: filters, presets, views, chart, files, what is missing."""
 
 import io
-import json
 
 import pandas as pd
 import pytest
-from pages import html_of, open_page
+from pages import click_chart, figures, html_of, open_page
 from stores import HOOKPOINT, make_store
 from word_encoder import WordEncoder
 
@@ -131,17 +130,14 @@ def test_random_opens_one_that_passes(monkeypatch, made):
 
 def test_the_chart_is_one_figure_and_a_point_opens_its_feature(monkeypatch, made):
     app = open_page(monkeypatch, made.folder, view="Chart")
-    (drawn,) = app.get("plotly_chart")
-    figure = json.loads(drawn.proto.spec)
+    (figure,) = figures(app)
     assert figure["data"][-1]["customdata"] == [0, 1]
     titles = " ".join(note["text"] for note in figure["layout"]["annotations"])
     assert "n = 2 features with both" in titles
     assert "16 features" in html_of(app)
     files = [button.proto.label for button in app.get("download_button")]
     assert files == ["CSV of the chart", "CSV of the features", "Parquet of the features"]
-    app.session_state["scores"] = {"selection": {"points": [{"customdata": 1}], "box": [],
-                                   "lasso": [], "point_indices": []}}  # fmt: skip
-    app.run()
+    click_chart(app, "scores", 1)
     assert "<p id=mark hidden>1</p>" in html_of(app)
 
 

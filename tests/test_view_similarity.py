@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from pages import html_of, open_page
+from pages import figures, html_of, open_page
 from stores import make_store
 from two_seeds import FIRST, SECOND, explain
 from two_seeds import make_store as make_seeds
@@ -52,8 +52,8 @@ def test_an_undefined_cell_is_empty_and_not_zero():
 
 def test_the_page_shows_the_map_its_numbers_and_the_pairs(monkeypatch, compared):
     app = open_page(monkeypatch, compared, "similarity", cache="one")
-    (figure,) = app.get("plotly_chart")
-    z = json.loads(figure.proto.spec)["data"][0]["z"]
+    (figure,) = figures(app)
+    z = figure["data"][0]["z"]
     assert z[0][0] is None
     assert z[0][1] == z[1][0] == pytest.approx(1, abs=1e-3)
     assert "linear assignment" in html_of(app)
@@ -82,7 +82,7 @@ def test_nothing_compared_names_the_command(monkeypatch, tmp_path):
     make_store(tmp_path, sequences=60, judged=False)
     app = open_page(monkeypatch, tmp_path, "similarity")
     assert "gloss similarity made" in html_of(app)
-    assert not app.get("plotly_chart")
+    assert not figures(app)
 
 
 def test_the_page_of_a_feature_names_its_like_in_other_layers(monkeypatch, compared):

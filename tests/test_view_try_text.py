@@ -6,7 +6,7 @@ from time import sleep
 import pages
 import pytest
 import tiny
-from pages import html_of
+from pages import figures, html_of
 from stores import begin
 
 from core.pipeline.caching import CacheRequest, cache_stage
@@ -196,7 +196,7 @@ def test_a_feature_is_steered_and_the_texts_stand_side_by_side(monkeypatch, stor
     settled(again(app), "With the edit")
     drawn = html_of(app)
     assert "KL at the next token" in drawn
-    assert len(app.get("plotly_chart")) == 1
+    assert len(figures(app)) == 1
     app.slider(key="strength").set_value(0.0)
     again(app)
     app.button(key="try.write").click()

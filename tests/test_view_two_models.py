@@ -4,7 +4,7 @@ import diffed
 import numpy as np
 import planted_subject
 import pytest
-from pages import html_of, open_page
+from pages import figures, html_of, open_page
 from planted_subject import Planted
 
 from core.diffing.settings import NoiseSettings
@@ -81,7 +81,7 @@ def test_pairs_and_noise_say_how_and_show_what_is_there(monkeypatch, store, tmp_
     app = open_page(monkeypatch, store.store, PAGE, part="noise", **asked)
     assert "2 sequences of the cache, 48 tokens each" in html_of(app)
     assert "Target text: “lantern”" in html_of(app)
-    assert app.get("plotly_chart")[0].proto.spec
+    assert figures(app)[0]["data"]
 
 
 def test_the_game_hides_names_and_counts_answers_when_all_are_given(monkeypatch, store):

@@ -9,7 +9,7 @@ from threading import Timer
 from time import sleep
 
 import pytest
-from pages import html_of, open_page
+from pages import figures, html_of, open_page
 from stores import HOOKPOINT, begin, make_store, new_explanation
 
 from core.grammar.settings import Settings
@@ -96,7 +96,7 @@ def test_a_feature_shows_explanations_contexts_and_figure(monkeypatch, made):
     assert "Decile 10" in drawn
     assert "3 failed" in drawn
     assert "precision 0.91" in drawn
-    assert len(app.get("plotly_chart")) == 1
+    assert len(figures(app)) == 1
 
 
 def test_wrong_verdicts_are_grouped_by_what_was_asked(monkeypatch, made):
@@ -109,8 +109,7 @@ def test_wrong_verdicts_are_grouped_by_what_was_asked(monkeypatch, made):
 def test_two_explanations_stand_side_by_side_with_their_difference(monkeypatch, made):
     app = open_page(monkeypatch, made.folder, "feature", feature="0", explanation="1", against="5")
     assert "right only on the left" in html_of(app)
-    figure = app.get("plotly_chart")[0].proto.spec
-    assert "circle-open" in figure
+    assert "circle-open" in str(figures(app)[0])
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,9 @@
 """Whether the bundled SAE's features beat random directions at equal KL, and how long that takes.
 
 Made here: a cache of the bundled subject, and a judge trained on the same text from another seed
-for five minutes (a minute for a first look), so that the figure needs no download. Such a judge is
-small: what it cannot tell, a large base model may. What it can tell at best is measured beside: its
-score of texts that go on with the explained word and nothing else.
+for a quarter of an hour (a minute for a first look), so that the figure needs no download. Such a
+judge is small: what it cannot tell, a large base model may. What it can tell at best is measured
+beside: its score of texts that go on with the explained word and nothing else.
 """
 
 import tempfile
@@ -32,7 +32,7 @@ from data.catalogue import Catalogue, Row
 from data.interventions import Place
 
 FEATURES, QUICK_FEATURES = 50, 8
-SECONDS, QUICK_SECONDS = 300, 60  # of the judge's training
+SECONDS, QUICK_SECONDS = 900, 60  # of the judge's training
 HOOKPOINT = REQUEST.hookpoints[-1]
 LONGEST = Sizes().context + Sizes().new_tokens  # tokens of a passage
 

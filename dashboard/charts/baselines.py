@@ -10,9 +10,9 @@ from core import seeds
 from core.baselines.kinds import OWN, short
 from core.baselines.table import Row, Table
 from core.baselines.words import UNITS
-from dashboard.charts.parts import NEUTRAL, Figure, axis, common, heading, line
+from dashboard.charts.parts import NEUTRAL, Figure, axis, coloured, common, heading, line
 
-OURS = "#000001"  # Streamlit's own word for the theme's first chart colour
+OURS = coloured(1)
 DRAWN = 300  # points of a row
 LINE, ROOM = 38, 78  # pixels of a row; of titles and axes
 LEFT = 118  # pixels for the names of rows

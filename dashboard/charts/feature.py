@@ -36,7 +36,7 @@ def feature_figure(
 ) -> dict[str, Any]:
     """Histogram of peaks above, share of right verdicts by decile below; chosen: deciles marked.
 
-    Plain dictionaries: Streamlit makes the Figure, and making it twice costs as much again.
+    Plain dictionaries: to make Plotly's Figure costs more than all else here.
     """
     if not curves:
         blank = [{"type": "scatter", "showlegend": False}] * 2  # keeps the histogram's colour
@@ -89,7 +89,6 @@ def _dots(scorer: str, curves: Sequence[Curve]) -> dict:
         "yaxis": "y2",
         "showlegend": bool(points),
         "marker": {"symbol": [symbol + "-open" * c.is_second for c, _ in points], "size": 7.5},
-        "unselected": {"marker": {"opacity": 1}},  # a click is an event here, nothing stays chosen
         "x": [p.x + dodge * (spread - 1.2 * c.is_second) for c, p in points],
         "y": [round(p.share.value, 3) for _, p in points],
         "error_y": whiskers((p.share for _, p in points), digits=3),
@@ -108,12 +107,10 @@ def _places(curves: Sequence[Curve]) -> dict:
     """Unseen bars behind the dots: what is clicked between them."""
     found = {p.x: p.deciles for c in curves for p in c.points if p.deciles}
     step = 2 if any(x % 1 for x in found) else 1
-    unseen = {"marker": {"opacity": 0}}
     return {
         "type": "bar", "xaxis": "x2", "yaxis": "y2", "showlegend": False, "width": step,
         "x": list(found), "y": [1] * len(found), "marker": {"color": NEUTRAL, "opacity": 0},
         "customdata": [["", "", "", name] for name in found.values()], "hoverinfo": "none",
-        "selected": unseen, "unselected": unseen,
     }  # fmt: skip
 
 
@@ -131,7 +128,6 @@ def _bars(histogram: Histogram) -> dict:
         "x": [round(first + (k + 0.5) * width, 6) for k in range(len(histogram.counts))],
         "y": [n or None for n in histogram.counts],  # log axis: an empty bin is no bar
         "opacity": 0.85,
-        "unselected": {"marker": {"opacity": 1}},
         "showlegend": False,
         "hovertemplate": f"{what} %{{x:.3g}} ± {width / 2:.2g}: %{{y:,}} {histogram.of}"
         "<extra></extra>",

@@ -15,6 +15,7 @@ from dashboard.charts.parts import (
     Figure,
     axis,
     band,
+    coloured,
     common,
     heading,
     line,
@@ -23,9 +24,8 @@ from dashboard.charts.parts import (
 )
 from data.comparing import SILENT_KINDS
 
-# Streamlit's own words for the theme's first two chart colours, which it puts in by itself. One
-# colour for several traces cannot be had by the order of traces.
-FIRST, SECOND = "#000001", "#000002"
+# One colour for several traces cannot be had by the order of traces.
+FIRST, SECOND = coloured(1), coloured(2)
 COLOURS, SYMBOLS, LETTERS = (FIRST, SECOND), ("circle", "square"), ("A", "B")
 DRAWN = 2000  # points
 BINS = 15  # on either side of no difference

@@ -9,6 +9,11 @@ NEUTRAL = "#8A94A3"  # marks take no light-dark(): one grey that reads on both b
 Figure = dict[str, Any]  # {"data": traces, "layout": layout}
 
 
+def coloured(place: int) -> str:
+    """The theme's colour of charts at a place from 1, which component/chart.js fills in."""
+    return f"var(--chart-{place})"
+
+
 class Span(Protocol):
     """A number with its interval; None at an end that is not known."""
 

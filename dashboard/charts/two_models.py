@@ -115,7 +115,6 @@ def _dots(part: pd.DataFrame, name: str, colour: str, symbol: str) -> dict:
         "type": "scatter", "mode": "markers", "name": f"{name} ({len(part):,})",
         "customdata": part["feature"].tolist(),
         "marker": {"color": colour, "symbol": symbol, "size": 5.5, "opacity": 0.6},
-        "unselected": {"marker": {"opacity": 0.6}},
     }  # fmt: skip
 
 

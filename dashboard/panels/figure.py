@@ -12,19 +12,13 @@ from dashboard.library import FeatureRecord, Place
 from dashboard.panels import chart, examples
 from dashboard.panels.explanations import Choice
 
-CLICKED = "figure.clicked"  # deciles of the mark that the figure as drawn had as clicked
+KEY = "figure"
 
 
 def follow_click() -> None:
-    """Let a clicked mark choose its deciles, or let go of them; before anything is drawn.
-
-    The click arrives as the state of the chart, which also keeps older ones: only one that the
-    chart did not have when it was drawn is new.
-    """
-    picked = st.session_state.get("figure") or {}
-    points = picked.get("selection", {}).get("points", [])
-    name = deciles_of(points[0].get("customdata")) if points else None
-    if name and name != st.session_state.get(CLICKED):
+    """Let a clicked mark choose its deciles, or let go of them; before anything is drawn."""
+    name = deciles_of(chart.clicked(KEY))
+    if name:
         examples.toggle_decile(name)
     examples.note_decile()
 
@@ -51,8 +45,7 @@ def show(record: FeatureRecord, choice: Choice) -> None:
     if bins.counts or curves:
         drawn = feature_figure(bins, curves, st.session_state[examples.DECILE_SEEN])
         with st.container(key="figure-box"):
-            clicked = chart.clickable(drawn, lambda: numbers(bins, curves), key="figure")
-        st.session_state[CLICKED] = deciles_of(clicked)
+            chart.show(drawn, lambda: numbers(bins, curves), key=KEY)
     if not curves:
         st.html(heading("Accuracy by decile", "not scored yet"))
 

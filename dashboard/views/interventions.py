@@ -10,6 +10,8 @@ from dashboard.library import Place
 from dashboard.panels import launched
 from dashboard.panels.interventions import choice, reading, start, table
 
+PICKED = "interventions.picked"  # the feature whose row was chosen when the page was drawn last
+
 
 @session.guarded
 def page() -> None:
@@ -28,8 +30,11 @@ def page() -> None:
     st.html(block(f'<p class="mut">{escape(choice.notes(chosen.study))}</p>'))
     pointed = table.pooled(chosen) if chosen.targets else None
     picked = table.features(chosen)
-    follow(place, pointed, "pointed")
-    follow(place, picked, "picked")
+    if pointed is not None:
+        go_to(place, pointed)
+    elif picked is not None and picked != st.session_state.get(PICKED):
+        go_to(place, picked)  # a table keeps its row: an old choice does not come back
+    st.session_state[PICKED] = picked
     feature = asked(place)
     if feature is not None:
         reading.show(chosen, feature)
@@ -44,12 +49,9 @@ def nothing(place: Place) -> None:
                      "JUDGE:", session.command(words)))  # fmt: skip
 
 
-def follow(place: Place, feature: int | None, name: str) -> None:
-    """Put a feature that was just chosen in the address; an old choice does not come back."""
-    key = f"interventions.{name}"
-    if feature is not None and st.session_state.get(key) != feature:
-        st.session_state[key] = feature
-        st.query_params["feature"] = f"{place.hookpoint.name}/{feature}"
+def go_to(place: Place, feature: int) -> None:
+    """Put a feature in the address."""
+    st.query_params["feature"] = f"{place.hookpoint.name}/{feature}"
 
 
 def asked(place: Place) -> int | None:

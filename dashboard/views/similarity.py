@@ -36,8 +36,7 @@ def page() -> None:
     left, right = (st.container(), st.container()) if wide else st.columns([1, 1], gap="large")
     with left:
         picked = chart.clickable(figure, lambda: similarity_table(drawn), key="similarity-map")
-    if isinstance(picked, int) and picked != st.session_state.get("similarity.picked"):
-        st.session_state["similarity.picked"] = picked
+    if isinstance(picked, int):
         choice.pick(drawn, picked)
         st.rerun()
     with right:

@@ -60,8 +60,7 @@ def show(chosen: Chosen) -> None:
     picked = chart.clickable(
         diff_figure(rows, figure, level), lambda: diff_table(rows), key="two-features"
     )
-    if isinstance(picked, int) and picked != st.session_state.get("two.picked"):
-        st.session_state["two.picked"] = picked
+    if isinstance(picked, int):
         open_feature(picked)
     table(view)
     one_feature.show(chosen, diff)
