@@ -32,25 +32,27 @@ def open_page(monkeypatch, store, page="", *, patience=PATIENCE, **query):
 
 
 def html_of(app) -> str:
-    return "".join(element.proto.body for element in app.get("html"))
+    """All HTML of ours on a page: as st.html draws it and as dashboard/words.py does."""
+    drawn = "".join(element.proto.body for element in app.get("html"))
+    return drawn + "".join(json.loads(sent.proto.json)["html"] for sent in sent_to(app, "words"))
 
 
 def figures(app) -> list[dict]:
     """The figures of a page as they are sent, each one that Plotly takes."""
-    drawn = [json.loads(json.loads(sent.proto.json)["figure"]) for sent in charts(app)]
+    drawn = [json.loads(json.loads(one.proto.json)["figure"]) for one in sent_to(app, "chart")]
     for figure in drawn:
         go.Figure(figure)
     return drawn
 
 
-def charts(app) -> list:
-    """The charts among the components of a page."""
-    return [one for one in app.get("bidi_component") if one.proto.component_name == "chart"]
+def sent_to(app, component) -> list:
+    """What a page has of one of our components."""
+    return [one for one in app.get("bidi_component") if one.proto.component_name == component]
 
 
 def click_chart(app, key, point):
     """Click a point of a chart, as the browser says it; `point` is its customdata."""
-    (chart,) = (one for one in charts(app) if one.proto.id.endswith(f"-{key}"))
+    (chart,) = (one for one in sent_to(app, "chart") if one.proto.id.endswith(f"-{key}"))
     states = app._tree.get_widget_states()
     clicked = states.widgets.add()
     clicked.id = f"$$STREAMLIT_INTERNAL_KEY_{chart.proto.id}__events"

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from pages import click_chart, figures, html_of, open_page
+from pages import click_chart, figures, html_of, open_page, sent_to
 from stores import HOOKPOINT, make_store
 
 from dashboard import session
@@ -93,7 +93,7 @@ def test_the_listed_contexts_can_be_had_as_plain_text(opened):
 
 def test_without_line_breaks_a_context_is_one_line(opened):
     def rows(app):
-        return next(e.proto.body for e in app.get("html") if 'class="row"' in e.proto.body)
+        return html_of(app).partition('class="row"')[2]
 
     assert "<i>↵</i>\n" in rows(opened(feature="0"))
     assert "\n" not in rows(opened(feature="0", breaks="false")).replace("hits\n", "")
@@ -233,3 +233,21 @@ def test_contexts_are_there_without_any_explanation(unexplained, opened, show):
     drawn = html_of(opened(store=unexplained, feature="0", show=show))
     assert 'class="row"' in drawn
     assert "Not explained yet" in drawn
+
+
+def test_the_words_of_the_next_feature_are_sent_ahead_and_are_those_that_it_has(opened):
+    app = opened(feature="0")
+    (sent,) = (json.loads(one.proto.json) for one in sent_to(app, "ahead"))
+    assert (sent["of"], sent["key"], sent["feature"]) == (0, "ArrowRight", 1)
+    button(app, "Next").click().run()
+    drawn = {json.loads(one.proto.json)["html"] for one in sent_to(app, "words")}
+    assert drawn == {sent["card"], sent["list"]}
+    button(app, "Previous").click().run()
+    button(app, "Previous").click().run()
+    (sent,) = (json.loads(one.proto.json) for one in sent_to(app, "ahead"))
+    assert sent["key"] == "ArrowLeft"
+
+
+def test_no_words_are_sent_ahead_of_a_feature_without_any(opened):
+    (sent,) = (json.loads(one.proto.json) for one in sent_to(opened(feature="4"), "ahead"))
+    assert sent == {"of": 4, "key": "ArrowRight"}  # feature 5 is dead

@@ -34,19 +34,19 @@ WATCH = """
     window.words = () => [...document.querySelectorAll('.fx .ex.cur .t, .fx .row .tx')]
         .slice(0, 2).map(e => e.textContent);
     window.gloss = {start: 0, text: 0, last: 0, wanted: null};
+    const painted = () => { window.gloss.text ||= performance.now(); };
     const seen = changes => {
         if (changes.every(change => change.target.parentElement?.closest('canvas'))) return;
         const now = performance.now();
         window.gloss.last = now;
         if (!window.gloss.text && window.gloss.wanted && window.gloss.wanted())
-            requestAnimationFrame(() => { window.gloss.text ||= performance.now(); });
+            requestAnimationFrame(() => setTimeout(painted));
     };
     new MutationObserver(seen).observe(document.body,
         {childList: true, subtree: true, characterData: true, attributes: true});
     for (const kind of ['keydown', 'mousedown'])
-        document.addEventListener(kind, () => {
-            const at = performance.now();
-            Object.assign(window.gloss, {start: at, last: at, text: 0, before: window.words()});
+        window.addEventListener(kind, event => {  // its time is when the key went down
+            Object.assign(window.gloss, {start: event.timeStamp, last: performance.now()});
         }, true);
 }
 """
@@ -132,7 +132,10 @@ class Window:
     def wait(self, act: Callable[[], object], ready: str) -> Wait:
         """Do something and wait for its effect; ready: what must hold on the new page."""
         before = self.sent
-        self.page.evaluate(f"window.gloss.text = 0, window.gloss.wanted = {ready}")
+        self.page.evaluate(
+            f"window.gloss.text = 0, window.gloss.before = window.words(),"
+            f"window.gloss.wanted = {ready}"
+        )
         act()
         handle = self.page.wait_for_function(STILL, arg=SETTLED, polling=50, timeout=60_000)
         text, still = handle.json_value()

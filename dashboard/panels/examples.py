@@ -16,6 +16,7 @@ from dashboard import session
 from dashboard.library import FeatureRecord, Library, Place
 from dashboard.panels import explanations
 from dashboard.session import KEPT
+from dashboard.words import words
 from data.errors import GlossError
 from data.records import ExplanationRecord
 
@@ -53,19 +54,25 @@ def show(place: Place, feature: int, shown_id: int | None, pinned_id: int | None
         st.rerun(scope="app")  # the figure marks the chosen deciles, too
     st.session_state["examples.view"] = chosen[0]
     if chosen != known:
-        draw(room, place, feature, ids, chosen)
+        draw(room, place, feature, ids, chosen, key="list.again")
 
 
 def draw(
-    room: DeltaGenerator, place: Place, feature: int, ids: "Ids", chosen: tuple[View, bool]
+    room: DeltaGenerator,
+    place: Place,
+    feature: int,
+    ids: "Ids",
+    chosen: tuple[View, bool],
+    key: str = "list.words",
 ) -> None:
     """The list, or its plain text."""
     library, (view, is_plain) = session.library(), chosen
-    if not is_plain:
-        room.html(drawn(library, place, feature, ids, view))
-        return
-    found = listed(library, place, feature, ids, view)[1]
-    room.code(as_text(found), language=None, wrap_lines=True)
+    with room.container(key="list"):
+        if not is_plain:
+            words(drawn(library, place, feature, ids, view), key=key)
+            return
+        found = listed(library, place, feature, ids, view)[1]
+        st.code(as_text(found), language=None, wrap_lines=True)
 
 
 def chosen_before() -> tuple[View, bool] | None:

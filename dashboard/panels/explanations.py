@@ -12,6 +12,7 @@ from dashboard import session
 from dashboard.comparison import differences
 from dashboard.library import FeatureRecord, Place
 from dashboard.panels import details
+from dashboard.words import words
 from data import results
 from data.records import ExplanationRecord
 
@@ -115,7 +116,7 @@ def draw(
         body = cards.card(explanation, columns, name=corners.strip(), is_shown=is_shown,
                           is_pinned=explanation is choice.pinned)  # fmt: skip
         if is_shown:
-            st.html(body)
+            words(body, key="card.shown")
             continue
         number = explanation.explanation_id
         with st.container(key=f"card-{first + i}", gap=None):

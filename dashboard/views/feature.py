@@ -9,7 +9,7 @@ from core.drawing.spans import block, escape
 from dashboard import session, strip
 from dashboard.address import every, feature_named
 from dashboard.library import FeatureRecord, Place
-from dashboard.panels import examples, explanations, figure, header, more
+from dashboard.panels import ahead, examples, explanations, figure, header, more
 from dashboard.panels.explanations import Choice
 from data import results
 
@@ -34,8 +34,7 @@ def page() -> None:
     else:
         body(place, feature, record, choice, bar)
     st.html(f"<p id=mark hidden>{feature}</p>")
-    before, after = header.beside(place, feature)
-    examples.read_ahead(place, after, before)
+    ahead.send(place, feature, *header.beside(place, feature))
 
 
 def without_feature(place: Place) -> None:

@@ -1,0 +1,56 @@
+"""The words of the feature that comes next, sent with the page before it.
+
+They stand in the page at the press of the key (component/ahead.js), before the server has heard of
+it: explanation, number and contexts. Everything else waits for the server as ever.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+from core.drawing import cards
+from core.drawing.facts import why_silent
+from dashboard import session
+from dashboard.library import Place
+from dashboard.panels import examples, explanations
+from dashboard.panels.examples import View
+from dashboard.scripts import script
+from data.errors import GlossError
+
+SCRIPT = (Path(__file__).parents[1] / "component" / "ahead.js").read_text(encoding="utf-8")
+LAST = "ahead.last"  # the feature that was shown before this one
+
+
+def send(place: Place, feature: int, before: int, after: int) -> None:
+    """Send what a press of Next shows, or of Previous after one of Previous.
+
+    Last of all, for nothing on the page waits for it.
+    """
+    is_back = st.session_state.get(LAST) == after
+    st.session_state[LAST] = feature
+    key, wanted = ("ArrowLeft", before) if is_back else ("ArrowRight", after)
+    words = _words(place, wanted) or {}
+    script("ahead", SCRIPT)(key="ahead", data={"of": feature, "key": key, **words})
+    step = wanted - feature
+    examples.read_ahead(place, wanted + step, after if is_back else before)
+
+
+def _words(place: Place, feature: int) -> dict[str, Any] | None:
+    """Number, card and contexts; None: the page looks otherwise, so it must be asked for."""
+    library, view = session.library(), st.session_state.get("examples.view", View())
+    try:
+        record = library.feature(place, feature)
+        best = explanations.best(record.explanations)
+        if best is None or why_silent(record.facts, place.cache):
+            return None
+        ids = (best.explanation_id, None)
+        listed = examples.drawn(library, place, feature, ids, view)
+    except GlossError:
+        return None  # the page itself will say so, if anybody goes there
+    if "<section" not in listed:
+        return None
+    columns = cards.scorers(record.explanations)
+    corners = "first" if len(record.explanations) > 1 else "first last"
+    card = cards.card(best, columns, name=corners, is_shown=True, is_pinned=False)
+    return {"feature": feature, "card": card, "list": listed}

@@ -1,0 +1,71 @@
+"""The next feature's words in a real browser: there before the server says so, and inert."""
+
+import os
+import signal
+
+import pytest
+from stores import HOOKPOINT
+
+pytestmark = pytest.mark.browser
+ZERO = f"/feature?cache=made&feature={HOOKPOINT}/0"
+CARD, LIST = ".st-key-cards .gloss-words", ".st-key-list .gloss-words"
+HOSTILE = "<p class=a onclick='alert(1)'>a<img src=x onerror='alert(2)'><script>alert(3)</script>" \
+          "<a href='javascript:alert(4)'>b</a></p>"  # fmt: skip
+
+
+def words(visitor):
+    return [visitor.page.locator(one).inner_text() for one in (CARD, LIST)]
+
+
+@pytest.fixture
+def halted(served):
+    """The server stopped in its tracks, as behind a bad line."""
+    os.kill(served.process.pid, signal.SIGSTOP)
+    yield lambda: os.kill(served.process.pid, signal.SIGCONT)
+    os.kill(served.process.pid, signal.SIGCONT)
+
+
+def test_a_press_shows_the_next_words_before_the_server_has_heard_of_it(visitor, request):
+    visitor.open(ZERO)
+    visitor.at_feature(0)
+    before, page = words(visitor), visitor.page
+    page.wait_for_function("() => window.glossAhead?.sent?.of")
+    go_on = request.getfixturevalue("halted")
+    page.keyboard.press("ArrowRight")
+    ahead = words(visitor)
+    assert ahead[0] != before[0]
+    assert ahead[1] != before[1]
+    assert page.locator(".st-key-head input").input_value() == "1"
+    page.wait_for_function(
+        f"old => document.querySelector('{CARD}').innerText === old", arg=before[0]
+    )  # nothing came
+    go_on()
+    visitor.at_feature(1)
+    visitor.still()
+    assert words(visitor) == ahead
+
+
+def test_after_a_filter_the_next_words_wait_for_the_server(visitor):
+    visitor.open(ZERO)
+    visitor.at_feature(0)
+    visitor.page.wait_for_function("() => window.glossAhead?.sent?.of")
+    visitor.page.locator(".st-key-show").get_by_text("Strongest").click()
+    visitor.still()
+    listed = visitor.page.evaluate(f"document.querySelector('{LIST}').shown")
+    visitor.page.evaluate("""() => window.dispatchEvent(
+        new KeyboardEvent('keydown', {key: 'ArrowRight'}))""")
+    assert visitor.page.evaluate(f"document.querySelector('{LIST}').shown") == listed
+
+
+@pytest.mark.parametrize("means", ["the browser's", "ours"])
+def test_words_are_cleaned_of_all_that_runs(visitor, means):
+    visitor.open(ZERO)
+    visitor.at_feature(0)
+    if means == "ours":
+        visitor.page.evaluate("delete Element.prototype.setHTML")
+    visitor.page.evaluate(f"html => document.querySelector('{LIST}').show(html)", HOSTILE)
+    shown = visitor.page.locator(LIST).inner_html()
+    assert shown.startswith('<p class="a">a')
+    for word in ("onclick", "onerror", "script", "<img"):
+        assert word not in shown
+    assert not visitor.alerts
