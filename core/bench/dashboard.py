@@ -1,11 +1,12 @@
 """How long a person waits: from a key press to the painted page, in a real Chromium.
 
 On a made-up store of 32,768 features with 10 explanations each and 100 verdicts behind each. *Text*
-is key press to the new feature's text: its number, its explanation and its contexts. *Still* is key
-press to the last change of what can be seen: a table's hidden copy for screen readers, which
-follows the painted one after a fifth of a second, is left out. Bytes are what the server sends over
-its socket, scripts that are loaded once left out. Latencies need an otherwise idle machine: the
-load is printed beside them.
+is key press to the new feature's painted text: its number, its explanation and its contexts, which
+the page before brought with it; a random feature's are asked for. *Still* is key press to the last
+change of what can be seen: a table's hidden copy for screen readers, which follows the painted one
+after a fifth of a second, is left out. Bytes are what the server sends over its socket, scripts
+that are loaded once left out. Latencies need an otherwise idle machine: the load is printed beside
+them.
 """
 
 import base64
@@ -149,7 +150,12 @@ def _mark(feature: int) -> str:
 def _words(feature: int) -> str:
     """Whether a feature's number, explanation and first context are there."""
     return f"""() => document.querySelector('input[aria-label=Feature]')?.value === '{feature}'
-        && window.words().length === 2
+        && ({_other_words()})()"""
+
+
+def _other_words() -> str:
+    """Whether explanation and first context are others, the number not asked."""
+    return """() => window.words().length === 2
         && window.words().every((text, k) => text !== window.gloss.before?.[k])"""
 
 
@@ -170,6 +176,12 @@ def _features(window: Window, rounds: int) -> Iterator[Figure]:
     yield at_most(f"feature to next, still, median of {n}", median(w.still for w in waits), "ms", 250)  # fmt: skip  # noqa: E501
     sent = median(w.sent for w in waits) / 1000
     yield at_most("feature to next, sent, median", sent, "kB", 150)
+    waits = [
+        window.wait(lambda: window.page.keyboard.press("n"), _other_words())
+        for _ in range(min(rounds, 10))
+    ]
+    yield context("feature to a random one, text", median(w.text for w in waits), "ms")
+    yield context("feature to a random one, still", median(w.still for w in waits), "ms")
 
 
 def _bare(window: Window, rounds: int) -> Iterator[Figure]:
