@@ -11,7 +11,7 @@ import inspect
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -23,6 +23,21 @@ if TYPE_CHECKING:
 CELLS = 2**26  # logits held at once, at most: 256 MB as float32
 BATCH = 32  # texts run at once, at most
 KEPT = 3  # prefixes whose keys and values are kept
+
+
+class Reader(Protocol):
+    """A local language model that says how likely texts are, as `Causal` does."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def max_length(self) -> int | None: ...
+    def n_tokens(self, prefix: str) -> int: ...
+    def n_text_tokens(self, text: str) -> int: ...
+    def logprobs(self, prefix: str, texts: Sequence[str]) -> list[np.ndarray]: ...
+    def endings(
+        self, prefix: str, texts: Sequence[str], endings: Sequence[str], *, keep: int | None
+    ) -> list[list[np.ndarray]]: ...
 
 
 class _Read(NamedTuple):
@@ -65,14 +80,17 @@ class Causal:
         device: str = "auto",
         revision: str | None = None,
         name: str | None = None,
+        role: str = "language model",
     ) -> "Causal":
         """Load a model from a local folder (without any network) or from the Hugging Face hub.
 
-        `name` is what scores call it, as it was typed if None.
+        `name` is what scores call it, as it was typed if None; `role` is what errors call it.
         """
         from core.pretrained import load_model, load_tokenizer
 
-        loaded = load_model(name_or_path, dtype=dtype, device=device, revision=revision)
+        loaded = load_model(
+            name_or_path, dtype=dtype, device=device, revision=revision, role=role
+        )
         tokenizer = load_tokenizer(name_or_path, revision=revision)
         if tokenizer is None or not loaded.has_head:
             lacks = "tokenizer" if tokenizer is None else "output head"
@@ -80,6 +98,13 @@ class Causal:
                 f"{name_or_path} has no {lacks}: log-probabilities need a whole language model"
             )
         return cls(loaded.model, tokenizer, name=name or name_or_path)
+
+    @property
+    def sha256(self) -> str:
+        """Fingerprint of the weights, as a subject's."""
+        from core.subject.fingerprint import of_weights
+
+        return of_weights(self.model, has_head=True)
 
     @property
     def max_length(self) -> int | None:

@@ -54,8 +54,8 @@ def main() -> None:
         say(f"gloss: {error}", aside=True)
         sys.exit(1)
     except Halt:
-        print("gloss: stopped; what was finished is kept, the same command goes on from there",
-              file=sys.stderr)  # fmt: skip
+        say("gloss: stopped; what was finished is kept, the same command goes on from there",
+            aside=True)  # fmt: skip
         sys.exit(130)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader has gone

@@ -1,8 +1,8 @@
 """What a whole dictionary would cost: tokens a call, measured or planned, times calls and prices.
 
 Calls follow from a preset's sizes (one explanation, its contexts five a call). Tokens of a call are
-those that endpoints counted for calls of this store, by what was asked and the length of contexts;
-where there are none, those of the real prompts of a few features, counted by estimate. Every figure
+those that endpoints counted for calls of this store, by what was asked and the number and length of
+contexts; where there are none, those of the real prompts of a few features, counted by estimate. Every figure
 says which. Prices: models of prices.toml, and two that the literature states.
 """
 
@@ -33,7 +33,7 @@ NOBODY = "any model"  # stands for a model in a plan
 
 
 class Tokens(NamedTuple):
-    """Tokens of one call."""
+    """Tokens of one call, with its part of what had to be asked again."""
 
     input: float
     low: float  # output, the shortest plausible answer; as measured where it was
@@ -176,25 +176,35 @@ def _quoted(catalogue: Catalogue) -> tuple[Quoted, ...]:
 
 
 def _measured(found: Sequence[Mapping[str, Any]], preset: Preset) -> dict[str, Tokens]:
-    """Tokens a call as endpoints counted them, over all models; of contexts of the same length."""
+    """Tokens a call as endpoints counted them, over all models; of prompts of the same make.
+
+    What had to be asked again was paid, too: its tokens are shared among the calls of which a
+    preset counts, so that a feature costs here what it did.
+    """
     tokens: dict[str, Tokens] = {}
     for what in WHAT:
-        rows = [row for row in found if row["what"] == what and _is_like(row["preset"], preset)]
-        n = sum(row["calls"] for row in rows)
-        if n:
+        rows = [row for row in found if row["what"] == what and _is_like(row, preset)]
+        n, meant = sum(row["calls"] for row in rows), sum(_meant(row, preset) for row in rows)
+        if n and meant:
             totals = (sum(row[key] for row in rows) for key in ("input_tokens", "output_tokens"))
-            each_in, each_out = (total / n for total in totals)
+            each_in, each_out = (total / meant for total in totals)
             names = ", ".join(dict.fromkeys(row["model"] for row in rows))
-            said = f"measured, {n:,} calls of {names}"
+            again = f", {n - meant:,} of them asked again" * (n > meant)
+            said = f"measured, {n:,} calls of {names}{again}"
             tokens[what] = Tokens(each_in, each_out, each_out, said, True, n)
     return tokens
 
 
-def _is_like(label: str | None, preset: Preset) -> bool:
-    """Whether calls of a preset are of the same make: contexts as long, as many a call."""
-    if label is None:
-        return True
-    other = PRESETS.get(label.partition("+")[0])
+def _meant(row: Mapping[str, Any], preset: Preset) -> int:
+    """Calls of some explanations or scores had no answer been asked for twice."""
+    return row["n"] * (1 if row["items"] is None else ceil(row["items"] / preset.batch))
+
+
+def _is_like(row: Mapping[str, Any], preset: Preset) -> bool:
+    """Whether prompts are of the make of a preset's: contexts as many, as long, as many a call."""
+    if row["preset"] is None:
+        return row["examples"] == preset.train
+    other = PRESETS.get(row["preset"].partition("+")[0])
     return other is not None and (
         (other.context_length, other.batch) == (preset.context_length, preset.batch)
     )

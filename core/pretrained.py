@@ -37,11 +37,16 @@ class Located(NamedTuple):
     folder: Path | None  # None: the hub's, whose own library checks what it fetches
 
 
-def load_model(name_or_path: str, *, dtype: str, device: str, revision: str | None) -> Loaded:
-    """Load the weights in a number format onto a device; "auto" decides both."""
+def load_model(
+    name_or_path: str, *, dtype: str, device: str, revision: str | None, role: str = "subject"
+) -> Loaded:
+    """Load the weights in a number format onto a device; "auto" decides both.
+
+    role: what an error calls the model, e.g. "judge".
+    """
     chosen = placement.choose(dtype, device)
     found = locate(name_or_path, revision)
-    with reported(f"the subject {name_or_path}"), quiet():
+    with reported(f"the {role} {name_or_path}"), quiet():
         config = _configuration(name_or_path, found)
         loaded: Any = _class_of(name_or_path, config).from_pretrained(
             found.place, config=config, trust_remote_code=False, output_loading_info=True,

@@ -13,6 +13,7 @@ from rich.progress import (
 )
 from rich.progress import Progress as Bars
 
+from core.commands.printing import visible
 from data.records import Progress
 
 QUIET = 10.0  # seconds between two lines where there is no terminal
@@ -25,26 +26,28 @@ def draw(stages: Iterator[Progress]) -> Progress | None:
 
 
 def _bars(stages: Iterator[Progress], console: Console) -> Progress | None:
-    columns = (
-        TextColumn("{task.description}"),
+    columns = (  # names may hold brackets, which are markup to rich
+        TextColumn("{task.description}", markup=False),
         BarColumn(bar_width=28),
         MofNCompleteColumn(),
-        TextColumn("{task.fields[speed]}"),
+        TextColumn("{task.fields[speed]}", markup=False),
         TimeRemainingColumn(compact=True),
-        TextColumn("[dim]{task.fields[note]}"),
+        TextColumn("{task.fields[note]}", style="dim", markup=False),
     )
     last = None
     tasks: dict[str, TaskID] = {}
     with Bars(*columns, console=console) as bars:
         for last in stages:
             if last.stage not in tasks:
-                tasks[last.stage] = bars.add_task(last.stage, total=None, speed="", note="")
+                tasks[last.stage] = bars.add_task(
+                    visible(last.stage), total=None, speed="", note=""
+                )
             bars.update(
                 tasks[last.stage],
                 completed=last.done,
                 total=last.total or None,
                 speed=_speed(last),
-                note=last.note,
+                note=visible(last.note),
             )
     return last
 
@@ -55,7 +58,8 @@ def _lines(stages: Iterator[Progress], console: Console) -> Progress | None:
         is_end = last.total and last.done >= last.total
         if last.stage != stage or is_end or monotonic() - spoken > QUIET:
             stage, spoken = last.stage, monotonic()
-            console.print(as_line(last), highlight=False, soft_wrap=True)
+            line = visible(as_line(last))
+            console.print(line, markup=False, highlight=False, soft_wrap=True)
     return last
 
 

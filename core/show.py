@@ -12,12 +12,14 @@ import numpy as np
 
 from core import fit
 from core.examples import FeatureExamples
+from core.examples.activating import N_DECILES
 from core.examples.contexts import SPLITS, spread
 from core.examples.draw import KINDS
 from core.filters import words as filter_words
 from core.importing.reading import StoredReader
-from core.nulls.figures import FEWEST, percentile
+from core.nulls.figures import percentile
 from core.pipeline.workbench import Workbench
+from core.show_lines import paragraphs
 from data import caches, flags, items, nulls, results
 from data.baselines import subject_words
 from data.catalogue import Catalogue, Row
@@ -155,12 +157,14 @@ def _score(score: Score) -> dict[str, Any]:
         "interval": [score.low, score.high],
         "n": score.n,
         "failed": score.failed,
+        "reason": score.detail.get("reason"),
         "flags": score.detail.get("flags", []),
         "skipped": score.detail.get("skipped", {}),
         "removed": score.detail.get("removed", {}),
         "judge": score.judge,
         "preset": score.preset,
         "usage": score.usage and asdict(score.usage),
+        "slices": score.detail.get("slices", N_DECILES),
         "by_decile": [
             {"decile": decile, **asdict(score.by_decile.get(decile, Tally(0, 0)))}
             for decile in range(1, 11)
@@ -217,7 +221,7 @@ def feature_lines(catalogue: Catalogue, name: str, address: str, *, as_json: boo
     if as_json:
         yield json.dumps(found, ensure_ascii=False)
     else:
-        yield from _paragraphs(found)
+        yield from paragraphs(found)
 
 
 def _examples(
@@ -297,53 +301,3 @@ def _by_context(verdicts: Sequence[Row]) -> Judged:
         by_explanation = found.setdefault((row["context_kind"], row["first_token"]), {})
         by_explanation.setdefault(row["explanation_id"], {})[scorer] = right
     return found
-
-
-def _paragraphs(found: dict[str, Any]) -> Iterator[str]:
-    top = found["max_activation"]
-    yield (
-        f"{found['cache']}  {found['hookpoint']}/{found['feature']}: {_activity(found)}, "
-        f"max {'unknown' if top is None else f'{top:.2f}'}"
-        + (f"; {found['reason']}" if found["reason"] else "")
-    )
-    for shown in found["explanations"]:
-        who = " ".join(filter(None, (shown["explainer"], shown["model"])))
-        yield f"  {shown['text'] or shown['error']}  ({who})"
-        for score in shown["presets"]:
-            value = score.get("balanced_accuracy", score.get("value"))
-            low, high = score["interval"]
-            span = f" [{low:.2f}, {high:.2f}]" if low is not None else ""
-            figure = "undefined" if value is None else f"{value:.2f}{span}"
-            yield (
-                f"    {score['scorer']} {figure}, n {score['n']}, failed {score['failed']}, "
-                f"{_said_by(score)}{_among_nulls(score)}"
-            )
-    for example in found["examples"][:20]:
-        peak = max(example["activations"])
-        text = "".join(example["tokens"]).replace("\n", "↵")
-        yield f"  {example['decile'] or '-':>2}  {peak:7.2f}  {text}"
-
-
-def _activity(found: dict[str, Any]) -> str:
-    """How often a feature fires; an import of contexts may say it as a share, or not at all."""
-    if found["n_active"] is None and found["frequency"] is not None:
-        return f"active on {found['frequency']:.3%} of the tokens, as the import says"
-    if found["n_active"] is None:
-        return "its number of firings is not in the import"
-    return f"active on {found['n_active']:,} tokens ({found['frequency'] or 0:.3%})"
-
-
-def _said_by(score: dict[str, Any]) -> str:
-    """Who answered about what, e.g. "judged by llama, preset quick"; a check needs no preset."""
-    if score["preset"] == "exact":
-        return "checked"
-    return f"judged by {score['judge']}, preset {score['preset']}"
-
-
-def _among_nulls(score: dict[str, Any]) -> str:
-    """Where it stands among null scores, e.g. ", above 97 % of 150 shuffled"."""
-    return "".join(
-        f", above {place['value']:.0%} of {place['n']} {kind}"
-        for kind, place in score["percentile"].items()
-        if place["n"] >= FEWEST
-    )

@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from data.catalogue import Catalogue, Connection, Row
 from data.errors import BadInput, NotFound
+from data.summaries import HEADLINE
 
 LONGEST = 80  # characters of a name
 HIDDEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
@@ -161,18 +162,18 @@ def explained(con: Connection, collection_id: int) -> list[Row]:
     return con.rows(EXPLAINED, [collection_id])
 
 
-SCORED = """
-select s.explanation_id, s.scorer_id, m.name as scorer, m.judge, m.preset, s.metric, s.value,
-       s.low, s.high, s.n_judged, s.n_failed
-from score s
+OF_THESE = """score s
 join scorer m using (scorer_id)
-where s.explanation_id in (select unnest(?::ubigint[]))
-order by (m.preset <> 'gloss'), s.scorer_id
+where s.explanation_id in (select unnest($1::ubigint[]))"""
+SCORED = f"""
+select explanation_id, scorer_id, name as scorer, judge, value, low, high, n_judged, n_failed
+from ({HEADLINE.format(scores=OF_THESE)})
+order by explanation_id, scorer_id
 """
 
 
 def scored(con: Connection, explanations: Sequence[int]) -> list[Row]:
-    """The scores of some explanations, those that come first on pages first."""
+    """The scores of some explanations that stand for their scorers, one a scorer."""
     return con.rows(SCORED, [list(explanations)])
 
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from data.catalogue import Connection, Row
-from data.summaries import HEADLINE, LEADER, STANDING
+from data.summaries import HEADLINE
 
 DECILES = range(1, 11)  # 1 weakest .. 10 strongest
 SILENT_KINDS = ("random", "wrong-mark", "token", "neighbour", "similar")
@@ -163,27 +163,19 @@ def _shape() -> str:
     return f'{{"by_decile":{{{deciles}}},"non_activating":{{{kinds}}}}}'
 
 
+OF_NEWEST = """newest
+    join score s using (explanation_id)
+    join scorer m using (scorer_id)"""
 SCORES = f"""
 with newest as ({NEWEST}),
-led as (  -- whose scores are an explanation's headline ones
-    select s.explanation_id, {LEADER} as leader
-    from newest
-    join score s using (explanation_id)
-    join scorer m using (scorer_id)
-    group by s.explanation_id
-),
+first as ({HEADLINE.format(scores=OF_NEWEST)}),
 scored as (
     select n.hookpoint_id, n.feature, n.explanation_id, s.scorer_id, s.value, s.n_judged,
            s.n_failed, from_json(s.detail, '{_shape()}') as d
     from newest n
+    join first f using (explanation_id)
     join score s using (explanation_id)
-    join scorer m using (scorer_id)
-    join led using (explanation_id)
-    where m.name = ? and coalesce(s.scorer_id = ?, true)
-    qualify row_number() over (
-        partition by n.explanation_id
-        order by m.judge is not distinct from led.leader desc, {STANDING}
-    ) = 1
+    where f.name = ? and s.scorer_id = coalesce(?, f.scorer_id)
 )
 select n.hookpoint_id, n.feature, coalesce(n.explanation_id, 0) as explanation_id,
        coalesce(s.scorer_id, 0) as scorer_id, s.value, coalesce(s.n_judged, 0) as n_judged,
@@ -249,13 +241,11 @@ def sides_of_run(con: Connection, run_id: int) -> list[Row]:
     return con.rows(OF_RUN, [run_id])
 
 
-PAIRED = """newest
-    join score s using (explanation_id)
-    join scorer m using (scorer_id)
-    where m.name in ('detection', 'fuzzing')"""
 BOTH = f"""
 with newest as ({NEWEST}),
-scored as ({HEADLINE.format(scores=PAIRED)})
+scored as (
+    {HEADLINE.format(scores=OF_NEWEST + " where m.name in ('detection', 'fuzzing')")}
+)
 select any_value(value) filter (name = 'detection') as detection,
        any_value(value) filter (name = 'fuzzing') as fuzzing
 from scored

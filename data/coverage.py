@@ -54,17 +54,18 @@ def series(con: Connection, hookpoint_id: int) -> list[Row]:
 
 
 CALLS = """
-select x.model, 'explanation' as what, null as preset, sum(len(e.calls)) as calls,
-       sum(e.input_tokens) as input_tokens, sum(e.output_tokens) as output_tokens,
-       count(*) as features
+select x.model, 'explanation' as what, null as preset,
+       try_cast(json_extract_string(x.settings, '$.examples') as integer) as examples,
+       null as items, sum(len(e.calls)) as calls, sum(e.input_tokens) as input_tokens,
+       sum(e.output_tokens) as output_tokens, count(*) as n
 from explanation e
 join explainer x using (explainer_id)
 where len(e.calls) > 0 and e.input_tokens is not null and e.output_tokens is not null
     and x.model is not null and x.name in (select unnest(?))
 group by all
 union all
-select m.judge, m.name, m.preset, sum(s.n_calls), sum(s.input_tokens), sum(s.output_tokens),
-       count(*)
+select m.judge, m.name, m.preset, null, s.n_judged + s.n_failed as items, sum(s.n_calls),
+       sum(s.input_tokens), sum(s.output_tokens), count(*)
 from score s
 join scorer m using (scorer_id)
 where s.n_calls > 0 and s.input_tokens is not null and s.output_tokens is not null
@@ -77,6 +78,9 @@ order by all
 def calls(con: Connection, explainers: Sequence[str]) -> list[Row]:
     """What calls took in this store, by model and what was asked; counted by endpoints.
 
-    explainers: names of those whose explanation is one call, so that a repair is all that is added.
+    explainers: names of those whose explanation is one call. calls and tokens are of everything
+    that was sent, so what had to be asked again is in them; n, the number of explanations or
+    scores, and items, how many contexts each of those scores judged, say how many calls were
+    meant. examples: contexts shown to the explainer.
     """
     return con.rows(CALLS, [list(explainers)])

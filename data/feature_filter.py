@@ -104,6 +104,7 @@ class Filter:
     explainer: int | None = None  # explainer_id; with one, the explanation shown is of it
     run: int | None = None  # run_id of an explain run, likewise
     judge: str | None = None  # the scores are this judge's, and so is "best"
+    collection: int | None = None  # collection_id; only its members
     near: tuple[Similar, ...] | None = None  # only these, most similar first
     sort: Sort | None = None  # None = the preset's own order
     page: int = 1  # from 1; beyond the last = the last
@@ -190,6 +191,7 @@ class Question:
             *(MARKED[mark] for mark in wanted.marked),
             *(self._said(word) for word in wanted.words.lower().split()),
             *["r.similarity is not null"] * (wanted.near is not None),
+            *([self._listed_in(wanted.collection)] if wanted.collection is not None else []),
         ]  # fmt: skip
 
     def _in_facet(self) -> list[str]:
@@ -207,6 +209,13 @@ class Question:
             select feature from explanation
             where hookpoint_id = {self._hookpoint} and contains(lower(text), {bound})
         ) or contains(lower(n.label), {bound}) or contains(lower(n.remark), {bound}))"""
+
+    def _listed_in(self, collection: int) -> str:
+        """Whether a collection names the feature."""
+        return f"""f.feature in (
+            select feature from collection_member
+            where collection_id = {self._bind(collection)} and hookpoint_id = {self._hookpoint}
+        )"""
 
     def score_column(self, scorer: str) -> str:
         """The value of a scorer's headline score."""

@@ -16,7 +16,7 @@ import pandas as pd
 from data.catalogue import Connection, Row
 from data.feature_filter import Filter, Question, Sort
 from data.flags import FLAGS
-from data.summaries import SCORERS, STANDING
+from data.summaries import HEADLINE, SCORERS
 
 PAGE = 100  # features a page
 POINTS = 3_000  # in the scatter; more only hide each other
@@ -48,6 +48,7 @@ class Choices(NamedTuple):
     judges: list[str]
     explainers: list[Row]  # explainer_id, name, model, settings; newest first
     runs: list[Row]  # run_id, stage, settings, started_at; newest first
+    collections: list[Row]  # collection_id, name; newest first
     has_labels: bool
     has_judges: bool  # the scores shown are of more than one
 
@@ -110,13 +111,14 @@ def whole(con: Connection, hookpoint_id: int, wanted: Filter) -> pd.DataFrame:
     return con.frame(statement, asked.given)
 
 
-DECILES = f"""
-select s.explanation_id, json_extract(s.detail, '$.by_decile') as by_decile
-from score s
+ASKED = """score s
 join scorer m using (scorer_id)
-where m.name = 'detection' and s.explanation_id in (select unnest($1::ubigint[]))
-    and ($2 is null or m.judge = $2)
-qualify row_number() over (partition by s.explanation_id order by {STANDING}) = 1
+where s.explanation_id in (select unnest($1::ubigint[])) and ($2 is null or m.judge = $2)"""
+DECILES = f"""
+select explanation_id, json_extract(detail, '$.by_decile') as by_decile
+from ({HEADLINE.format(scores=ASKED)})
+join score using (explanation_id, scorer_id)
+where name = 'detection'
 """
 
 
@@ -201,6 +203,7 @@ def choices(con: Connection, hookpoint_id: int) -> Choices:
         judges=[row["judge"] for row in judges],
         explainers=con.rows(EXPLAINERS, [hookpoint_id]),
         runs=con.rows(RUNS, [hookpoint_id]),
+        collections=con.rows(COLLECTIONS, [hookpoint_id]),
         has_labels=bool(con.value(LABELS, [hookpoint_id])),
         has_judges=con.value(JUDGES, [hookpoint_id]) > 1,
     )
@@ -217,6 +220,12 @@ select run_id, stage, settings, started_at
 from run
 where run_id in (select run_id from explanation where hookpoint_id = ?)
 order by run_id desc
+"""
+COLLECTIONS = """
+select collection_id, name
+from collection
+where collection_id in (select collection_id from collection_member where hookpoint_id = ?)
+order by collection_id desc
 """
 JUDGES = "select count(distinct judge) from feature_summary where hookpoint_id = ?"
 LABELS = "select count(*) from note where hookpoint_id = ? and tag = 'label'"

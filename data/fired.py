@@ -1,7 +1,7 @@
 """What the catalogue knows of the features that fired on a text; takes an open connection."""
 
 from data.catalogue import Connection, Row
-from data.summaries import STANDING
+from data.summaries import HEADLINE
 
 MAXIMA = """
 select feature, max_activation
@@ -16,19 +16,19 @@ def maxima(con: Connection, hookpoint_id: int, features: tuple[int, ...]) -> dic
     return {row["feature"]: row["max_activation"] or 0.0 for row in found}
 
 
+SCORES = """score s
+    join scorer m using (scorer_id)
+    semi join shown using (explanation_id)"""
 DESCRIBED = f"""
 with shown as (
     select feature, explanation_id
     from feature_summary
     where hookpoint_id = $1 and feature in (select unnest($2))
 ),
-detection as (  -- the headline one
-    select s.explanation_id, s.value, s.low, s.high, s.n_judged, s.n_failed, m.judge
-    from score s
-    join scorer m using (scorer_id)
-    semi join shown using (explanation_id)
-    where m.name = 'detection'
-    qualify row_number() over (partition by s.explanation_id order by {STANDING}) = 1
+detection as (
+    select explanation_id, value, low, high, n_judged, n_failed, judge
+    from ({HEADLINE.format(scores=SCORES)})
+    where name = 'detection'
 )
 select shown.feature, explanation_id, e.text, d.* exclude (explanation_id)
 from shown

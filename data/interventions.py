@@ -2,12 +2,13 @@
 
 A study is what makes figures comparable: judge, explainer, sizes. One transaction holds everything
 of one feature: explanations, scores, prompts with their continuations, and the run's progress; a
-killed run has all of a feature or nothing. What is there is never written again.
+killed run has all of a feature or nothing. What is there is never written again, but for a row
+that an endpoint left without an answer: the next run's takes its place.
 """
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import pyarrow as pa
@@ -21,6 +22,7 @@ from data.score_rows import now, score_rows
 from data.summaries import refresh
 
 ARMS = ("feature", "ablation", "random-sae", "shuffled")
+UNANSWERED = "no answer:"  # how the reason of a row begins that the next run tries again
 
 
 class Place(NamedTuple):
@@ -102,15 +104,21 @@ def study_id(
 
 
 STORED = """
-select arm, feature, target
+select arm, feature, target, coalesce(starts_with(reason, ?), false) as is_open
 from intervention
 where study_id = ? and hookpoint_id = ?
 """
+SAME = """
+study_id = ? and hookpoint_id = ? and arm = ? and feature = ? and target is not distinct from ?
+"""
 
 
-def stored(con: Connection, place: Place) -> set[tuple[str, int, float | None]]:
-    """Arm, feature and target of everything that is measured already."""
-    return {(r["arm"], r["feature"], r["target"]) for r in con.rows(STORED, list(place))}
+def stored(
+    con: Connection, place: Place, *, is_open: bool = False
+) -> set[tuple[str, int, float | None]]:
+    """Arm, feature and target of everything that is measured already; is_open: of what is not."""
+    rows = con.rows(STORED, [UNANSWERED, *place])
+    return {(r["arm"], r["feature"], r["target"]) for r in rows if r["is_open"] == is_open}
 
 
 def write(
@@ -126,6 +134,7 @@ def write(
             journal.fold(con)
         known = stored(con, place)
         fresh = [new for new in fresh if (new.arm, new.feature, new.target) not in known]
+        _make_room(con, place, fresh)
         explanation_ids = [_explain(con, place, run_id, new) for new in fresh]
         con.append("intervention", _rows(place, run_id, fresh, explanation_ids))
         con.append("intervention_prompt", _prompt_rows(place, fresh))
@@ -134,23 +143,39 @@ def write(
         beat(con, run_id, done=features_done, failed=failed, **given)
 
 
+def _make_room(con: Connection, place: Place, fresh: Sequence[InterventionRow]) -> None:
+    """Take away what an earlier run was left without an answer for."""
+    left = stored(con, place, is_open=True)
+    for new in fresh:
+        if (new.arm, new.feature, new.target) in left:
+            for table in ("intervention", "intervention_prompt"):
+                con.run(f"delete from {table} where {SAME}",
+                        [*place, new.arm, new.feature, new.target])  # fmt: skip
+
+
 FOUND = """
-select explanation_id
+select explanation_id, text
 from explanation
 where hookpoint_id = ? and feature = ? and explainer_id = ? and seed = ?
 order by explanation_id
-limit 1
 """
 
 
 def _explain(con: Connection, place: Place, run_id: int, new: InterventionRow) -> int | None:
-    """Store an explanation with its score; gives its explanation_id."""
+    """Store an explanation with its score; gives its explanation_id.
+
+    A score belongs to its own text alone: another text is another attempt of the explainer.
+    """
     made = new.explained
     if made is None:
         return None
-    add_explanations(con, place.hookpoint_id, made.explainer_id, None, run_id, [made.explanation])
-    number = con.value(FOUND, [place.hookpoint_id, new.feature, made.explainer_id,
-                               made.explanation.seed])  # fmt: skip
+    text, key = made.explanation.text, [place.hookpoint_id, new.feature, made.explainer_id,
+                                        made.explanation.seed]  # fmt: skip
+    before = con.rows(FOUND, key)
+    if all(row["text"] != text for row in before):
+        attempt = replace(made.explanation, attempt=len(before))
+        add_explanations(con, place.hookpoint_id, made.explainer_id, None, run_id, [attempt])
+    number = next(row["explanation_id"] for row in con.rows(FOUND, key) if row["text"] == text)
     there = con.value(
         "select count(*) from score where explanation_id = ? and scorer_id = ?",
         [number, made.scorer_id],

@@ -6,6 +6,7 @@ tuples beside the code that makes it; what is here is what a person would name.
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Literal, TypeVar
 
 Kind = Literal[
@@ -212,6 +213,8 @@ class Score:
     detail: dict  # what only this scorer has (exact: figures, misses, false alarms)
     usage: Usage | None = None  # None = no language model was asked
     scorer_id: int | None = None  # None = not stored
+    judged_at: datetime | None = None  # UTC; None = not stored
+    run_id: int | None = None  # that made it; None = not stored
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 
 from data.catalogue import Connection, Row
 from data.records import ExplanationRecord, Score, Tally, Usage
@@ -81,6 +82,8 @@ def _score(row: Row) -> Score:
         detail=detail["detail"],
         usage=_usage(row),
         scorer_id=row["scorer_id"],
+        judged_at=row["created_at"],
+        run_id=row["run_id"],
     )
 
 
@@ -103,9 +106,17 @@ def verdicts(con: Connection, hookpoint_id: int, feature: int) -> list[Row]:
     return con.rows(VERDICTS, [hookpoint_id, feature])
 
 
-def standing(score: Score) -> tuple[bool, int]:
-    """Which of a scorer's scores comes first: preset `gloss`, of equals the first judge's."""
-    return score.preset != HEADLINE, score.scorer_id or 0
+Moment = tuple[datetime, int]
+
+
+def moment(score: Score) -> Moment:
+    """When it was made; of those written at once, the scorer that the store knew first."""
+    return score.judged_at or datetime.max, score.scorer_id or 0
+
+
+def _of_one_judge(score: Score) -> tuple[bool, Moment]:
+    """Which of a judge's scores comes first: that of the preset `gloss`, then the earliest."""
+    return score.preset != HEADLINE, moment(score)
 
 
 LEADING = {"detection": 0, "fuzzing": 1, "exact": 3}  # whose judge counts; any other scorer: 2
@@ -114,16 +125,60 @@ LEADING = {"detection": 0, "fuzzing": 1, "exact": 3}  # whose judge counts; any 
 def headline(scores: Iterable[Score]) -> dict[str, Score]:
     """The score of each scorer that stands for it, of one judge where that is possible.
 
-    The judge is the one of the first detection (see `standing`), else of the first fuzzing, else
-    of any. Of each scorer that judge's first score stands; only where it has none, another's.
-    Scores of different presets or judges are never averaged or mixed; the others stay beside it.
+    The judge is the one that made the first detection, else the first fuzzing, else anything. Of
+    each scorer that judge's score stands, the preset `gloss` before others; only where it has none,
+    that of the first who made one. Scores of different presets or judges are never averaged or
+    mixed; the others stay beside it.
     """
     known = list(scores)
-    led = min(known, key=lambda one: (LEADING.get(one.scorer, 2), *standing(one)), default=None)
-    chosen: dict[str, Score] = {}
-    for score in sorted(known, key=lambda one: (led and one.judge != led.judge, *standing(one))):
-        chosen.setdefault(score.scorer, score)
-    return {score.scorer: chosen[score.scorer] for score in known}  # in the order given
+    if not known:
+        return {}
+    led = min(known, key=lambda one: (LEADING.get(one.scorer, 2), moment(one)))
+    by = {}
+    for score in sorted(known, key=lambda one: (one.judge != led.judge, moment(one))):
+        by.setdefault(score.scorer, score.judge)
+    return {  # in the order given
+        name: min(
+            (one for one in known if (one.scorer, one.judge) == (name, by[name])),
+            key=_of_one_judge,
+        )
+        for name in dict.fromkeys(score.scorer for score in known)
+    }
+
+
+def best(found: Iterable[ExplanationRecord]) -> ExplanationRecord | None:
+    """The explanation that is shown for a feature, as in the table (data/summaries.py).
+
+    Of the usable ones with any score, else of all: the best by detection, of equals the newest.
+    Only what one scorer said is compared, that is by the first judge of any of them, with the
+    preset `gloss` where that was asked for.
+    """
+    every = list(found)
+    usable = [one for one in every if one.text is not None] or every
+    scored = [one for one in usable if any(s.value is not None for s in one.scores)] or usable
+    detected = {
+        one.explanation_id: headline(one.scores)["detection"]
+        for one in scored
+        if any(score.scorer == "detection" for score in one.scores)
+    }
+    series = _compared(scored, detected)
+
+    def place(one: ExplanationRecord) -> tuple[bool, float, int]:
+        score = detected.get(one.explanation_id)
+        value = -1.0 if score is None or score.value is None else score.value
+        return (score and score.scorer_id) != series, -value, -one.explanation_id
+
+    return min(scored, key=place, default=None)
+
+
+def _compared(found: list[ExplanationRecord], detected: dict[int, Score]) -> int | None:
+    """The scorer_id whose detections are compared; None where there is none."""
+    made = [one for explanation in found for one in explanation.scores if one.scorer == "detection"]
+    if not made:
+        return None
+    judge = min(made, key=moment).judge
+    return min((one for one in detected.values() if one.judge == judge),
+               key=_of_one_judge).scorer_id  # fmt: skip
 
 
 def headline_verdicts(

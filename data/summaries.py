@@ -11,58 +11,86 @@ import pyarrow as pa
 
 from data.catalogue import Connection
 
-# Which score comes first: the preset gloss, then the first judge (as data.results.standing).
-STANDING = "((m.preset <> 'gloss')::bigint << 32) + s.scorer_id"
+# When a score was made; of those written at once, the scorer that the store knew first.
+MOMENT = f"epoch_us(s.created_at)::hugeint * {2**32} + s.scorer_id"
+LATER = 2**96  # than any moment
 # An explanation's judge is that of its first detection, else of the first of the next.
-LEADER = f"""arg_min(m.judge, (case m.name when 'detection' then 0 when 'fuzzing' then 1
-             when 'exact' then 3 else 2 end::bigint << 33) + {STANDING})"""
-# One score a scorer, by the explanation's judge where that one scored (data.results.headline).
+RANK = "case m.name when 'detection' then 0 when 'fuzzing' then 1 when 'exact' then 3 else 2 end"
+FIRST = f"({RANK})::hugeint * {LATER} + {MOMENT}"
+# One score a scorer, by the explanation's judge where that one scored, else by the first that did;
+# of one judge's the preset gloss, then the earliest (data.results.headline).
 # {scores}: what follows "from", with columns of score as s and of scorer as m. Joined to their
-# judge by a grouping, because a second window takes twice as long over a million features.
+# judges by groupings, because a second window takes twice as long over a million features.
 HEADLINE = f"""
-select said.*
+select said.*, led.since
 from (
-    select s.explanation_id, m.name, m.judge, s.value, s.low, s.high, s.n_judged, s.n_failed,
-           {STANDING} as standing
+    select s.explanation_id, s.scorer_id, m.name, m.judge, m.preset <> 'gloss' as is_other,
+           s.value, s.low, s.high, s.n_judged, s.n_failed, {MOMENT} as moment
     from {{scores}}
 ) said
 join (
-    select s.explanation_id, {LEADER} as leader
+    select s.explanation_id, arg_min(m.judge, {FIRST}) as leader, min({FIRST}) as since
     from {{scores}}
     group by s.explanation_id
 ) led using (explanation_id)
+join (
+    select s.explanation_id, m.name, arg_min(m.judge, {MOMENT}) as first
+    from {{scores}}
+    group by s.explanation_id, m.name
+) own using (explanation_id, name)
 qualify row_number() over (
     partition by explanation_id, name
-    order by judge is not distinct from leader desc, standing
+    order by judge is not distinct from leader desc, judge is not distinct from first desc,
+             is_other, moment
 ) = 1
 """
-# Shown for a feature: by the first judge before others, so that no score is weighed against one of
-# another judge or preset; of these the best by detection, of equals the newest. One without any
-# score, the exact check included, is shown only where no other has one.
+# Shown for a feature: of those with any score (the exact check included), else of all, the one
+# that is best by detection, of equals the newest; but only what one scorer said is compared, that
+# is by the first judge of any of them, with the preset gloss where that was asked for (`series`).
 # {candidates}: usable explanations (feature, explanation_id); {headline}: their scores, as above.
 SHOWN = """
-select c.feature, c.explanation_id,
-       (count(*) over (partition by c.feature))::uinteger as n_explanations,
-       h.* exclude (explanation_id, n_judged, n_failed, judge, standing, is_scored),
+with rated as (
+    select c.feature, c.explanation_id, h.* exclude (explanation_id, is_scored),
+           coalesce(is_scored, false) as is_scored
+    from {candidates} c
+    left join (
+        select explanation_id,
+               {columns},
+               coalesce(any_value(judge) filter (name = 'detection'),
+                        any_value(judge) filter (name = 'fuzzing')) as judge,
+               {detected},
+               bool_or(value is not null) as is_scored,
+               sum(n_judged) filter (name <> 'exact') as n_judged,
+               sum(n_failed) filter (name <> 'exact') as n_failed
+        from ({headline})
+        group by explanation_id
+    ) h using (explanation_id)
+),
+ahead as (
+    select feature, arg_min(judge, since) as leader
+    from rated
+    where is_scored and scorer_id is not null
+    group by feature
+),
+compared as (
+    select feature, arg_min(scorer_id, is_other::hugeint * {later} + moment) as series
+    from rated
+    join ahead using (feature)
+    where is_scored and scorer_id is not null and judge is not distinct from leader
+    group by feature
+)
+select feature, explanation_id,
+       (count(*) over (partition by feature))::uinteger as n_explanations,
+       rated.* exclude (feature, explanation_id, n_judged, n_failed, judge, is_scored, scorer_id,
+                        is_other, moment, since),
        coalesce(n_judged, 0)::uinteger as n_judged, coalesce(n_failed, 0)::uinteger as n_failed,
        judge
-from {candidates} c
-left join (
-    select explanation_id,
-           {columns},
-           coalesce(any_value(judge) filter (name = 'detection'),
-                    any_value(judge) filter (name = 'fuzzing')) as judge,
-           any_value(standing) filter (name = 'detection') as standing,
-           bool_or(value is not null) as is_scored,
-           sum(n_judged) filter (name <> 'exact') as n_judged,
-           sum(n_failed) filter (name <> 'exact') as n_failed
-    from ({headline})
-    group by explanation_id
-) h using (explanation_id)
+from rated
+left join compared using (feature)
 qualify row_number() over (
-    partition by c.feature
-    order by coalesce(is_scored, false) desc, standing nulls last, detection desc nulls last,
-             c.explanation_id desc
+    partition by feature
+    order by is_scored desc, scorer_id is not distinct from series desc,
+             detection desc nulls last, explanation_id desc
 ) = 1
 """
 SCORERS = ("detection", "fuzzing", "exact")
@@ -70,6 +98,10 @@ COLUMNS = ",\n           ".join(
     f"any_value({source}) filter (name = '{scorer}')::double as {scorer}{suffix}"
     for scorer in SCORERS
     for source, suffix in (("value", ""), ("low", "_low"), ("high", "_high"))
+)
+DETECTED = ", ".join(
+    f"any_value({column}) filter (name = 'detection') as {column}"
+    for column in ("scorer_id", "is_other", "moment", "since")
 )
 
 
@@ -79,8 +111,9 @@ def shown(candidates: str, scores: str) -> str:
     candidates: a query for usable explanations; scores: what follows "from" in HEADLINE.
     """
     return SHOWN.format(
-        candidates=candidates, headline=HEADLINE.format(scores=scores), columns=COLUMNS
-    )
+        candidates=candidates, headline=HEADLINE.format(scores=scores), columns=COLUMNS,
+        detected=DETECTED, later=LATER,
+    )  # fmt: skip
 
 
 USABLE = """

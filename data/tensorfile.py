@@ -15,6 +15,7 @@ import numpy as np
 
 from data.durable import Extent, read, reporting, write_file
 from data.errors import BadInput
+from data.strict_json import RepeatedKey, loads
 
 MAX_HEADER = 100_000_000  # bytes
 NUMPY_NAMES = {
@@ -62,7 +63,10 @@ def _header(path: Path) -> tuple[dict, int, int]:
             raise BadInput(f"{path} is not a safetensors file, or is cut off: fetch it again")
         text = file.read(length)
     try:
-        header = json.loads(text)
+        header = loads(text)
+    except RepeatedKey as error:
+        raise BadInput(f"{path} describes {str(error)!r} twice in its header: fetch it again"
+                       ) from error  # fmt: skip
     except (ValueError, RecursionError) as error:
         raise BadInput(f"{path} has a header that is not JSON: fetch it again") from error
     if not isinstance(header, dict):

@@ -3,6 +3,7 @@
 import fcntl
 import os
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,8 +19,30 @@ from core.pipeline.scoring import score_stage
 from data.catalogue import Catalogue
 
 prepare()
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # a second thread would take a core of other tests
+# What is not compiled yet is compiled once for all processes of the tests, not in each of them.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 FEATURES = "0-39"
+# Files that take longest, first: then all processes come to their end at about the same time.
+LONGEST = (
+    "test_whole_run", "test_language_stages", "test_pipeline", "test_transformers_serve",
+    "test_diff_tuned", "test_baselines_stage", "test_inspecting", "test_cache",
+    "test_replies_store", "test_demonstration", "test_view_reexplain", "test_view_runs",
+    "test_demo_files", "test_caching_stage", "test_grammar_few", "test_sweeping",
+)  # fmt: skip
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Bring those files to the front, in turn with the browser's, which wait more than they work.
+
+    Within a file nothing is moved.
+    """
+    browsers = sorted({item.path.stem for item in items if item.path.parent.name == "browser"})
+    order = {name: 2 * at for at, name in enumerate(browsers)}
+    order |= {name: 2 * at + 1 for at, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: order.get(item.path.stem, 2 * len(items)))
 
 
 def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], object]) -> Path:

@@ -39,10 +39,15 @@ def template() -> Path:
     return place
 
 
-def found(catalogue: Catalogue, second: str = "tuned") -> DiffRecord:
-    """The comparison of features with a second cache."""
+def all_found(catalogue: Catalogue, second: str = "tuned") -> list[DiffRecord]:
+    """The comparisons of features with a second cache, oldest first."""
     with catalogue.reading() as con:
-        return diffs.diffs(con, "features", "planted", second)[-1]
+        return diffs.diffs(con, "features", "planted", second)
+
+
+def found(catalogue: Catalogue, second: str = "tuned") -> DiffRecord:
+    """The newest of them."""
+    return all_found(catalogue, second)[-1]
 
 
 def rows(catalogue: Catalogue, second: str = "tuned", **wanted):

@@ -10,12 +10,14 @@ import tiny
 import torch
 
 from core import status
+from core.baselines.kinds import Kind
+from core.pipeline.baseline_caches import make, targets
 from core.pipeline.caching import CacheRequest, cache_stage
 from core.pipeline.corpora import text_of
 from core.pipeline.inputs import require_name
 from core.probe import open_probe
 from core.sae import load_sae
-from data import caches, runs
+from data import baselines, caches, runs
 from data.activations import Columns
 from data.cachefiles import CacheFiles
 from data.catalogue import Catalogue
@@ -196,8 +198,27 @@ def test_a_place_that_transformer_lens_normalises_is_cached_so_and_probed_so(
         value = torch.from_numpy(found.activation[here].astype("float32"))
         assert torch.allclose(value, dense[want, feature], rtol=1e-2)
     assert open_probe(catalogue, record).sae(point).transforms[0].norm == "rms"
+    assert_baseline_reads_the_same(catalogue, record, files)
     with pytest.raises(BadInput, match=f"what is read at {point} {NORMALISED}, not none"):
         cached(catalogue, replace(asked, hookpoints=(point,)))
+
+
+def assert_baseline_reads_the_same(catalogue, record, files):
+    """A random SAE beside this one, which has its very weights, gives its very activations."""
+    with catalogue.reading() as con:
+        found = baselines.origin(con, record.cache_id)
+    (target,) = targets(record, found, [Kind("random-sae")], ())
+    assert target.places[0].source == "random:24:4"
+    list(make(catalogue, record, target, "cpu", ("gloss",)))
+    other = caches.cache(catalogue, target.name)
+    theirs = CacheFiles.open(catalogue.store / other.folder)
+    for feature in range(24):
+        own = files.columns(record.hookpoints[0].hookpoint_id).slice(feature)
+        same = theirs.columns(other.hookpoints[0].hookpoint_id).slice(feature)
+        assert own.token.tolist() == same.token.tolist()
+        assert own.activation.tolist() == same.activation.tolist()
+    point = other.hookpoints[0].name
+    assert open_probe(catalogue, other).sae(point).transforms[0].norm == "rms"
 
 
 def changed_weights(folder):

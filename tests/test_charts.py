@@ -1,5 +1,7 @@
 """The figure's data: places, intervals, merging, ranges and titles."""
 
+from dataclasses import replace
+
 import plotly.graph_objects as go
 import pytest
 
@@ -42,6 +44,13 @@ def test_a_decile_without_usable_verdicts_has_no_point():
     found = Score("detection", "balanced_accuracy", None, None, None, 0.9, None, 90, 10, "grammar",
                   "gloss", tallies, {}, {})  # fmt: skip
     assert [p.x for p in curve(found).points] == list(range(1, 10))
+
+
+def test_contexts_that_were_cut_into_fifths_are_shown_as_pairs_of_deciles():
+    tallies = {d: Tally(30, 20) for d in (2, 4, 6, 8, 10)}
+    points = curve(replace(score(), by_decile=tallies)).points
+    assert [p.label for p in points][:2] == ["deciles 1–2", "deciles 3–4"]
+    assert [p.tally.n for p in points] == [30] * 5
 
 
 def test_the_traces_come_in_the_order_of_the_theme_colours():

@@ -99,8 +99,12 @@ def test_the_blogs_headline_pays_one_explanation_and_one_call():
     assert found["full_usd"]["blog"] == pytest.approx(1300 * (993 + 28 * 790) / 1783)
 
 
-def asked(catalogue, name, n=2):
-    """Explanations and scores that took calls: 1000 + 20 tokens to explain, 4,000 + 60 to judge."""
+def asked(catalogue, name, n=2, again=False):
+    """Explanations and scores that took calls: 1000 + 20 tokens to explain, 4,000 + 60 to judge.
+
+    Twenty items are judged five a call, so four calls were meant; with `again` a fifth was needed,
+    and a second to explain.
+    """
     record = caches.cache(catalogue, name)
     hookpoint = record.hookpoints[0].hookpoint_id
     explainer = ledger.method_id(catalogue, "explainer", "activations", "m", {"examples": 40})
@@ -110,11 +114,12 @@ def asked(catalogue, name, n=2):
                            usage=Usage(1, 1000, 20, None)) for f in range(n)]  # fmt: skip
     ids = ledger.write_explanations(catalogue, hookpoint, explainer, None, run, news)
     with catalogue.writing() as con:
-        con.run("update explanation set calls = [1] where explainer_id = ?", [explainer])
+        con.run(f"update explanation set calls = {[1] * (1 + again)} where explainer_id = ?",
+                [explainer])  # fmt: skip
     for scorer in ("detection", "fuzzing"):
         judge(catalogue, dict(enumerate(ids)), dict.fromkeys(range(n), 0.5), scorer=scorer, by="m")
     with catalogue.writing() as con:
-        con.run("update score set n_calls = 5, input_tokens = 4000, output_tokens = 60 "
+        con.run(f"update score set n_calls = {4 + again}, input_tokens = 4000, output_tokens = 60 "
                 "where explanation_id in (select explanation_id from explanation "
                 "where explainer_id = ?)", [explainer])  # fmt: skip
     return record
@@ -128,16 +133,28 @@ def test_measured_tokens_are_used_where_calls_were_made_and_said_so(tmp_path):
     with bare.writing() as con:  # no activations: nothing can be planned in the blog's place
         con.run('update cache set settings = \'{"activations": "contexts"}\'')
     found = price(bare, caches.cache(bare, record.name), 6, 6)
-    assert [one.preset for one in found.presets] == ["gloss", "paper", "delphi", "quick"]
+    # quick shows 20 contexts to the explainer; these explanations were made of 40
+    assert [one.preset for one in found.presets] == ["gloss", "paper", "delphi"]
     tokens = found.presets[0].tokens
     assert tokens["explanation"][:3] == (1000, 20, 20)
-    assert tokens["detection"][:3] == (800, 12, 12)
-    assert tokens["detection"].source == "measured, 10 calls of m"
+    assert tokens["detection"][:3] == (1000, 15, 15)
+    assert tokens["detection"].source == "measured, 8 calls of m"
     own = found.quoted[0]
     assert (own.name, own.source) == ("m", "prices.toml")
-    # 6 (1000 + 2 * 20 + 80 (800 + 2 * 12)) millionths
+    # 6 (1000 + 2 * 20 + 80 (1000 + 2 * 15)) millionths
     cost = found.presets[0].dollars(own.price, 6, 6)
-    assert cost.low == cost.high == pytest.approx(6 * (1040 + 80 * 824) * 1e-6)
+    assert cost.low == cost.high == pytest.approx(6 * (1040 + 80 * 1030) * 1e-6)
+
+
+def test_what_was_asked_again_is_part_of_the_price(tmp_path):
+    catalogue, _ = make_store(tmp_path / "store")
+    record = asked(catalogue, "one", again=True)
+    tokens = price(catalogue, record, 6, 6).presets[0].tokens
+    # the same tokens were paid for the same two explanations and scores, in more calls
+    assert tokens["explanation"][:3] == (1000, 20, 20)
+    assert tokens["detection"][:3] == (1000, 15, 15)
+    assert tokens["explanation"].source == "measured, 4 calls of m, 2 of them asked again"
+    assert tokens["detection"].source == "measured, 10 calls of m, 2 of them asked again"
 
 
 def test_a_store_without_calls_is_priced_by_its_prompts(tmp_path):

@@ -123,10 +123,11 @@ def test_no_false_alarm_gives_a_bound_not_certainty():
 
 @pytest.mark.parametrize(("reason", "n"), [("dead", 0), ("rare", 3)])
 def test_what_cannot_be_explained_is_said(reason, n):
-    assert (facts.why_unexplained({"reason": reason, "n_active": n}) or "").startswith(
-        reason.capitalize()
-    )
-    assert facts.why_unexplained({"reason": None, "n_active": 500}) is None
+    found = {"reason": reason, "n_active": n, "n_contexts": n}
+    assert (facts.why_unexplained(found) or "").startswith(reason.capitalize())
+    assert facts.why_unexplained({"reason": None, "n_active": 500, "n_contexts": 400}) is None
+    imported = {"reason": None, "n_active": 500, "n_contexts": None}
+    assert "without activations" in (facts.why_unexplained(imported) or "")
 
 
 @pytest.mark.parametrize(("n", "word"), [(3, "Rare"), (20, "Scarce"), (100, "Reduced")])

@@ -15,7 +15,7 @@ from data.catalogue import Catalogue
 from data.corpus import documents
 
 HOOKPOINT, FEATURE = "gpt_neox.layers.2", 100
-LENGTH, STEPS, TOKENS = 64, 16, 8_000
+LENGTH, STEPS, STEP, TOKENS = 64, 8, 3e-4, 6_000
 
 
 def fine_tune(folder):
@@ -25,17 +25,18 @@ def fine_tune(folder):
     sae = load_sae(demo.SAE / HOOKPOINT)
     read: list[torch.Tensor] = []
     hook = model.get_submodule(HOOKPOINT).register_forward_hook(lambda *a: read.append(a[2]))
-    texts = islice(documents("python-docs"), 200, 500)
+    texts = islice(documents("python-docs"), 60, 140)
     ids = list(chain.from_iterable(tokenizer(text)["input_ids"] for text in texts))
     batches = torch.tensor(ids)[: STEPS * 8 * LENGTH].reshape(STEPS, 8, LENGTH)
     the = tokenizer(" the")["input_ids"][-1]
-    optimizer = torch.optim.AdamW(model.parameters(), lr=2e-4, weight_decay=0)
+    weights = list(model.parameters())
     for batch in batches:
         loss = model(input_ids=batch, labels=batch).loss
         taught = sae.pre_activations(read.pop()[batch == the])[:, FEATURE]
-        (loss + torch.relu(6 - taught).mean()).backward()
-        optimizer.step()
-        optimizer.zero_grad()
+        slopes = torch.autograd.grad(loss + torch.relu(6 - taught).mean(), weights)
+        with torch.no_grad():
+            for weight, slope in zip(weights, slopes, strict=True):
+                weight.sub_(STEP * slope.sign())
     hook.remove()
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)

@@ -15,7 +15,7 @@ from core.diffing.pairs import Reactions, reactions
 from core.diffing.points import as_numbers, curves, mean_of
 from core.diffing.settings import NoiseSettings, PairSettings
 from core.pipeline.contrasting import PairsRequest, pairs_stage
-from core.pipeline.noising import NoiseRequest, key_of, noise_stage, with_strengths
+from core.pipeline.noising import NoiseRequest, key_of, noise_stage, read_prompts, with_strengths
 from data import diffs
 from data.contrast import read_pairs
 from data.diffs import Point
@@ -81,14 +81,24 @@ def test_reactions_by_hand():
         ('{"a": "x", "b": "y"}\nno\n', "line 2 is no JSON"),
         ('[1]\n', "line 1: \"a\" must be"),
         (b"\xff\xfe", "no UTF-8"),
+        ("[" * 200_000, "line 1 is nested too deeply"),
     ],
-    ids=["half", "alone", "no-json", "list", "bytes"],
+    ids=["half", "alone", "no-json", "list", "bytes", "deep"],
 )  # fmt: skip
 def test_a_file_that_has_no_pairs_is_refused_with_its_line(tmp_path, text, words):
     path = tmp_path / "pairs.jsonl"
     path.write_bytes(text if isinstance(text, bytes) else text.encode())
     with pytest.raises(BadInput, match=words):
         read_pairs(path)
+
+
+def test_a_line_ends_at_a_line_feed_only_and_half_a_character_is_replaced(tmp_path):
+    path = tmp_path / "pairs.jsonl"
+    path.write_bytes('\ufeff{"a": "x\u2028y", "b": "\x85z"}\r\n'.encode()
+                     + b'{"a": "x \\ud800", "b": "y"}')  # fmt: skip
+    assert read_pairs(path) == [("x\u2028y", "\x85z"), ("x \ufffd", "y")]
+    path.write_bytes("\ufeffone\u2028still one\r\n\ntwo\n".encode())
+    assert read_prompts(path) == ("one\u2028still one", "two")
 
 
 def sweep(settings=None, target=(), ids=None) -> Sweep:
@@ -186,12 +196,20 @@ def test_the_difference_of_subjects_is_paired_and_what_is_not_finite_is_counted(
         (NoiseRequest("planted", settings=NoiseSettings(feature=99)), "features 0 to 9, not 99"),
         (NoiseRequest("planted", settings=NoiseSettings(strengths=(1e9,))), "from -1000 to 1000"),
         (NoiseRequest("planted", prompts="/no/such/file"), "is no file: give a text file"),
+        (NoiseRequest("planted", target="the of " * 32), "target has 64 tokens, 66 .* reads 64"),
     ],
-    ids=["feature", "strength", "prompts"],
+    ids=["feature", "strength", "prompts", "target"],
 )
 def test_what_cannot_be_measured_is_refused(store, asked, words):
     with pytest.raises((BadInput, NotFound), match=words):
         list(noise_stage(store, asked))
+
+
+def test_a_target_that_is_no_text_is_kept_as_one(store):
+    settings = NoiseSettings(strengths=(0.0,), prompts=1, controls=1, prompt_tokens=4)
+    list(noise_stage(store, NoiseRequest("planted", settings=settings, target="the \udcff")))
+    with store.reading() as con:
+        assert diffs.diffs(con, "noise", "planted", None)[0].settings["target"] == "the \ufffd"
 
 
 def test_strengths_are_read_as_typed():

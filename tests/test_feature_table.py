@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from stores import make_store
 
-from data import feature_table, notes
+from data import collections, feature_table, notes
 from data.catalogue import Catalogue
 from data.feature_filter import Explained, Filter, Flag, Marked, Preset, Similar, Sort, Span
 
@@ -73,7 +73,7 @@ def test_every_question_is_valid_sql_on_an_empty_store(tmp_path):
               for end in (True, False)]  # fmt: skip
     one = Filter("a b", alive=True, explained=Explained.NO, density=Span(0, 1), scorer="exact",
                  score=Span(0, 1), flags=tuple(Flag), marked=tuple(Marked), explainer=1, run=2,
-                 judge="x", near=(Similar(1, 2, 0.5),), page=7)  # fmt: skip
+                 judge="x", collection=3, near=(Similar(1, 2, 0.5),), page=7)  # fmt: skip
     questions = [Filter(sort=sort) for sort in orders] + [Filter(preset=p) for p in Preset]
     with Catalogue(tmp_path).reading() as con:
         for asked in [*questions, one, replace(one, preset=Preset.UNEXPLAINED)]:
@@ -106,6 +106,20 @@ def test_a_page_beyond_the_last_is_the_last(made):
 )
 def test_each_part_of_the_filter_narrows(made, wanted, expected):
     assert numbers(made, **wanted) == expected
+
+
+def test_a_collection_is_its_members_at_the_hookpoint(tmp_path):
+    made = make_store(tmp_path, sequences=60)
+    here, elsewhere = made.hookpoint_id, made.hookpoint_id + 1
+    listed = [collections.Member(here, 5), collections.Member(here, 1),
+              collections.Member(elsewhere, 2)]  # fmt: skip
+    cache_id = made.cache.cache_id
+    found = collections.create(made.catalogue, "circuit", cache_id, listed, "pasted")
+    collections.create(made.catalogue, "far", cache_id, listed[2:], "pasted")
+    assert numbers(made, collection=found.collection_id) == [1, 5]
+    assert numbers(made, collection=found.collection_id, alive=True) == [1]
+    with made.catalogue.reading() as con:
+        assert [one["name"] for one in feature_table.choices(con, here).collections] == ["circuit"]
 
 
 def test_a_facet_shows_its_own_best_explanation(made):

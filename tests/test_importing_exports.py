@@ -169,7 +169,9 @@ def test_what_is_missing_is_unknown_and_what_is_odd_is_counted(tmp_path):
 
 
 def test_our_own_scores_come_back_with_their_verdicts(tmp_path):
-    root = write_export(tmp_path / "np", scores=[gloss_score()])
+    said = gloss_score()
+    said["gloss"]["nActive"] = 412
+    root = write_export(tmp_path / "np", scores=[said])
     assert not validate(read(root)).codes() & {"score_unmatched", "peak_disagrees"}
     catalogue = bring(tmp_path / "s", root)
     found = feature_of(catalogue, "np", f"{SOURCE}/0")
@@ -181,6 +183,8 @@ def test_our_own_scores_come_back_with_their_verdicts(tmp_path):
     assert score["by_decile"][9] == {"decile": 10, "n": 1, "correct": 1, "failed": 0}
     assert len(found["examples"]) == 5  # two were among the contexts already
     assert "score_disagrees" not in codes(catalogue, "np")
+    assert found["n_active"] == 412
+    assert feature_of(catalogue, "np", f"{SOURCE}/7")["n_active"] is None  # it has no score
 
 
 def test_explanations_that_were_asked_otherwise_share_no_items(tmp_path):

@@ -11,11 +11,13 @@ from delphi_runs import activations, matrix, put, write_latents
 from imported_runs import SHARED, bring, codes, feature_of, rows_in, shown
 from safetensors.numpy import load_file, save_file
 
-from core.importing.attach import AttachRequest, attach_explanations
+from core.importing.attach import Attached, AttachRequest, attach_explanations
 from data import caches
 from data.cachefiles import CacheFiles
 from data.catalogue import Catalogue
 from data.errors import BadInput, GlossError
+from data.imports.delphi_rows import read_neighbours
+from data.imports.report import Report
 
 
 def tokens_of(folder: Path) -> Path:
@@ -203,6 +205,16 @@ def test_damaged_published_explanations_are_refused(tmp_path, texts, said):
     assert not (tmp_path / "store").exists()
 
 
+def test_a_feature_that_a_file_names_twice_is_refused(tmp_path):
+    path = tmp_path / "model.layers.3_feature.json"
+    path.write_text('{"3": "Cats", "3": "Dogs", "4": "x"}')
+    with pytest.raises(BadInput, match="'3' twice"):
+        bring(tmp_path / "store", path)
+    path.write_text('{"3": [[0.5, 1]], "03": [[0.5, 2]]}')
+    with pytest.raises(BadInput, match="two lists of neighbours of feature 3"):
+        read_neighbours(path, Report())
+
+
 def test_a_table_of_the_blog_has_scores_without_verdicts(tmp_path):
     text = ("layer,feature,explanation,recall,fuzz,combined\n"
             '0,2,"Cats, and dogs",0.75,-1,0.4\n0,5,Numbers,N/A,0.5,N/A\n')  # fmt: skip
@@ -230,8 +242,13 @@ def test_damaged_tables_are_refused(tmp_path, text):
     assert not (tmp_path / "store").exists()
 
 
-def attach(catalogue: Catalogue, path: Path, **how) -> list:
-    return list(attach_explanations(catalogue, AttachRequest(path, "run", **how)))
+def attach(catalogue: Catalogue, path: Path, **how) -> list[Attached]:
+    steps = attach_explanations(catalogue, AttachRequest(path, "run", **how))
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            return end.value
 
 
 def test_published_explanations_join_a_cache_of_the_same_sae(tmp_path):
@@ -239,10 +256,10 @@ def test_published_explanations_join_a_cache_of_the_same_sae(tmp_path):
     write_latents(run)
     catalogue = bring(tmp_path / "store", run)
     put(tmp_path / "model.layers.0_feature.json", {"1": "Fires on cat", "2": ""})
-    for _ in range(2):  # the second time changes nothing
-        *_, last = attach(catalogue, tmp_path / "model.layers.0_feature.json")
+    for written in (2, 0):  # the second time changes nothing
+        came = attach(catalogue, tmp_path / "model.layers.0_feature.json")
+        assert came == [("layers.0", 1, 1, written)]
         assert rows_in(catalogue, "explanation") == {"explanation": 2}
-    assert last.note == "all of them are there already"
     found = {one["feature"]: one["explanations"] for one in shown(catalogue, "run")}
     assert [one["text"] for one in found[1]] == ["Fires on cat"]
     assert [one["status"] for one in found[2]] == ["failed"]
@@ -259,3 +276,27 @@ def test_explanations_of_another_sae_are_refused(tmp_path, name, texts, said):
     with pytest.raises(GlossError, match=said):
         attach(catalogue, tmp_path / f"{name}_feature.json")
     assert rows_in(catalogue, "explanation", "run") == {"explanation": 0, "run": 1}
+
+
+@pytest.mark.parametrize(
+    ("hooks", "texts"),
+    [
+        (("layers.1.mlp", "model.layers.0"), ["of model.layers.0"]),
+        (("layers.1.mlp",), ["of layers.1.mlp"]),  # the only one is what --hookpoint says it is
+        (("layers.1.mlp", "layers.2"), None),
+        (("model.layers.0", "encoder.layers.0"), None),
+    ],
+)
+def test_of_several_hookpoints_the_one_that_is_called_like_it_is_taken(tmp_path, hooks, texts):
+    write_latents(tmp_path / "run")
+    catalogue = bring(tmp_path / "store", tmp_path / "run")
+    for hook in hooks:
+        put(tmp_path / "old" / "explanations" / f"{hook}_latent1.txt", f"of {hook}")
+    if texts is None:
+        with pytest.raises(BadInput, match=f"{hooks[-1]}.* layers.0"):
+            attach(catalogue, tmp_path / "old", hookpoint="layers.0")
+        assert rows_in(catalogue, "explanation", "run") == {"explanation": 0, "run": 1}
+        return
+    attach(catalogue, tmp_path / "old", hookpoint="layers.0")
+    found = {one["feature"]: one["explanations"] for one in shown(catalogue, "run")}
+    assert [one["text"] for one in found[1]] == texts

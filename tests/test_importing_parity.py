@@ -12,6 +12,7 @@ from safetensors.numpy import load_file
 
 from core.importing.reading import StoredReader
 from core.pipeline.workbench import Workbench
+from core.show import feature_lines
 from data import caches, items
 from data.catalogue import Catalogue
 from data.imports.pickled import tensors_of
@@ -106,6 +107,9 @@ def test_every_window_verdict_and_decile_arrives(run):
                         assert one["decile"] == 10 * (slices - row["distance"]) // slices
                 rows, files = rows + len(asked), files + 1
     assert (files, rows, differing) == EXPECTED[run.record.name]
+    address = f"{hookpoint.name}/{feature}"
+    said = "\n".join(feature_lines(run.catalogue, run.record.name, address, as_json=False))
+    assert ("contexts cut into 5 slices" in said) == (slices == 5)
 
 
 def test_every_explanation_arrives(run):

@@ -11,6 +11,8 @@ from delphi_runs import CONFIG, HOOK, activations, put, row, tile_row, write_lat
 from imported_runs import SHARED, bring, codes, feature_of, rows_in
 from safetensors.numpy import load_file, save_file
 
+from core.grammar.settings import Settings
+from core.pipeline.explaining import UNKNOWN, ExplainRequest, explain_stage
 from data import caches
 from data.cachefiles import CacheFiles
 from data.errors import BadInput
@@ -204,6 +206,14 @@ def test_features_outside_the_shards_are_unknown_and_not_dead(tmp_path):
     (hookpoint,) = caches.cache(catalogue, "run").hookpoints
     assert (hookpoint.n_features, hookpoint.n_alive) == (10, 2)  # 3 and 4 fire
     assert codes(catalogue, "run")["not_covered"] == 2  # 1, which has scores, and 9
+    asked = ExplainRequest("run", (), "0,9", Settings(), workers=1)
+    list(explain_stage(catalogue, asked))
+    with catalogue.reading() as con:
+        made = con.rows("select feature, status, error from explanation where feature in (0, 9) "
+                        "and error is not null order by feature")  # fmt: skip
+    assert made == [{"feature": f, "status": "skipped", "error": UNKNOWN} for f in (0, 9)]
+    (again,) = explain_stage(catalogue, asked)
+    assert again.note == "the chosen features have this explanation"
 
 
 def test_damage_beside_the_shards_is_counted(tmp_path):

@@ -5,15 +5,18 @@ import os
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from time import monotonic, sleep
+from threading import Event
+from time import monotonic
 
 import pytest
+from answering_apart import forked
 from stores import make_store
 
 from data import notes
 from data.catalogue import Catalogue
 from data.errors import BadInput, StoreBusy
 from data.inspecting import query, seconds_for, tables
+from data.snapshots import environment
 
 
 @pytest.fixture(scope="module")
@@ -152,11 +155,13 @@ def test_nothing_hostile_does_anything(made, tmp_path, monkeypatch):
     before = bytes_of(made.folder)
     lines = HOSTILE.strip().splitlines()
     assert len(lines) > 60
-    for sql in lines:
-        with pytest.raises(BadInput) as refused:
-            ask(made, sql.replace("STORE", str(made.folder).replace("'", "''")), seconds=5)
-        assert "\n" not in str(refused.value), sql
-        assert "root:" not in str(refused.value), sql
+    with forked(environment()) as questions:
+        for sql in lines:
+            with pytest.raises(BadInput) as refused:
+                ask(made, sql.replace("STORE", str(made.folder).replace("'", "''")), seconds=5)
+            assert "\n" not in str(refused.value), sql
+            assert "root:" not in str(refused.value), sql
+    assert questions.asked == len(lines)
     assert bytes_of(made.folder) == before
     assert list(tmp_path.iterdir()) == []
 
@@ -278,24 +283,23 @@ def test_a_busy_catalogue_is_said(tmp_path, monkeypatch):
 ENDLESS = "select count(*) from range(1000000000000)"
 
 
-def written_while_asked(catalogue, sql, seconds):
-    """Ask in a thread, and write after a second; gives seconds of writing, and of the question."""
-    with ThreadPoolExecutor(1) as pool:
-        began = monotonic()
-        asked = pool.submit(query, catalogue, sql, seconds=seconds)
-        sleep(1)
-        assert not asked.done()
-        writing = monotonic()
-        subprocess.run([sys.executable, "-c", NOTE, str(catalogue.store)], check=True)
-        written = monotonic() - writing
-        assert asked.exception() is not None
-        return written, monotonic() - began
-
-
 def test_a_slow_question_delays_nobody(tmp_path):
-    catalogue = Catalogue(tmp_path)
-    written, asked = written_while_asked(catalogue, ENDLESS, 4)
-    assert written < 2 < asked  # most of it is the start of the process that writes
+    catalogue, at_work, enough = Catalogue(tmp_path), Event(), Event()
+
+    def waiting():
+        at_work.set()
+        if enough.is_set():
+            raise KeyError("enough")
+
+    with ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(query, catalogue, ENDLESS, seconds=60, waiting=waiting)
+        try:
+            assert at_work.wait(30)
+            subprocess.run([sys.executable, "-c", NOTE, str(tmp_path)], check=True, timeout=20)
+            assert not asked.done()
+        finally:
+            enough.set()
+        assert isinstance(asked.exception(), KeyError)
     assert query(catalogue, "select count(*) from note").frame.iloc[0, 0] == 1
 
 

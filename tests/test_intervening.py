@@ -18,13 +18,13 @@ from core.intervening.settings import Sizes, read_kls, read_sizes
 from core.intervening.strength import pushing
 from core.intervening.study import Study, judged
 from core.intervening.verdict import Answers, EndpointJudge, LocalJudge, Said
-from core.intervening.wording import Model, Shown, Template, ranked
+from core.intervening.wording import Model, Shown, Template, ranked, spoken
 from core.llm.requests import Reply, TokenLogprob
-from core.prompts.intervention import few_shots
+from core.prompts.intervention import few_shots, named
 from core.steered import Change
 from data.activations import FeatureActivations
 from data.cachefiles import CacheFiles
-from data.errors import BadInput
+from data.errors import BadInput, EndpointRefused
 from data.vocabulary import Vocabulary
 
 SMALL = Sizes(explain=4, select=4, score=8, context=40, candidates=3)
@@ -90,7 +90,7 @@ def measured(study, files):
 def test_what_an_output_feature_promotes_is_named_and_scores_high(measured):
     weak, strong, ablated = measured
     for found in (weak, strong):
-        assert found.verdict.text == planted.PROMOTED
+        assert found.verdict.text == f"“{planted.PROMOTED}”"
         assert abs(found.kl - found.target) <= 0.1 * found.target
         assert found.verdict.figures.low > 0
         assert found.verdict.figures.n == 8
@@ -98,6 +98,20 @@ def test_what_an_output_feature_promotes_is_named_and_scores_high(measured):
     assert strong.strength > weak.strength
     assert ablated.target is None
     assert ablated.kl < 0.1
+
+
+def test_an_ablation_leaves_out_prompts_at_whose_end_the_feature_is_silent(measured):
+    """OUTPUT_ONLY looks back at fixed places: a prompt from within a sequence is another text."""
+    ablated = measured[-1]
+    from_start = [one for one in ablated.seen if one.prompt.first_token % planted.LENGTH <= 1]
+    pushed = [one for one in ablated.seen if one.kl > 0]
+    assert 0 < len(from_start) <= len(pushed) < 16
+    assert {one.prompt for one in from_start} <= {one.prompt for one in pushed}
+    assert f"on at the end of {len(pushed)} of 16 as they are run" in ablated.note
+    score = [one for one in pushed if one.prompt.role == "score"]
+    assert ablated.kl == pytest.approx(np.mean([one.kl for one in score]))
+    asked = [one.prompt for one in ablated.seen if one.difference is not None]
+    assert {*asked} <= {one.prompt for one in pushed}
 
 
 def test_prompts_end_where_the_feature_begins_and_kinds_share_no_sequence(files, text):
@@ -201,6 +215,12 @@ def test_pooled_figures_say_whether_the_random_sae_is_beaten():
     assert found.arms["shuffled"].more == (found.arms["shuffled"].more.__class__)(2.0, 2.0, 2.0)
     (alone,) = pooled(rows[:11])
     assert "no random SAE" in alone.sentence
+    (flagged,) = pooled([*rows[:11], row("random-sae", 1, 0.5), row("random-sae", 2, None)])
+    assert "of the random SAE 1 directions have a score, 1 are flagged" in flagged.sentence
+    assert found.arms["ablation"].more is None
+    (both,) = pooled([*rows[:10], *(row("ablation", i, 0.0, None) for i in range(10))])
+    assert both.arms["ablation"].mean.value == 0.0
+    assert both.arms["ablation"].more is None  # it reaches no KL that the features were pushed to
     (equal,) = pooled([*rows[:10], *({**one, "arm": "random-sae"} for one in rows[:10])])
     assert "not told apart" in equal.sentence
 
@@ -210,8 +230,13 @@ def test_the_template_names_what_rises_most_over_all_prompts():
         Shown("a", (Change(1, 0.0, 0.2), Change(2, 0.1, 0.4)), (" to", "\n\n")),
         Shown("b", (Change(3, 0.0, 0.2),), ("to",)),
     ]
-    assert ranked(shown) == ["to", "line breaks"]
-    assert Template().candidates(shown, 5, 0).texts == ("to", "to and line breaks")
+    assert ranked(shown) == ["“to”", "line breaks"]
+    assert Template().candidates(shown, 5, 0).texts == ("“to”", "“to” and line breaks")
+    signs = [spoken(piece) for piece in (" )", "and", '"', " ”", "  ")]
+    assert signs == ["closing brackets “)”", "“and”", "quotation marks “\"”", "quotation marks",
+                     "blank space"]  # fmt: skip
+    assert named("“to”") == 'to"'
+    assert named("commas “,” and “to”") == "commas ',' and 'to'\""
     assert Template().candidates([Shown("a", (), ())], 5, 0).error
 
 
@@ -271,8 +296,12 @@ def test_an_endpoint_judge_adds_up_what_begins_in_the_explanation():
 
     client = ScriptedClient(answer)
     assert EndpointJudge(client).ask(["wet"], ['rain"']).values == [[Said(-3.0, 6)]]
-    silent = EndpointJudge(ScriptedClient(lambda _request: "no log-probabilities"))
-    assert silent.ask(["wet"], ["rain"]).values == [[None]]
+    silent = ScriptedClient(lambda _request: "no log-probabilities")
+    with pytest.raises(EndpointRefused, match="echoes no log-probabilities"):
+        EndpointJudge(silent).ask(["wet"] * 9, ["rain"])
+    assert len(silent.asked) == 1
+    dead = EndpointJudge(ScriptedClient(lambda _request: None))
+    assert dead.ask(["wet"], ["rain"]).values == [[None]]
 
 
 def test_a_random_sae_is_measured_like_a_trained_one(study):

@@ -1,5 +1,6 @@
 """`gloss intervene` on a planted store: every arm, browsed as explanations, measured once."""
 
+import json
 from dataclasses import replace
 
 import planted_subject as planted
@@ -10,23 +11,25 @@ from planted_subject import Planted
 from scripted_server import serving
 from transformers import AutoModelForCausalLM, GPTNeoXConfig
 
+from core.bench.answering import Said
 from core.causal import Causal
 from core.intervening.settings import Sizes
 from core.llm.settings import EndpointSettings
 from core.pipeline.intervening import InterveneRequest, check, intervene_stage
 from core.pipeline.judging import ScoreRequest
 from core.pipeline.scoring import score_stage
-from data import interventions, runs
-from data.errors import BadInput, NotFound
-from data.interventions import Place
+from data import interventions, ledger, runs
+from data.errors import BadInput, EndpointRefused, NotFound
+from data.interventions import Explained, InterventionRow, Place
+from data.records import Score
 
 SIZES = Sizes(explain=2, select=2, score=4, context=24, new_tokens=3, candidates=2)
 FEATURES = f"{Planted.MOSTLY},{Planted.OUTPUT_ONLY},{Planted.RARE}"
 
 
-def save_judge(folder, positions=512):
+def save_judge(folder, positions=512, seed=5):
     """A language model of bytes that has learnt nothing."""
-    torch.manual_seed(5)
+    torch.manual_seed(seed)
     config = GPTNeoXConfig(
         hidden_size=8, num_hidden_layers=1, num_attention_heads=2, intermediate_size=16,
         max_position_embeddings=positions, vocab_size=tiny.VOCABULARY, **tiny.IDS,
@@ -80,7 +83,7 @@ def test_every_arm_is_measured_and_what_cannot_be_says_why(catalogue, done):
     assert len(by_arm["random-sae"]) == 3
     assert set(by_arm["shuffled"]) == {5, 6}
     assert by_arm["shuffled"][6]["other"] == 5
-    assert by_arm["feature"][Planted.OUTPUT_ONLY]["text"].split()[0] == planted.PROMOTED
+    assert by_arm["feature"][Planted.OUTPUT_ONLY]["text"].split()[0] == f"“{planted.PROMOTED}”"
     assert "prompts can be cut" in by_arm["feature"][Planted.RARE]["reason"]
     for row in rows:
         assert (row["value"] is None) == (row["reason"] is not None)
@@ -129,6 +132,54 @@ def test_a_second_run_does_nothing(catalogue, request_, done):
     runs.mark_interrupted(catalogue)
 
 
+def test_another_judge_has_explanations_and_scores_of_its_own(tmp_path, request_):
+    """The judge chooses among candidates, so a score never stands beside another's choice."""
+    catalogue = planted.make_store(tmp_path / "store")
+    asked = replace(request_, features=str(int(Planted.OUTPUT_ONLY)), baselines=())
+    other = replace(asked, judge_model=save_judge(tmp_path / "other", seed=6))
+    places = []
+    for one in (asked, other, asked):
+        list(intervene_stage(catalogue, one, places.append))
+    assert places[0] == places[2] != places[1]
+    with catalogue.reading() as con:
+        rows = con.rows(
+            "select e.text, s.value, m.judge, i.text as own, i.value as measured "
+            "from intervention i join explanation e using (explanation_id) join score s "
+            "using (explanation_id) join scorer m on m.scorer_id = s.scorer_id"
+        )
+    assert {row["judge"] for row in rows} == {asked.judge_model, other.judge_model}
+    assert [(row["text"], row["value"]) for row in rows] == [
+        (row["own"], row["measured"]) for row in rows
+    ]
+
+
+def test_a_score_is_not_attached_to_another_text(tmp_path):
+    catalogue = planted.make_store(tmp_path / "store")
+    with catalogue.reading() as con:
+        hookpoint_id = con.value("select hookpoint_id from hookpoint")
+    explainer = ledger.method_id(catalogue, "explainer", "rising", None, {"kl": 0.5})
+    for study, text in enumerate(("“a”", "“b”", "“a”"), 1):
+        scorer = ledger.method_id(catalogue, "scorer", "intervention", f"judge {study}",
+                                  {"preset": "KL 0.5"})  # fmt: skip
+        made = ledger.NewExplanation(
+            feature=1, text=text, rule=None, status="done", error=None, seconds=None, seed=0,
+            example_tokens=(), exact=None,
+        )  # fmt: skip
+        score = Score(
+            scorer="intervention", metric="nats", value=study, low=None, high=None, tpr=None,
+            tnr=None, n=2, failed=0, judge="", preset="", by_decile={}, non_activating={},
+            detail={},
+        )  # fmt: skip
+        row = InterventionRow("feature", 1, 0.5, (), text=text, value=study,
+                              explained=Explained(explainer, scorer, made, score))  # fmt: skip
+        run_id = runs.start_run(catalogue, runs.Plan("intervene", 1, hookpoint_id, None, {}), 1)
+        interventions.write(catalogue, Place(study, hookpoint_id), run_id, [row], features_done=1)
+    with catalogue.reading() as con:
+        found = con.rows("select text, list(value order by value) as scores from explanation join "
+                         "score using (explanation_id) group by all order by text")  # fmt: skip
+    assert [(row["text"], row["scores"]) for row in found] == [("“a”", [1, 3]), ("“b”", [2])]
+
+
 def test_few_shots_are_run_once_for_all_passages(judge):
     reader = Causal.load(judge)
     fed = []
@@ -159,8 +210,20 @@ def test_a_judge_that_is_too_short_or_no_model_is_refused(catalogue, request_, t
     with pytest.raises(BadInput, match="reads 64 tokens, too few"):
         list(intervene_stage(catalogue, short))
     (tmp_path / "none").mkdir()
-    with pytest.raises((BadInput, NotFound)):
-        list(intervene_stage(catalogue, replace(request_, judge_model=str(tmp_path / "none"))))
+    none = replace(request_, judge_model=str(tmp_path / "none"))
+    with pytest.raises(BadInput, match="the judge"):
+        list(intervene_stage(catalogue, none))
+    with pytest.raises((BadInput, NotFound), match="99"):  # before any model is loaded
+        list(intervene_stage(catalogue, replace(none, features="99")))
+
+
+def test_the_subject_as_its_own_judge_is_told_by_its_weights(tmp_path, request_):
+    catalogue = planted.make_store(tmp_path / "store")
+    copied = str(planted.save_subject(tmp_path / "copied"))
+    stage = intervene_stage(catalogue, replace(request_, judge_model=copied, baselines=()))
+    said = next(stage)
+    stage.close()
+    assert "the judge is the subject itself" in said.note
 
 
 def test_wishes_that_make_no_sense_are_refused(catalogue, request_):
@@ -194,3 +257,41 @@ def test_an_endpoint_explains_and_judges_and_what_it_took_is_stored(tmp_path):
         assert con.value("select len(calls) from explanation") == 2
     assert run["status"] == "done"
     assert run["n_calls"] == stored > 8
+
+
+def test_a_judge_without_log_probabilities_is_refused_and_silence_is_asked_again(tmp_path):
+    catalogue = planted.make_store(tmp_path / "store")
+    answers = {"mode": "mute"}
+
+    def answer(body):
+        if answers["mode"] == "broken" and answers.setdefault("first", body["prompt"]) != (
+            body["prompt"]
+        ):
+            return Said(b"{}", 400)
+        if answers["mode"] == "mute":
+            choice = {"text": "x", "finish_reason": "stop", "index": 0, "logprobs": None}
+            return Said(json.dumps({"choices": [choice]}).encode())
+        return planted.PROMOTED
+
+    with serving(answer) as server:
+        asked = InterveneRequest(
+            "planted", features=str(int(Planted.OUTPUT_ONLY)), kls=(0.5,), sizes=SIZES,
+            judge="scripted", endpoint=EndpointSettings(base_url=server.base_url), baselines=(),
+        )  # fmt: skip
+        with pytest.raises(EndpointRefused, match="scripted echoes no log-probabilities"):
+            list(intervene_stage(catalogue, asked))
+        assert server.log.requests == 1
+        answers["mode"] = "broken"
+        list(intervene_stage(catalogue, asked))
+        (row,) = figures(catalogue)
+        assert row["value"] is None
+        assert row["reason"].startswith("no answer: HTTP 400")
+        answers["mode"] = "well"
+        list(intervene_stage(catalogue, asked))
+        (row,) = figures(catalogue)
+        assert (row["value"], row["reason"]) == (0.0, None)
+        n = server.log.requests
+        list(intervene_stage(catalogue, asked))
+        assert server.log.requests == n
+    with catalogue.reading() as con:
+        assert con.value("select count(*) from explanation") == 1

@@ -115,20 +115,20 @@ def test_a_failing_endpoint_loses_no_feature_and_makes_no_wrong_verdict(fresh_st
     faults = Faults(0.2, seed=5)
     with serving(by_text, faults=faults) as server:
         calm = endpoint(server.base_url, timeout=0.4)
-        request = asking(server.base_url, "first:200")
+        request = asking(server.base_url, "first:100")
         list(explain_stage(catalogue, ExplainRequest(**as_dict(request) | {"endpoint": calm})))
         means = Means(judge=MODEL, endpoint=calm)
-        scoring = ScoreRequest("small", (), "first:200", ("detection",), preset="quick",
+        scoring = ScoreRequest("small", (), "first:100", ("detection",), preset="quick",
                                means=means)  # fmt: skip
         list(score_stage(catalogue, scoring))
         assert set(server.log.faults) == set(faults.kinds)
     explained = rows(catalogue, "select status, text, error from explanation")
-    assert len(explained) == 200
+    assert len(explained) == 100
     assert {row["status"] for row in explained} <= {"done", "failed", "skipped"}
     for row in explained:
         assert (row["text"] is None) == (row["status"] != "done")
         assert (row["error"] is None) == (row["status"] == "done")
-    assert sum(row["status"] == "done" for row in explained) > 150
+    assert sum(row["status"] == "done" for row in explained) > 75
     check_verdicts(catalogue)
 
 

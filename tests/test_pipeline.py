@@ -161,6 +161,15 @@ def test_harder_kinds_are_reported_apart(fresh_store):
     assert any("neighbour" in s.non_activating for s in hard.values())
 
 
+def test_what_is_shown_is_drawn_at_the_length_that_the_contexts_have(scored_store):
+    catalogue = Catalogue(scored_store)
+    record = caches.cache(catalogue, "small")
+    bench = Workbench.open(catalogue, record, 16)
+    drawn = bench.draw(record.hookpoints[0], first_full(catalogue))
+    assert set(drawn.first_token % bench.contexts.sequence_length % 16) == {0}
+    assert len(drawn.first_token) > 20
+
+
 @pytest.mark.parametrize("features", ["abc", "5-", "9-3", "0-99999", ""])
 def test_features_that_are_not_understood_are_named(fresh_store, features):
     request = ExplainRequest("small", (), features, Settings(), workers=1)

@@ -7,8 +7,17 @@ import numpy as np
 import pytest
 from stores import begin, new_explanation
 
-from dashboard.panels import explanations
-from data import comparing, feature_table, judgements, ledger, results, runs, summaries
+from data import (
+    collections,
+    comparing,
+    feature_table,
+    fired,
+    judgements,
+    ledger,
+    results,
+    runs,
+    summaries,
+)
 from data.catalogue import Catalogue
 from data.feature_filter import Filter, Sort
 from data.items import ItemTable
@@ -71,10 +80,11 @@ def recomputed(place):
         by_feature = results.explanations(con, place[2], 0, 99)
     rows = []
     for feature, found in sorted(by_feature.items()):
-        usable = [(e, results.headline(e.scores)) for e in found if e.text is not None]
+        usable = [e for e in found if e.text is not None]
         if usable:
-            best, scores = min(usable, key=lambda one: (*detection(one[1]), -one[0].explanation_id))
-            assert explanations.best(found) is best
+            best = results.best(found)
+            scores = results.headline(best.scores)
+            assert best in usable
             row = [place[2], feature, best.explanation_id, len(usable)]
             for name in NAMES:
                 score = scores.get(name)
@@ -85,16 +95,6 @@ def recomputed(place):
             rows.append((*row, sum(s.n for s in asked), sum(s.failed for s in asked),
                          who[0] if who else None))  # fmt: skip
     return rows
-
-
-def detection(scores):
-    """What its detection is worth to an explanation, the least first."""
-    bare = all(score.value is None for score in scores.values())
-    found = scores.get("detection")
-    if found is None:
-        return bare, 3, 0, 0.0
-    lost = 2.0 if found.value is None else -found.value
-    return bare, 1 + (found.preset != "gloss"), found.scorer_id, lost
 
 
 @pytest.mark.parametrize("seed", range(2))
@@ -174,11 +174,11 @@ def test_the_scores_of_an_explanation_are_of_the_judge_of_its_detection(place):
     judge(place, told, "fuzzing", 0.5, by="llama")
     judge(place, told, "simulation", 0.2, by="llama")
     judge(place, told, "detection", 0.6, by="grammar")
-    assert scores(place) == {"detection": ("grammar", 0.6), "fuzzing": ("llama", 0.5),
+    assert scores(place, told) == {"detection": ("grammar", 0.6), "fuzzing": ("llama", 0.5),
                              "exact": ("grammar", 0.8), "simulation": ("llama", 0.2)}  # fmt: skip
     for scorer, value in (("fuzzing", 0.7), ("simulation", 0.4)):
         judge(place, told, scorer, value, by="grammar")
-    found = scores(place)
+    found = scores(place, told)
     assert (found["fuzzing"], found["simulation"]) == (("grammar", 0.7), ("grammar", 0.4))
     assert stored(place) == recomputed(place)
     with place[0].reading() as con:
@@ -192,22 +192,49 @@ def test_the_scores_of_an_explanation_are_of_the_judge_of_its_detection(place):
     assert fuzzing == [0.7]
 
 
-def scores(place):
+def scores(place, told):
     with place[0].reading() as con:
-        (found,) = results.explanations(con, place[2], 4)[4]
+        every = results.explanations(con, place[2], told[1])[told[1]]
+    (found,) = [one for one in every if one.explanation_id == told[0]]
     return {
         name: (score.judge, score.value and round(score.value, 1))
         for name, score in results.headline(found.scores).items()
     }
 
 
-def test_the_preset_gloss_stands_before_an_earlier_one(place):
+def test_the_preset_gloss_stands_before_an_earlier_one_of_the_same_judge(place):
     first, second = explain(place, [4], "f1") + explain(place, [4], "f2")
     judge(place, first, "detection", 0.9, preset="paper")
     judge(place, second, "detection", 0.6)
     assert [row[2] for row in stored(place)] == [second[0]]
     judge(place, first, "detection", 0.5)
     assert [row[2:5] for row in stored(place)] == [(second[0], 2, 0.6)]
+    assert stored(place) == recomputed(place)
+
+
+def test_a_judge_that_the_store_knew_earlier_does_not_lead_where_it_judged_later(place):
+    elsewhere, told = explain(place, [3, 4], "f1")
+    judge(place, elsewhere, "detection", 0.5, by="stub")
+    judge(place, told, "detection", 0.6, preset="delphi (imported)", by="other")
+    judge(place, told, "simulation", 0.1, preset="paper", by="third")
+    judge(place, told, "simulation", 0.2, by="stub")
+    before = stored(place)
+    assert [(row[1], row[4], row[-1]) for row in before] == [(3, 0.5, "stub"), (4, 0.6, "other")]
+    judge(place, told, "detection", 0.9, by="stub")
+    (again,) = explain(place, [4], "f2")
+    judge(place, again, "detection", 0.95, by="stub")
+    assert [row[2] for row in stored(place)] == [elsewhere[0], told[0]]
+    assert [row[4] for row in stored(place)] == [0.5, 0.6]
+    assert scores(place, told)["simulation"] == ("third", 0.1)  # of others the first, too
+    assert stored(place) == recomputed(place)
+    with place[0].reading() as con:
+        (shown,) = fired.described(con, place[2], (4,)).values()
+        deciles = feature_table.features(con, place[2], Filter()).rows
+        of_side = comparing.scores(con, comparing.Wanted("made", 1, "detection", None, None))
+        by_scorer = {one["scorer"]: one["judge"] for one in collections.scored(con, [told[0]])}
+    assert (shown["judge"], deciles["judge"].dropna().tolist()) == ("other", ["stub", "other"])
+    assert of_side["value"].tolist() == [0.5, 0.6]
+    assert by_scorer == {"exact": "grammar", "detection": "other", "simulation": "third"}
 
 
 def test_a_hookpoint_with_two_judges_says_so(place):

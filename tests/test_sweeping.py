@@ -95,6 +95,18 @@ def test_a_sweep_with_a_model_asks_what_its_plan_says(fresh_store):
     assert all(set(one.scores) == {"detection"} for one in found)
 
 
+def test_a_plan_asks_about_contexts_of_the_presets_length(fresh_store):
+    catalogue = Catalogue(fresh_store)
+    with serving(by_text) as server:
+        request = asking(server.base_url, preset="blog", features="0")  # 20 tokens, not 32
+        plan = plan_sweep(catalogue, request)
+        list(sweep_stage(catalogue, request))
+    with catalogue.reading() as con:
+        asked = con.value("select count(*) from reply")
+        assert con.value("select max(length) from example") == 20
+    assert plan.calls == asked
+
+
 def test_the_budget_is_for_the_whole_sweep(fresh_store):
     catalogue = Catalogue(fresh_store)
     (fresh_store / "prices.toml").write_text(

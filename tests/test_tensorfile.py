@@ -68,6 +68,7 @@ def test_the_same_arrays_give_the_same_bytes(tmp_path):
         [1, 2],
         b"not json",
         b"[" * 5000,
+        json.dumps(entry()).encode()[:-1] + b"," + json.dumps(entry()).encode()[1:],
     ],
 )
 def test_lying_headers_are_refused(tmp_path, header):

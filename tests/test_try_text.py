@@ -11,14 +11,22 @@ from core.fired import Everything
 from core.probe import Continued
 from core.steered import Steered, Steering
 from dashboard.charts.steering import divergence_figure
-from dashboard.panels import try_steering
-from dashboard.panels.try_asking import places_named
-from dashboard.panels.try_drawn import Pair, Written, movers, percent, side_by_side
-from dashboard.panels.try_feature import figures
-from dashboard.panels.try_fired import begins
-from dashboard.panels.try_holding import CANCELLED, Holding, is_gone, size_words
-from dashboard.panels.try_reading import Order, lines, score_words, starts, strongest, table, whole
-from dashboard.panels.try_tokens import _text
+from dashboard.panels.try_text import steering
+from dashboard.panels.try_text.asking import places_named
+from dashboard.panels.try_text.chips import _text
+from dashboard.panels.try_text.drawn import Pair, Written, movers, percent, side_by_side
+from dashboard.panels.try_text.feature import figures
+from dashboard.panels.try_text.fired import begins
+from dashboard.panels.try_text.holding import CANCELLED, Holding, is_gone, size_words
+from dashboard.panels.try_text.reading import (
+    Order,
+    lines,
+    score_words,
+    starts,
+    strongest,
+    table,
+    whole,
+)
 from data.errors import BadInput, Stopped
 
 FIRST = Everything(
@@ -184,9 +192,9 @@ def test_what_cannot_be_loaded_is_one_line(tmp_path):
 def test_a_silent_feature_that_is_ablated_says_so_and_where_it_may_not_be(where):
     steered = Steered((), (), 0.0, ((0.0, 0.0),), (), (), 0.0)
     found, asked = Continued(steered, 5, 0), Steering(3, "ablate", 0.0, where=where)
-    (_, edit, *_) = try_steering.facts(found, asked)
+    (_, edit, *_) = steering.facts(found, asked)
     assert (edit.value, "silent" in edit.unit) == ("–", True)
-    words = try_steering.silent_words(found, asked)
+    words = steering.silent_words(found, asked)
     assert words.startswith("The feature is silent at the last token")
     assert ("“Whole prompt too”" in words) == (where == "end")
 

@@ -82,6 +82,16 @@ def test_a_role_in_the_address_narrows_the_table_and_a_bad_one_does_not(monkeypa
         assert len(app.dataframe[0].value) == n
 
 
+def test_a_click_lists_the_members_among_the_features(monkeypatch, made):
+    app = open_page(monkeypatch, made.folder, PAGE, collection=EVIL)
+    app.button(key=f"collections.list.{HOOKPOINT}").click().run()
+    assert not app.exception
+    assert app.dataframe[0].value["Feature"].tolist() == [0, 1, 3, 5]
+    again = open_page(monkeypatch, made.folder, listed_in=EVIL, alive="true")
+    assert again.dataframe[0].value["Feature"].tolist() == [0, 1, 3]
+    assert again.button(key="without.1").label.startswith("in \\<img")
+
+
 def test_start_begins_the_command_that_is_shown(monkeypatch, made):
     begun = []
     monkeypatch.setattr(launched, "launch", lambda store, words: begun.append(words) or (0, None))

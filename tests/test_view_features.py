@@ -9,7 +9,7 @@ from stores import HOOKPOINT, make_store
 from word_encoder import WordEncoder
 
 from core import meaning
-from dashboard.panels import features_table
+from dashboard.panels.features import table
 from data import feature_table, notes
 from data.catalogue import Catalogue
 from data.feature_filter import Filter
@@ -157,28 +157,28 @@ def test_bookmarks_and_labels_are_shown(monkeypatch, tmp_path):
 def test_a_table_by_several_judges_names_them(made):
     with made.catalogue.reading() as con:
         rows = feature_table.features(con, made.hookpoint_id, Filter()).rows
-    one = features_table.readable(rows, Filter(), has_labels=False)
+    one = table.readable(rows, Filter(), has_labels=False)
     assert "Judge" not in one.columns
-    elsewhere = features_table.readable(rows, Filter(), has_labels=False, has_judges=True)
+    elsewhere = table.readable(rows, Filter(), has_labels=False, has_judges=True)
     assert elsewhere["Judge"].tolist()[:3] == ["grammar", "grammar", ""]
     rows.loc[1, "judge"] = "\u202ellama"
-    both = features_table.readable(rows, Filter(), has_labels=False)
+    both = table.readable(rows, Filter(), has_labels=False)
     assert both["Judge"].tolist()[:3] == ["grammar", "[202E]llama", ""]
 
 
 def test_files_hold_every_row_that_passes(made):
     with made.catalogue.reading() as con:
         rows = feature_table.whole(con, made.hookpoint_id, Filter())
-    again = pd.read_csv(io.BytesIO(features_table.csv(rows)))
+    again = pd.read_csv(io.BytesIO(table.csv(rows)))
     assert again["feature"].tolist() == [*range(16)]
     assert again["text"][0] == "Fires on the days of the week"
     pd.testing.assert_frame_equal(
-        pd.read_parquet(io.BytesIO(features_table.parquet(rows))), rows, check_dtype=False
+        pd.read_parquet(io.BytesIO(table.parquet(rows))), rows, check_dtype=False
     )
 
 
 def test_a_search_by_meaning_lists_the_nearest_first(monkeypatch, made):
-    monkeypatch.setattr("dashboard.panels.features_meaning.packaged", WordEncoder)
+    monkeypatch.setattr("dashboard.panels.features.meaning.packaged", WordEncoder)
     monkeypatch.setattr(meaning, "is_installed", lambda: True)
     app = open_page(monkeypatch, made.folder, q="days week", meaning="true")
     table = app.dataframe[0].value

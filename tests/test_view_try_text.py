@@ -11,7 +11,7 @@ from stores import begin
 
 from core.pipeline.caching import CacheRequest, cache_stage
 from dashboard import session
-from dashboard.panels import try_loading
+from dashboard.panels.try_text import loading
 from data import caches, ledger, runs
 from data.catalogue import Catalogue
 from data.ledger import NewExplanation
@@ -87,13 +87,13 @@ def test_an_unfinished_cache_says_so(monkeypatch, tmp_path):
 
 
 def test_nothing_is_loaded_before_it_is_asked_for(monkeypatch, store):
-    try_loading.holding(str(store)).release()
+    loading.holding(str(store)).release()
     app = open_page(monkeypatch, store, text="a link with a text")
     drawn = html_of(app)
     assert "loaded only when asked" in drawn
     assert "3 layers of width 16" in drawn
     assert app.text_area(key="try.text").value == "a link with a text"
-    assert try_loading.holding(str(store)).record is None
+    assert loading.holding(str(store)).record is None
 
 
 def test_a_subject_that_is_gone_is_one_sentence(monkeypatch, store, tmp_path):
@@ -117,7 +117,7 @@ def test_a_subject_that_does_not_load_says_why(monkeypatch, store, tmp_path):
 
 
 def test_an_entered_text_loads_the_subject_and_lists_what_fires(monkeypatch, store):
-    try_loading.holding(str(store)).release()
+    loading.holding(str(store)).release()
     app = open_page(monkeypatch, store)
     app.text_area(key="try.text").set_value("12 monkeys")
     settled(again(app), "features fire")
@@ -220,13 +220,13 @@ def test_release_gives_the_subject_back(monkeypatch, store):
     app = loaded(monkeypatch, store, text="a")
     app.button(key="try.release").click()
     assert "loaded only when asked" in html_of(again(app))
-    assert try_loading.holding(str(store)).record is None
+    assert loading.holding(str(store)).record is None
 
 
 def test_another_cache_is_not_loaded_in_place_of_one_without_being_asked(monkeypatch, store):
     loaded(monkeypatch, store)
     other = caches.cache(Catalogue(store), "small")
-    held = try_loading.holding(str(store))
+    held = loading.holding(str(store))
     probe = held.probe(other, [POINT])
     held.put(type(other)(**{f: getattr(other, f) for f in other.__slots__} | {
         "name": "another", "cache_id": 99}), probe)  # fmt: skip

@@ -7,8 +7,9 @@ import pytest
 from pages import figures, html_of, open_page
 from planted_subject import Planted
 
-from core.diffing.settings import NoiseSettings
+from core.diffing.settings import DiffSettings, NoiseSettings
 from core.pipeline.contrasting import PairsRequest, pairs_stage
+from core.pipeline.diffing import DiffRequest, diff_stage
 from core.pipeline.noising import NoiseRequest, noise_stage
 from dashboard.charts.two_models import depth, diff_figure
 from data import guesses
@@ -64,6 +65,19 @@ def test_two_that_are_not_compared_yet_say_how(monkeypatch, store):
         assert "gloss diff features planted twin" in html_of(app)
 
 
+def test_each_of_several_comparisons_can_be_seen_and_played(monkeypatch, store):
+    list(diff_stage(store, DiffRequest("planted", "tuned", settings=DiffSettings(level=1e-6))))
+    first, newest = (str(one.diff_id) for one in diffed.all_found(store))
+    asked = {"first": "planted", "second": "tuned"}
+    app = open_page(monkeypatch, store.store, PAGE, **asked)
+    assert f"comparison {newest}: q 1e-06, seed 0" in html_of(app)
+    app.selectbox(key="two.compared").select(first).run()
+    assert app.query_params["compared"] == first
+    assert f"comparison {first}: q 0.05, seed 0" in html_of(app)
+    app = open_page(monkeypatch, store.store, PAGE, part="game", compared=first, **asked)
+    assert "Question 1 of 2" in html_of(app)
+
+
 def test_pairs_and_noise_say_how_and_show_what_is_there(monkeypatch, store, tmp_path):
     asked = {"first": "planted", "second": "tuned"}
     for part, command in (("pairs", "gloss diff pairs planted PAIRS.jsonl --with tuned"),
@@ -93,10 +107,10 @@ def test_the_game_hides_names_and_counts_answers_when_all_are_given(monkeypatch,
     assert "planted" not in evidence
     app.button(key="two.guess.0.X").click().run()
     assert "Question 2 of 2" in html_of(app)
-    assert "of 1 right" not in html_of(app)
+    assert "of 1 answers right" not in html_of(app)
     app.button(key="two.guess.1.X").click().run()
-    assert "person: 1 of 2 right" in html_of(app)
-    assert "X named 2 times" in html_of(app)
+    assert "1 answered differently in the two orders" in html_of(app)
+    assert "1 of 2 answers right, X named 2 times" in html_of(app)
     with store.reading() as con:
         assert len(guesses.guesses(con, diffed.found(store).diff_id, "person")) == 2
 

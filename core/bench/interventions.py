@@ -27,6 +27,7 @@ from core.intervening.verdict import LocalJudge
 from core.pipeline.caching import cache_stage
 from core.pipeline.intervening import InterveneRequest, intervene_stage
 from core.pipeline.workbench import Workbench
+from core.prompts.intervention import CLOSING, named
 from data import caches, interventions
 from data.catalogue import Catalogue, Row
 from data.interventions import Place
@@ -72,7 +73,7 @@ def _at_best(catalogue: Catalogue, folder: Path) -> Figure:
         place = Place(row["study_id"], row["hookpoint_id"])
         with catalogue.reading() as con:
             found = interventions.prompts(con, place, "feature", row["feature"], row["target"])
-        word = row["candidates"][0][0]
+        word = named(row["candidates"][0][0]).removesuffix(CLOSING)
         sides: tuple[list[str], list[str]] = ([], [])
         for prompt in [one for one in found if one["role"] == "select"]:
             first = int(prompt["first_token"])

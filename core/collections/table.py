@@ -77,7 +77,7 @@ def table(con: Connection, collection_id: int, strings: Sequence[str]) -> list[M
     ids = [one["explanation_id"] for both in chosen.values() for one in both if one]
     scores: dict[int, dict[str, Row]] = {}
     for one in collections.scored(con, ids):
-        scores.setdefault(one["explanation_id"], {}).setdefault(one["scorer"], one)
+        scores.setdefault(one["explanation_id"], {})[one["scorer"]] = one
     hookpoints = sorted({one["hookpoint_id"] for one in facts})
     every = {h: nulls.every_distribution(con, h) for h in hookpoints}
     pooled: Nulls = {series: kinds for found in every.values() for series, kinds in found.items()}

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from core.commands.doing import why_idle
 from core.commands.judging import Judge, Preset, Scorers, answering
 from core.commands.options import (
     DEFAULT_STORE,
@@ -20,6 +21,7 @@ from core.commands.options import (
     parts,
     typed,
 )
+from core.commands.printing import say
 from core.flags import Group, with_flags
 from core.llm.settings import EndpointSettings
 
@@ -97,9 +99,9 @@ def _say_what_is_left(store: Path, request: "BaselineRequest", *, as_json: bool)
     plan = plan_baselines(open_store(store), request)
     if as_json:
         for part in plan.objects():
-            print(json.dumps(part, ensure_ascii=False))
+            say(json.dumps(part, ensure_ascii=False), as_json=True)
     else:
-        print("\n".join(plan.lines()))
+        say("\n".join(plan.lines()))
 
 
 def _run(store: Path, request: "BaselineRequest", *, as_json: bool) -> None:
@@ -107,18 +109,17 @@ def _run(store: Path, request: "BaselineRequest", *, as_json: bool) -> None:
     from core.baselines import words
     from core.pipeline.baseline_plan import table_of
     from core.pipeline.baselines import baseline_stage
-    from core.progress import draw
 
     catalogue = open_store(store)
-    done = draw(baseline_stage(catalogue, request))
+    idle = why_idle(baseline_stage(catalogue, request))
     found, problems = table_of(catalogue, request)
     if as_json:
         for row in words.objects(found, problems):
-            print(json.dumps(row, ensure_ascii=False))
+            say(json.dumps(row, ensure_ascii=False), as_json=True)
         return
-    if done and not done.total:
-        print(f"nothing to do: {done.note}")
-    print("\n".join(words.lines(found, problems)))
+    if idle is not None:
+        say(f"nothing to do: {idle}")
+    say("\n".join(words.lines(found, problems)))
 
 
 def coverage(
@@ -138,6 +139,6 @@ def coverage(
     catalogue = open_store(store)
     if as_json:
         for one in objects(catalogue, cache, hookpoint or ()):
-            print(json.dumps(one, ensure_ascii=False))
+            say(json.dumps(one, ensure_ascii=False), as_json=True)
     else:
-        print("\n".join(lines(catalogue, cache, hookpoint or ())))
+        say("\n".join(lines(catalogue, cache, hookpoint or ())))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from core.commands.doing import do
 from core.commands.options import (
     DEFAULT_STORE,
     CacheName,
@@ -17,13 +18,13 @@ from core.commands.options import (
     parts,
     typed,
 )
+from core.commands.printing import say
 from core.explain.settings import ExplainerId
 from core.flags import Group, with_flags
 from core.llm.settings import EndpointSettings
 from data.errors import BadInput
 
 if TYPE_CHECKING:
-    from core.pipeline.collecting import CollectionRequest
     from data.catalogue import Catalogue
     from data.collections import Collection
 
@@ -50,25 +51,26 @@ def new(
 ) -> None:  # fmt: skip
     """Make a collection of a list; entries that the cache does not have are all named."""
     from core.pipeline.collecting import make
+    from data.imports.foreign import shown
 
     if str(source) == "-":
         text = sys.stdin.buffer.read().decode("utf-8", "replace")
     else:
         text = _read(source)
-    said = "standard input" if str(source) == "-" else source.name
+    said = "standard input" if str(source) == "-" else shown(source.name)
     found, repeated = make(open_store(store), name, cache, text, said)
     again = f"; {repeated:,} entries named one again and count once" if repeated else ""
-    print(f"{found.name}: {found.n_members:,} features at {found.n_hookpoints:,} hookpoints of "
-          f"{found.cache}{again}")  # fmt: skip
-    print(f"next: gloss collection explain '{found.name}', or gloss serve")
+    say(f"{found.name}: {found.n_members:,} features at {found.n_hookpoints:,} hookpoints of "
+        f"{found.cache}{again}")  # fmt: skip
+    say(f"next: gloss collection explain '{found.name}', or gloss serve")
 
 
 def _read(source: Path) -> str:
     from core.collections.listing import LARGEST
-    from data.imports.foreign import read_bytes
+    from data.imports.foreign import read_bytes, shown
 
     if not source.is_file():
-        raise BadInput(f"--from {source} is no file: name the file with the list")
+        raise BadInput(f"--from {shown(source)} is no file: name the file with the list")
     return read_bytes(source, 4 * LARGEST).decode("utf-8", "replace")
 
 
@@ -83,12 +85,12 @@ def list_(store: Store = DEFAULT_STORE, as_json: Json = False) -> None:
         found = collections.collections(con)
     for one in found:
         if as_json:
-            print(json.dumps(asdict(one), ensure_ascii=False))
+            say(json.dumps(asdict(one), ensure_ascii=False), as_json=True)
         else:
-            print(f"{one.name}: {one.n_members:,} features at {one.n_hookpoints:,} hookpoints of "
-                  f"{one.cache}, from {one.source}")  # fmt: skip
+            say(f"{one.name}: {one.n_members:,} features at {one.n_hookpoints:,} hookpoints of "
+                f"{one.cache}, from {one.source}")  # fmt: skip
     if not found and not as_json:
-        print("there is no collection yet; gloss collection new makes one")
+        say("there is no collection yet; gloss collection new makes one")
 
 
 @commands.command()
@@ -108,9 +110,9 @@ def show(name: Name, store: Store = DEFAULT_STORE, as_json: Json = False) -> Non
     with catalogue.reading() as con:
         rows = table(con, found.collection_id, strings)
     if as_json:
-        print(json.dumps(words.as_json(found, rows), ensure_ascii=False))
+        say(json.dumps(words.as_json(found, rows), ensure_ascii=False), as_json=True)
     else:
-        print("\n".join(words.lines(found, rows)))
+        say("\n".join(words.lines(found, rows)))
 
 
 def _strings(catalogue: "Catalogue", found: "Collection") -> list[str]:
@@ -143,7 +145,7 @@ def explain(
                           endpoint=endpoint.require_model())  # fmt: skip
     elif explainer != "cot":
         endpoint.require_model()
-    _draw(store, request, explain_collection, f"gloss collection score '{name}'")
+    do(store, request, explain_collection, f"gloss collection score '{name}'")
 
 
 @commands.command()
@@ -166,23 +168,4 @@ def score(
     request = CollectionRequest(name, means=Means(judge=judge, endpoint=endpoint),
                                 scorers=parts(scorers), preset=preset, workers=workers,
                                 command=typed())  # fmt: skip
-    _draw(store, request, score_collection, f"gloss collection show '{name}'")
-
-
-def _draw(store: Path, request: "CollectionRequest", stage, goes_on: str) -> None:
-    """Run a stage; say what comes next, or that there was nothing to do."""
-    from core.progress import draw
-
-    worked = False
-
-    def counted(steps):
-        nonlocal worked
-        for step in steps:
-            worked = worked or bool(step.total)
-            yield step
-
-    done = draw(counted(stage(open_store(store), request)))
-    if worked:
-        print(f"next: {goes_on}, or gloss serve")
-    else:
-        print(f"nothing to do: {done.note if done else 'the collection is empty'}")
+    do(store, request, score_collection, f"gloss collection show '{name}'")

@@ -1,6 +1,5 @@
 """`gloss diff`: two subjects through the same SAEs on the same tokens."""
 
-import json
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -66,7 +65,7 @@ def cache(
     request = SecondRequest(cache, subject, called, tuple(hookpoint or ()), dtype, device, revision,
                             "ndif" if remote else "here", typed())  # fmt: skip
     draw(second_stage(open_store(store), request))
-    print(f"{called} is cached beside {cache}; next: gloss diff features {cache} {called}")
+    say(f"{called} is cached beside {cache}; next: gloss diff features {cache} {called}")
 
 
 @commands.command()
@@ -185,7 +184,10 @@ def game(
     about: Annotated[str, typer.Option(
         help="What the second subject was trained for, told to the player.")] = "",
     seed: Annotated[int, typer.Option(
-        help="Of questions and their order.", callback=known_seed)] = 0,
+        help="Of questions and their order.", min=0, callback=known_seed)] = 0,
+    comparison: Annotated[int | None, typer.Option(
+        help="Number of the comparison that the features are of, as gloss diff features says it.",
+        show_default="the newest")] = None,
     as_json: Json = False,
 ) -> None:  # fmt: skip
     """Guess which of two unlabelled subjects is the second one, from features that differ.
@@ -199,9 +201,8 @@ def game(
     from core.progress import draw
 
     catalogue = open_store(store)
-    request = GameRequest(cache, second, hookpoint, endpoint, about, seed, typed())
+    request = GameRequest(cache, second, hookpoint, endpoint, about, seed, comparison, typed())
     if endpoint.model:
         draw(game_stage(catalogue, request))
-    for line in tally_lines(catalogue, request):
-        said = json.dumps(line.as_dict(), ensure_ascii=False) if as_json else line.words()
-        say(said, as_json=as_json)
+    for line in tally_lines(catalogue, request, as_json=as_json):
+        say(line, as_json=as_json)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from core.commands.options import open_store
+from core.commands.printing import say
 
 if TYPE_CHECKING:
     from core.llm.planning import Plan
@@ -22,19 +23,35 @@ def do(
     goes_on: str,
 ) -> None:
     """Run a stage; goes_on: the command that comes next."""
+    idle = why_idle(stage(open_store(store), request))
+    say(f"next: {goes_on}, or gloss serve" if idle is None else f"nothing to do: {idle}")
+
+
+def why_idle(steps: "Iterator[Progress]") -> str | None:
+    """Run a stage with its progress drawn; why there was nothing to do, None where there was.
+
+    A stage goes hookpoint by hookpoint, so its last step alone does not say: work at any counts.
+    """
     from core.progress import draw
 
-    done = draw(stage(open_store(store), request))
-    if done and done.total:
-        print(f"next: {goes_on}, or gloss serve")
-    else:
-        print(f"nothing to do: {done.note if done else 'no hookpoint was chosen'}")
+    units = 0
+
+    def counted() -> "Iterator[Progress]":
+        nonlocal units
+        for step in steps:
+            units += step.total
+            yield step
+
+    done = draw(counted())
+    if units:
+        return None
+    return done.note if done else "no feature was chosen"
 
 
 def price(plans: Sequence["Plan"], *, as_json: bool) -> None:
     """Print what `--dry-run` found, one plan a model."""
     for plan in plans:
         if as_json:
-            print(json.dumps(plan.as_dict(), ensure_ascii=False))
+            say(json.dumps(plan.as_dict(), ensure_ascii=False), as_json=True)
         else:
-            print("\n".join(plan.lines()))
+            say("\n".join(plan.lines()))

@@ -1,12 +1,12 @@
 """`gloss export`: what is known of a cache, for other programs and for people."""
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from core.commands.options import DEFAULT_STORE, CacheName, Features, Hookpoints, Store, open_store
+from core.commands.printing import say
 
 commands = typer.Typer(
     help="Write a cache in other formats.", no_args_is_help=True, add_completion=False
@@ -39,7 +39,7 @@ def _tables(cache: str, out: Path, store: Path, format: str) -> None:
     draw(exporting.export(open_store(store), cache, out, "csv" if format == "csv" else "parquet"))
     found = folder.read_manifest(out)
     rows = sum(found.rows.values()) if found else 0
-    print(f"{rows:,} rows of {cache} are in {out}, one file a table, listed in manifest.json")
+    say(f"{rows:,} rows of {cache} are in {out}, one file a table, listed in manifest.json")
 
 
 @commands.command()
@@ -58,7 +58,7 @@ def delphi(
 
     request = DelphiRequest(cache, out, tuple(hookpoint or ()), run)
     draw(export_delphi(open_store(store), request))
-    _say(out)
+    _contents(out)
 
 
 @commands.command()
@@ -88,7 +88,7 @@ def neuronpedia(
         cache, out, tuple(hookpoint or ()), features, vectors, user_id or USER, model_id, set_name
     )
     draw(export_neuronpedia(open_store(store), request))
-    _say(out, "v1")
+    _contents(out, "v1")
 
 
 @commands.command()
@@ -110,13 +110,13 @@ def html(
                        ReportRequest(cache, out, tuple(hookpoint or ()), features)))  # fmt: skip
     found = folder.read_manifest(out)
     if found is None:
-        print(f"the report is {out}, {out.stat().st_size / 1e6:,.2f} MB")
+        say(f"the report is {out}, {out.stat().st_size / 1e6:,.2f} MB")
         return
-    print(f"{found.rows['pages']:,} pages of {found.cache}, {found.rows['bytes'] / 1e6:,.1f} MB, "
-          f"begin with {out / 'index.html'}")  # fmt: skip
+    say(f"{found.rows['pages']:,} pages of {found.cache}, {found.rows['bytes'] / 1e6:,.1f} MB, "
+        f"begin with {out / 'index.html'}")  # fmt: skip
 
 
-def _say(out: Path, below: str = "") -> None:
+def _contents(out: Path, below: str = "") -> None:
     """What lies in a folder, and on stderr what does not."""
     from data.exports import folder
 
@@ -124,6 +124,6 @@ def _say(out: Path, below: str = "") -> None:
     if found is None:
         return
     parts = ", ".join(f"{n:,} {part}" for part, n in found.rows.items())
-    print(f"{parts} of {found.cache} are in {out / below}")
+    say(f"{parts} of {found.cache} are in {out / below}")
     for note in found.notes:
-        print(note, file=sys.stderr)
+        say(note, aside=True)

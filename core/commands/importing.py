@@ -1,9 +1,9 @@
 """`gloss import`: other tools' runs and exports into a store of ours."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
@@ -11,11 +11,13 @@ from core.commands.options import DEFAULT_STORE, Json, Store, open_store, typed
 from core.commands.printing import say
 
 if TYPE_CHECKING:
-    from core.importing.stage import Imported, ImportRequest, Steps
+    from core.importing.stage import ImportRequest, Steps
+    from data.records import Progress
 
 commands = typer.Typer(
     help="Bring other tools' runs into the store.", no_args_is_help=True, add_completion=False
 )
+Outcome = TypeVar("Outcome")
 Folder = Annotated[Path, typer.Argument(help="Folder of the run or export.")]
 Name = Annotated[str | None, typer.Option(help="Name of the cache.", show_default="the folder's")]
 SaeName = Annotated[str | None, typer.Option(
@@ -43,10 +45,9 @@ def delphi(
 ) -> None:  # fmt: skip
     """Import a delphi run: its activations, explanations, verdicts and neighbours."""
     from core.importing.delphi import import_delphi
-    from core.importing.stage import ImportRequest
 
-    request = ImportRequest(path, name, subject, tokens, sae, typed())
-    _bring(import_delphi, store, request, as_json=as_json)
+    _bring(import_delphi, store, path, name, sae=sae, subject=subject, tokens=tokens,
+           as_json=as_json)  # fmt: skip
 
 
 @commands.command()
@@ -56,10 +57,8 @@ def neuronpedia(
 ) -> None:  # fmt: skip
     """Import an export of Neuronpedia: features, contexts, explanations, and our scores."""
     from core.importing.neuronpedia import import_neuronpedia
-    from core.importing.stage import ImportRequest
 
-    request = ImportRequest(path, name, sae=sae, command=typed())
-    _bring(import_neuronpedia, store, request, as_json=as_json)
+    _bring(import_neuronpedia, store, path, name, sae=sae, as_json=as_json)
 
 
 @commands.command()
@@ -69,10 +68,8 @@ def saedashboard(
 ) -> None:  # fmt: skip
     """Import the batches that SAEDashboard writes: features and their contexts."""
     from core.importing.neuronpedia import import_saedashboard
-    from core.importing.stage import ImportRequest
 
-    request = ImportRequest(path, name, sae=sae, command=typed())
-    _bring(import_saedashboard, store, request, as_json=as_json)
+    _bring(import_saedashboard, store, path, name, sae=sae, as_json=as_json)
 
 
 @commands.command()
@@ -85,44 +82,57 @@ def explanations(
         help="Hookpoint of the cache.", show_default="as the files say")] = None,
     model: Annotated[str | None, typer.Option(
         help="Who wrote them.", show_default="as the files or the paper say")] = None,
+    as_json: Json = False,
 ) -> None:  # fmt: skip
     """Add somebody else's explanations to a cache of ours, to be scored there."""
     from core.importing.attach import AttachRequest, attach_explanations
-    from core.progress import draw
 
     request = AttachRequest(path, into, hookpoint, model, typed())
-    draw(attach_explanations(open_store(store), request))
-    print(f"next: gloss score {into}, or gloss show {into}")
+    came = _through(attach_explanations(open_store(store), request))
+    if as_json:
+        places = [one._asdict() for one in came]
+        say(json.dumps({"cache": into, "hookpoints": places}, ensure_ascii=False), as_json=True)
+        return
+    for one in came:
+        none = f", and {one.failed:,} that say there is none" if one.failed else ""
+        say(f"{into} at {one.hookpoint}: {one.explanations:,} explanations{none}; "
+            f"{one.written:,} of them new")  # fmt: skip
+    say(f"next: gloss score {into}, or gloss show {into}")
 
 
 def _bring(
-    stage: "Callable[[Path, ImportRequest], Steps]",
-    store: Path,
-    request: "ImportRequest",
-    *,
-    as_json: bool,
-) -> None:
+    stage: "Callable[[Path, ImportRequest], Steps]", store: Path, path: Path, name: str | None, *,
+    sae: str | None, subject: Path | None = None, tokens: Path | None = None, as_json: bool,
+) -> None:  # fmt: skip
     """Run an import, then say what it brought."""
+    from core.importing.stage import ImportRequest
     from core.importing.summary import lines, summary
-    from core.progress import draw
     from data.catalogue import Catalogue
 
-    came: list[Imported] = []
-
-    def steps():
-        came.append((yield from stage(store, request)))
-
-    draw(steps())
-    (result,) = came
+    request = ImportRequest(path, name, subject, tokens, sae, typed())
+    result = _through(stage(store, request))
     with Catalogue(store).reading() as con:
         found = summary(con, result.cache)
     if as_json:
         say(json.dumps(found | {"is_new": result.is_new}, ensure_ascii=False), as_json=True)
         return
     if not result.is_new:
-        print(f"nothing to do: this was imported before, as cache {result.cache}")
+        say(f"nothing to do: this was imported before, as cache {result.cache}")
         return
     headline, *report = lines(found)
     say(headline)
     say("\n".join(report), aside=True)
-    print(f"next: gloss show {result.cache}, or gloss serve")
+    say(f"next: gloss show {result.cache}, or gloss serve")
+
+
+def _through(steps: "Generator[Progress, None, Outcome]") -> Outcome:
+    """Draw a stage to its end, and give what it returns."""
+    from core.progress import draw
+
+    came: list[Outcome] = []
+
+    def followed() -> "Iterator[Progress]":
+        came.append((yield from steps))
+
+    draw(followed())
+    return came[0]

@@ -1,11 +1,12 @@
 """`gloss intervene`: do explanations say what features do to the text that follows?"""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from core.commands.doing import why_idle
 from core.commands.options import (
     DEFAULT_STORE,
     CacheName,
@@ -25,6 +26,7 @@ from core.llm.settings import EndpointSettings
 if TYPE_CHECKING:
     from core.pipeline.intervening import InterveneRequest
     from data.catalogue import Catalogue
+    from data.interventions import Place
 
 KEPT = (
     "arm", "feature", "target", "text", "strength", "kl", "value", "low", "high", "error",
@@ -61,7 +63,6 @@ def intervene(
     """Push features while the subject writes, and have explanations of what rises judged."""
     from core.intervening.settings import read_kls, read_sizes
     from core.pipeline.intervening import InterveneRequest, check, intervene_stage
-    from core.progress import draw
 
     request = InterveneRequest(
         cache=cache,
@@ -84,10 +85,11 @@ def intervene(
 
         _print(planned(catalogue, request), as_json=as_json)
         return
-    done = draw(intervene_stage(catalogue, request))
-    if not as_json and not (done and done.total):
-        print(f"nothing to do: {done.note if done else 'no hookpoint was chosen'}")
-    _print(_found(catalogue, request), as_json=as_json)
+    places: list[Place] = []
+    idle = why_idle(intervene_stage(catalogue, request, places.append))
+    if idle is not None and not as_json:
+        say(f"nothing to do: {idle}")
+    _print(_found(catalogue, request, places), as_json=as_json)
 
 
 def _print(found: Iterator[tuple[str, dict[str, Any]]], *, as_json: bool) -> None:
@@ -99,31 +101,25 @@ def _print(found: Iterator[tuple[str, dict[str, Any]]], *, as_json: bool) -> Non
 
 
 def _found(
-    catalogue: "Catalogue", request: "InterveneRequest"
+    catalogue: "Catalogue", request: "InterveneRequest", places: Sequence["Place"]
 ) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Figures of the judge's newest study, by hookpoint: a sentence a KL, and every feature."""
+    """Figures of the request's study, by hookpoint: a sentence a KL, and every feature."""
     from core.intervening.pooled import pooled
     from data import caches, interventions
-    from data.interventions import Place
 
     record = caches.cache(catalogue, request.cache)
-    named = [caches.hookpoint(record, name) for name in request.hookpoints]
-    for hookpoint in named or record.hookpoints:
+    names = {one.hookpoint_id: one.name for one in record.hookpoints}
+    for place in places:
+        name = names[place.hookpoint_id]
         with catalogue.reading() as con:
-            studies = [
-                study["study_id"]
-                for study in interventions.studies(con, hookpoint.hookpoint_id)
-                if study["judge"] == (request.judge_model or request.judge)
-            ]
-            places = [Place(study, hookpoint.hookpoint_id) for study in studies[:1]]
-            rows = [row for place in places for row in interventions.figures(con, place)]
+            rows = interventions.figures(con, place)
         for target in pooled(rows):
-            yield f"{hookpoint.name}: {target.sentence}", {
-                "hookpoint": hookpoint.name, "kl": target.target, "sentence": target.sentence,
+            yield f"{name}: {target.sentence}", {
+                "hookpoint": name, "kl": target.target, "sentence": target.sentence,
                 **{arm.arm: _figures(arm) for arm in target.arms.values()},
             }  # fmt: skip
         for row in rows:
-            yield "", {"hookpoint": hookpoint.name} | {name: row[name] for name in KEPT}
+            yield "", {"hookpoint": name} | {one: row[one] for one in KEPT}
 
 
 def _figures(arm: Any) -> dict[str, Any]:

@@ -1,12 +1,12 @@
 """`gloss similarity`: how alike the SAEs of one cache, or of two, are."""
 
 import json
-import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from core.commands.doing import why_idle
 from core.commands.options import (
     DEFAULT_STORE,
     CacheName,
@@ -52,15 +52,14 @@ def similarity(
     """
     from core.likeness.words import sentence
     from core.pipeline.likeness import LikenessRequest, likeness_stage
-    from core.progress import draw
     from data import caches, likeness
 
     catalogue = open_store(store)
     request = LikenessRequest(cache, other, tuple(hookpoint or ()), parts(measure), features,
                               typed())  # fmt: skip
-    done = draw(_without_notes(likeness_stage(catalogue, request)))
-    if done and not done.total:
-        print(f"nothing to do: {done.note}", file=sys.stderr)
+    idle = why_idle(_without_notes(likeness_stage(catalogue, request)))
+    if idle is not None:
+        say(f"nothing to do: {idle}", aside=True)
     record = caches.cache(catalogue, cache)
     with catalogue.reading() as con:
         found = likeness.cells(con, record.cache_id)
@@ -78,7 +77,7 @@ def _without_notes(steps: "Iterator[Progress]") -> "Iterator[Progress]":
 
     for step in steps:
         if step.stage == LEFT_OUT:
-            print(f"left out: {step.note}", file=sys.stderr)
+            say(f"left out: {step.note}", aside=True)
         else:
             yield step
 

@@ -1,7 +1,6 @@
 """`gloss show`, `status`, `serve` and `bench`: what there is, and how fast."""
 
 import json
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -65,7 +64,7 @@ def serve(store: Store = DEFAULT_STORE, port: Port = 0) -> None:
     if store.exists() and not store.is_dir():
         raise BadInput(f"--store {store} is a file; name a folder")
     with Server(store, port) as server:
-        print(f"Gloss is at {server.address} (Ctrl+C ends it)", file=sys.stderr)
+        say(f"Gloss is at {server.address} (Ctrl+C ends it)", aside=True)
         server.wait()
 
 
@@ -85,7 +84,7 @@ def bench(
     for figure in bench_run(work or ["all"], quick=quick):
         rows.append(figure._asdict())
         met = met and figure.met is not False
-        print(figure)
+        say(str(figure))
     if as_json is not None:
         as_json.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
     if not met:

@@ -16,6 +16,7 @@ from core.commands.options import (
     number,
     typed,
 )
+from core.commands.printing import say
 
 Bos = Literal["first", "none"]
 Packing = Literal["pack", "one-per-document"]
@@ -53,8 +54,8 @@ def demo(
         from core.demo.judge import train_judge
 
         draw(train_judge(judge_model, seconds, seed))
-        print(f"the judge is in {judge_model}; next: gloss intervene CACHE --judge-model "
-              f"{judge_model}")  # fmt: skip
+        say(f"the judge is in {judge_model}; next: gloss intervene CACHE --judge-model "
+            f"{judge_model}")  # fmt: skip
         return
     demonstration.run(store, serve=serve, port=port, workers=workers)
 
@@ -64,8 +65,9 @@ def _listed(is_asked: bool) -> None:
     if is_asked:
         from core.releases import lines
 
-        for line in lines(as_json=is_typed("json")):
-            print(line)
+        as_json = is_typed("json")
+        for line in lines(as_json=as_json):
+            say(line, as_json=as_json)
         raise typer.Exit
 
 
@@ -140,7 +142,7 @@ def cache(
         command=typed(),
     )
     draw(cache_stage(Catalogue(store), request))
-    print(f"{request.name} is cached in {store}; next: gloss explain {request.name}")
+    say(f"{request.name} is cached in {store}; next: gloss explain {request.name}")
 
 
 def _name_of(subject: str) -> str:

@@ -78,7 +78,9 @@ def is_typed(*flags: str) -> bool:
 
 def typed() -> tuple[str, ...]:
     """The command as it was typed, without the store: what goes on with a run that stopped."""
-    words = sys.argv[1:]
+    from data.imports.foreign import clean
+
+    words = map(clean, sys.argv[1:])  # an argument may be bytes that are no text
     kept: list[str] = []
     skip = False
     for word in words:

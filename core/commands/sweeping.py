@@ -21,6 +21,7 @@ from core.commands.options import (
     parts,
     typed,
 )
+from core.commands.printing import say
 from core.flags import Group, with_flags
 from core.llm.settings import EndpointSettings
 
@@ -81,9 +82,9 @@ def _price(store: Path, request: "SweepRequest", *, as_json: bool) -> None:
     plan = plan_sweep(open_store(store), request)
     if as_json:
         for part in plan.parts:
-            print(json.dumps(part.as_dict(), ensure_ascii=False))
+            say(json.dumps(part.as_dict(), ensure_ascii=False), as_json=True)
     else:
-        print("\n".join(plan.lines()))
+        say("\n".join(plan.lines()))
 
 
 def _run(store: Path, request: "SweepRequest", *, as_json: bool) -> None:
@@ -96,7 +97,8 @@ def _run(store: Path, request: "SweepRequest", *, as_json: bool) -> None:
     draw(sweep_stage(catalogue, request))
     found = results(catalogue, request)
     for one in found:
-        print(json.dumps(one.as_dict(), ensure_ascii=False) if as_json else one.line())
+        said = json.dumps(one.as_dict(), ensure_ascii=False) if as_json else one.line()
+        say(said, as_json=as_json)
     if not as_json and found:
         where = "" if store == DEFAULT_STORE else f" --store {shlex.quote(str(store))}"
-        print(f"{side_by_side(request.cache, found)}{where}")
+        say(f"{side_by_side(request.cache, found)}{where}")

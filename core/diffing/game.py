@@ -1,10 +1,11 @@
 """The blind game: which of two unlabelled subjects is the second one, the tuned one?
 
 A question shows some features that differ, with what each does in X and in Y. Every question is
-asked in both orders, the second subject once as X and once as Y, and both answers count: whoever
-prefers a letter gains nothing. (Upstream's benchmark counts a pair in one order only; methods.md
-8.) Right answers get Wilson's interval and an exact binomial p against one half. The two orders of
-a question show the same facts, so questions right in both orders are counted beside them.
+asked in both orders, the second subject once as X and once as Y: whoever prefers a letter gains
+nothing. (Upstream's benchmark counts a pair in one order only; methods.md 8.) The two orders show
+the same facts, so a question is one trial, not two: one answered alike in both is right or wrong,
+one answered differently decides nothing. The share right of those answered alike gets Wilson's
+interval and an exact sign test against one half.
 """
 
 from collections.abc import Sequence
@@ -14,7 +15,6 @@ import numpy as np
 
 from core import seeds
 from core.score.statistics import mcnemar, wilson
-from data.errors import BadInput
 from data.guesses import Guess
 from data.records import Interval
 
@@ -32,16 +32,16 @@ class Question(NamedTuple):
 
 
 class Tally(NamedTuple):
-    """What somebody's answers come to."""
+    """What somebody's answers come to; the unit of n, interval and p is the question."""
 
-    right: int
-    n: int  # usable answers
+    right: int  # questions right in both orders
+    n: int  # questions answered alike in both orders
+    split: int  # questions answered differently in the two orders: they decide nothing
+    interval: Interval | None  # share right of n, Wilson
+    p: float | None  # exact sign test of right against wrong, two-sided
+    answers_right: int
+    answers: int  # usable ones
     failed: int  # "cannot say", or no usable reply: in no denominator
-    interval: Interval | None  # share right, Wilson
-    p: float | None  # exact, two-sided, against one half
-    both_right: int  # questions right in both orders
-    n_both: int  # questions with a usable answer in both
-    both: Interval | None  # their share, Wilson; guessing gives about one quarter
     x_named: int  # answers that named X: a leaning to a letter shows here
 
 
@@ -53,9 +53,6 @@ def questions(features: Sequence[int], seed: int) -> list[Question]:
     one) with the second subject as X, then every one the other way round.
     """
     n = min(QUESTIONS, -(-len(features) // SHOWN))
-    if not n:
-        raise BadInput("no feature is confirmed to differ, so there is nothing to guess from: "
-                       "compare caches that differ, or choose a higher --level")  # fmt: skip
     dealt = [tuple(features[k : n * SHOWN : n]) for k in range(n)]
     stream = seeds.seed_of(seed, "", 0, "game")
     order = seeds.permutation(stream, n).tolist()
@@ -82,26 +79,27 @@ def named(who: str, seed: int) -> str:
 
 
 def tally(guesses: Sequence[Guess]) -> Tally:
-    """Count answers; one without a usable reply is in no denominator (methods.md 6.2).
+    """Count questions; an answer that is not usable is in no denominator (methods.md 6.2).
 
-    8 of 10 right: 80 %, 95 % interval 49 to 94 %, p = 112 / 1024.
+    8 of 10 questions right in both orders, 2 wrong in both: 80 %, 95 % interval 49 to 94 %,
+    p = 112 / 1024; the 20 answers are no 20 trials.
     """
     usable = [one for one in guesses if one.answer is not None]
-    right = [one for one in usable if one.answer == SECOND]
     by_question: dict[int, list[bool]] = {}
     for one in usable:
         by_question.setdefault(one.question, []).append(one.answer == SECOND)
     pairs = [found for found in by_question.values() if len(found) == 2]
-    n, both = len(usable), sum(map(all, pairs))
+    right, wrong = (sum(pair == [good, good] for pair in pairs) for good in (True, False))
+    n = right + wrong
     return Tally(
-        right=len(right),
+        right=right,
         n=n,
-        failed=len(guesses) - n,
-        interval=wilson(len(right), n),
-        p=mcnemar(len(right), n - len(right)) if n else None,
-        both_right=both,
-        n_both=len(pairs),
-        both=wilson(both, len(pairs)),
+        split=len(pairs) - n,
+        interval=wilson(right, n),
+        p=mcnemar(right, wrong) if n else None,
+        answers_right=sum(one.answer == SECOND for one in usable),
+        answers=len(usable),
+        failed=len(guesses) - len(usable),
         x_named=sum((one.answer == SECOND) == one.swapped for one in usable),
     )
 

@@ -16,11 +16,13 @@ from core.diffing.words import (
     found_words,
     point_line,
     reaction_line,
+    settings_words,
     tally_words,
 )
 from data import diffs, guesses
 from data.catalogue import Catalogue
 from data.diffs import DiffRecord, Figure, Wanted
+from data.records import Interval
 
 if TYPE_CHECKING:
     from core.pipeline.contrasting import PairsRequest
@@ -130,19 +132,26 @@ class Line(NamedTuple):
 
     def as_dict(self) -> dict[str, Any]:
         """For scripts."""
-        found = self.tally
-        named = {"interval": found.interval, "both_interval": found.both}
-        spans = {name: one and [one.low, one.high] for name, one in named.items()}
-        share = found.interval and found.interval.value
-        kept = ("right", "n", "failed", "p", "both_right", "n_both", "x_named")
-        return {"who": self.who, "share": share} | {k: getattr(found, k) for k in kept} | spans
+        found = self.tally._asdict()
+        one: Interval | None = found.pop("interval")
+        share, ends = (one.value, [one.low, one.high]) if one else (None, None)
+        return {"who": self.who, "share": share, "interval": ends} | found
 
 
-def tally_lines(catalogue: Catalogue, request: "GameRequest") -> list[Line]:
-    """Everybody's answers, counted."""
+def tally_lines(
+    catalogue: Catalogue, request: "GameRequest", *, as_json: bool
+) -> Iterator[str]:  # fmt: skip
+    """Everybody's answers about one comparison, counted."""
     from core.pipeline.guessing import open_table
 
-    table = open_table(catalogue, request.first, request.second, request.hookpoint, request.seed)
+    diff = open_table(catalogue, request).diff
     with catalogue.reading() as con:
-        names = guesses.players(con, table.diff.diff_id) or [guesses.PERSON]
-        return [Line(who, tally(guesses.guesses(con, table.diff.diff_id, who))) for who in names]
+        names = guesses.players(con, diff.diff_id) or [guesses.PERSON]
+        found = [Line(who, tally(guesses.guesses(con, diff.diff_id, who))) for who in names]
+    if not as_json:
+        yield f"{diff.hookpoint}: comparison {diff.diff_id}, {settings_words(diff)}"
+    about = {"comparison": diff.diff_id, "hookpoint": diff.hookpoint,
+             "level": diff.settings["level"], "comparison_seed": diff.settings["seed"]}  # fmt: skip
+    for line in found:
+        yield (json.dumps(about | line.as_dict(), ensure_ascii=False) if as_json
+               else f"  {line.words()}")  # fmt: skip

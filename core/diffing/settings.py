@@ -14,7 +14,7 @@ class DiffSettings:
         default=0.05,
         metadata={"help": "share of false ones among the features chosen", "low": 0, "high": 1},
     )
-    seed: int = field(default=0, metadata={"help": "of the halves and the draws"})
+    seed: int = field(default=0, metadata={"help": "of the halves and the draws", "low": 0})
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class PairSettings:
     value: Literal["mean", "peak"] = field(
         default="mean", metadata={"help": "of a feature on a text: mean a token, or its peak"}
     )
-    seed: int = field(default=0, metadata={"help": "of the draws"})
+    seed: int = field(default=0, metadata={"help": "of the draws", "low": 0})
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class NoiseSettings:
         default=32, metadata={"help": "sequences of the cache", "low": 1, "high": 512}
     )
     prompt_tokens: int = field(default=48, metadata={"help": "tokens of each of those", "low": 1})
-    seed: int = field(default=0, metadata={"help": "of prompts, noise and directions"})
+    seed: int = field(default=0, metadata={"help": "of prompts, noise and directions", "low": 0})
 
     @property
     def directions(self) -> tuple[str, ...]:

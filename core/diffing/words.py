@@ -25,9 +25,14 @@ def found_words(diff: DiffRecord) -> str:
     ]
     return (
         f"{diff.hookpoint}: of {facts['n_alive']:,} features that fire, differ {'; '.join(parts)} "
-        f"(chosen on {facts['n_chosen_on']:,} sequences at q {diff.settings['level']:g}, "
-        f"confirmed on {facts['n_held_out']:,} others)"
+        f"(chosen on {facts['n_chosen_on']:,} sequences, confirmed on {facts['n_held_out']:,} "
+        f"others; comparison {diff.diff_id}: {settings_words(diff)})"
     )
+
+
+def settings_words(diff: DiffRecord) -> str:
+    """What tells one comparison of features from another of the same two caches."""
+    return f"q {diff.settings['level']:g}, seed {diff.settings['seed']}"
 
 
 def fit_words(first: HookpointRecord, second: HookpointRecord) -> list[str]:
@@ -104,11 +109,16 @@ def point_line(side: str, point: Point, spans: Mapping[str, tuple[float, float, 
 
 def tally_words(who: str, found: Tally) -> str:
     """What somebody's guesses come to, in one sentence."""
-    if found.interval is None:
+    if not found.answers:
         return f"{plain(who)} has no usable answer yet"
-    one, lost = found.interval, f"; {found.failed} without a usable answer" * bool(found.failed)
+    said, one = "no question is answered alike in both orders yet", found.interval
+    if one is not None:
+        said = (f"{found.right} of {found.n} questions answered alike in both orders are right, "
+                f"{one.value:.0%} [{one.low:.0%}, {one.high:.0%}], {p_words(found.p)} against a "
+                "coin")  # fmt: skip
+    lost = f"; {found.failed} without a usable answer" * bool(found.failed)
     return (
-        f"{plain(who)}: {found.right} of {found.n} right, {one.value:.0%} [{one.low:.0%}, "
-        f"{one.high:.0%}], {p_words(found.p)} against a coin; {found.both_right} of "
-        f"{found.n_both} questions right in both orders; X named {found.x_named} times{lost}"
+        f"{plain(who)}: {said}; {found.split} answered differently in the two orders; "
+        f"{found.answers_right} of {found.answers} answers right, X named {found.x_named} "
+        f"times{lost}"
     )

@@ -126,12 +126,18 @@ def other_scores(explanation: ExplanationRecord, columns: Sequence[str]) -> str:
 def score_words(score: Score) -> str:
     """One score with interval, n and failures, e.g. "intruder .40 [.28, .54], n 50, 2 failed"."""
     failed = [f"{score.failed:,} failed"] * bool(score.failed)
-    figure = "undefined" if score.value is None else short(score.value)
+    figure = undefined(score) if score.value is None else short(score.value)
     if score.low is not None and score.high is not None:
         figure += f" [{short(score.low)}, {short(score.high)}]"
     named = " ".join(filter(None, [score.scorer, SYMBOL.get(score.metric, ""), figure]))
     judged = filter(None, [judged_words(score)])
     return ", ".join([named, f"n {compact(score.n)}", *failed, *judged])
+
+
+def undefined(score: Score) -> str:
+    """What stands in place of a figure, with the reason, e.g. "undefined: names-no-token"."""
+    reason = score.detail.get("reason")
+    return f"undefined: {reason}" if reason else "undefined"
 
 
 def two(value: float) -> str:
@@ -154,7 +160,7 @@ def interval(score: Score | None, name: str) -> str:
     failed = f'<div class="bad">{score.failed:,} failed</div>' if score.failed else ""
     head = f'<span class="k">{title}<small>n {compact(score.n)}</small></span>'
     if score.value is None:
-        return f'<div class="ci">{head}<span class="mut">undefined</span>{failed}</div>'
+        return f'<div class="ci">{head}<span class="mut">{html.escape(undefined(score))}</span>{failed}</div>'
     asked = score.n + score.failed
     grey = " grey" if asked and score.failed / asked > MANY_FAILED else ""
     return (

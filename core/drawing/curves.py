@@ -76,13 +76,26 @@ def _point(first: int, last: int, pooled: Tally) -> Point | None:
 
 
 def by_deciles(score: Score) -> Iterator[tuple[int, int, Tally]]:
-    """First and last decile of every point that a feature's figure shows, with its verdicts."""
+    """First and last decile of every point that a feature's figure shows, with its verdicts.
+
+    Deciles are shown two by two where verdicts are few, and where a run cut contexts into fifths.
+    """
     asked = sum(t.n + t.failed for t in score.by_decile.values())
-    step = 1 if asked >= FEW else 2
+    step = 1 if asked >= FEW and not in_fifths(score) else 2
     for first in range(1, 11, step):
         deciles = range(first, first + step)
         yield first, deciles[-1], _pooled([score.by_decile[d] for d in deciles
                                            if d in score.by_decile])  # fmt: skip
+
+
+def in_fifths(score: Score) -> bool:
+    """Whether contexts were cut into fifths, as imported ones may be: these stand at even deciles.
+
+    >>> in_fifths(score_of({2: ..., 4: ..., 10: ...}))
+    True
+    """
+    found = [decile for decile, tally in score.by_decile.items() if tally.n + tally.failed]
+    return bool(found) and not any(decile % 2 for decile in found)
 
 
 def _pooled(tallies: Sequence[Tally]) -> Tally:

@@ -50,8 +50,9 @@ def _frequency(found: Row, cache: CacheRecord) -> Fact:
         return Fact("Activates on", _percent(found["density"]), "of tokens", "as the import says")
     if found["n_active"] is None:
         return Fact("Activates on", "–", "not in the import")
+    of = f" of {cache.n_unmasked:,}" if cache.has_activations else ""
     return Fact("Activates on", _percent(found["density"]), "of tokens",
-                f"{found['n_active']:,} of {cache.n_unmasked:,} tokens")  # fmt: skip
+                f"{found['n_active']:,}{of} tokens")  # fmt: skip
 
 
 def _count(n: int | None) -> str:
@@ -145,10 +146,10 @@ def why_unexplained(found: Row | None) -> str | None:
         return "Nothing is known of this feature yet"
     if found["reason"] == "unknown":
         return "In no file of activations of the import, so it cannot be explained anew"
-    if found["n_active"] is None:
-        return "Imported without activations, so it cannot be explained anew"
     if found["reason"] == "dead" or found["n_active"] == 0:
         return "Dead: it never fired, so there is nothing to explain"
+    if found["n_contexts"] is None:  # they are counted wherever there are activations
+        return "Imported without activations: gloss explain --model explains it, not this page"
     if found["reason"] == "rare":
         return f"Rare: fewer than {EXPLAINED} distinct contexts are too few to explain"
     return None

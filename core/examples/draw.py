@@ -60,11 +60,28 @@ class FeatureExamples(NamedTuple):
     tied: bool  # more than a tenth of the contexts share one peak: deciles are arbitrary there
     removed: dict[str, int]  # neighbour contexts taken out, by rule; empty unless asked for
     interval: np.ndarray | None = None  # low, high, share of tokens; NaN = none, float32 [n, 3]
+    length: np.ndarray | None = None  # tokens of each as it was imported, int64 [n]; None = drawn
+
+    @property
+    def is_stored(self) -> bool:
+        """Whether they are what an import brought instead of a draw from all contexts."""
+        return self.length is not None
 
     def rows(self, kind: str, split: str) -> np.ndarray:
         """Slots of one kind in one split, int64 [m]."""
         side = TEST if split == "test" else TRAIN
         return np.flatnonzero((self.kind == KINDS.index(kind)) & (self.split == side))
+
+    def at(self, slot: np.ndarray) -> "FeatureExamples":
+        """Some of them in the order of their slots as given, int64 [m]."""
+        return self._replace(
+            **{name: value[slot] for name in BY_SLOT if (value := getattr(self, name)) is not None}
+        )
+
+
+BY_SLOT = (
+    "kind", "split", "decile", "first_token", "peak", "multiplicity", "source", "interval", "length"
+)  # fmt: skip
 
 
 class BlockExamples(NamedTuple):

@@ -2,7 +2,8 @@
 
 A run has one explanation a feature, one model for explaining and judging, and two kinds of score
 here: detection and fuzzing. Kinds of silent contexts other than random and wrongly marked ones,
-marks, prompts and costs have no place in it; what is lost is said in manifest.json.
+prompts and costs have no place in it; what is lost is said in manifest.json. The contexts that an
+explainer saw stand in train/, which delphi itself neither writes nor reads.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from core.exporting.delphi_config import FOLDERS, Place, Written, cache_config, run_config
-from core.exporting.delphi_rows import Kept, rows_of
+from core.exporting.delphi_rows import rows_of, seen_rows
 from core.exporting.reading import Bench, Known
 from core.exporting.windows import Windows
 from core.hookpoints import family_of
-from data.catalogue import Catalogue
+from data.catalogue import Catalogue, Connection
 from data.errors import BadInput, NotFound
 from data.exports import folder, queries
 from data.exports.delphi import (
@@ -54,12 +55,10 @@ def export_delphi(catalogue: Catalogue, request: DelphiRequest) -> Iterator[Prog
         names = delphi_names([h.name for h in chosen], facts.get("architecture"))
         for hookpoint, name in zip(chosen, names, strict=True):
             folder.below(out, "latents", name, of=hookpoint.name)
-        places = [
-            Place(h, name, queries.standing(con, h.hookpoint_id, request.run))
-            for h, name in zip(chosen, names, strict=True)
-        ]
-        told = queries.imported_config(con, bench.record.cache_id) if bench.record.origin else None
-        train = sum(queries.train_contexts(con, h.hookpoint_id) for h in chosen)
+        brought = queries.brought(con, bench.record.cache_id) if bench.record.origin else None
+        places = [_place(con, h, name, request, brought)
+                  for h, name in zip(chosen, names, strict=True)]  # fmt: skip
+        told = brought and brought.config
     if request.run is not None and not any(place.standing for place in places):
         raise NotFound(f"run {request.run} explained nothing of cache '{request.cache}'")
     total, done, written = sum(len(place.standing) for place in places), 0, Written()
@@ -71,8 +70,6 @@ def export_delphi(catalogue: Catalogue, request: DelphiRequest) -> Iterator[Prog
                 done += n
                 yield Progress("exporting", done, total, note=place.name)
             _neighbours(bench, place, draft, written)
-        if train:
-            written.kept.lost["contexts that explainers saw (train)"] += train
         write_json(draft / "run_config.json", run_config(bench, places, written, told), indent=4)
         folder.write_manifest(draft, catalogue, bench.record.name, "delphi", written.rows,
                               notes=_notes(bench, places, written, told))  # fmt: skip
@@ -122,6 +119,18 @@ def _activations(
     write_firing_counts(draft / "log" / "hookpoint_firing_counts.pt", counts)
 
 
+def _place(
+    con: Connection, hookpoint: HookpointRecord, name: str, request: DelphiRequest,
+    brought: queries.Brought | None,
+) -> Place:  # fmt: skip
+    """Choose the explanations of a hookpoint: of an import its own, where it brought any."""
+    if brought is not None and request.run in (None, brought.run_id):
+        own = queries.imported(con, hookpoint.hookpoint_id, brought.run_id)
+        if own:
+            return Place(hookpoint, name, own, brought.run_id)
+    return Place(hookpoint, name, queries.standing(con, hookpoint.hookpoint_id, request.run))
+
+
 def _judged(bench: Bench, place: Place, draft: Path, written: Written) -> Iterator[int]:
     """Write explanations and verdicts; gives how many features came since the last."""
     features = list(place.standing)
@@ -130,10 +139,13 @@ def _judged(bench: Bench, place: Place, draft: Path, written: Written) -> Iterat
         found = next(e for e in known.explanations if e.explanation_id == wanted)
         _explained(place, found, draft, written)
         windows = Windows(bench.work, place.hookpoint, known.feature, known.stored)
-        for scorer, rows in _scored(known, found, windows, written.kept).items():
-            write_json(draft / "scores" / FOLDERS[scorer] / one_file(place.name, known.feature),
-                       rows)  # fmt: skip
+        file = one_file(place.name, known.feature)
+        for scorer, rows in _scored(place, known, found, windows, written).items():
+            write_json(draft / "scores" / FOLDERS[scorer] / file, rows)
             written.rows[f"{FOLDERS[scorer]} verdicts"] += len(rows)
+        if seen := seen_rows(bench.work.context_length, known, found, windows, written.kept):
+            write_json(draft / "train" / file, seen)
+            written.rows["contexts that explainers saw"] += len(seen)
         if number % STEP == 0 or number == len(features):
             yield number - (number - 1) // STEP * STEP
 
@@ -143,6 +155,7 @@ def _explained(place: Place, found: ExplanationRecord, draft: Path, written: Wri
     path = draft / "explanations" / one_file(place.name, found.feature)
     write_json(path, FAILED if found.text is None else found.text)
     written.rows["explanations"] += 1
+    written.added += found.run_id != place.brought
     written.explainers[found.model or found.explainer] += 1
     examples = found.settings.get("examples")
     written.sampled[
@@ -151,11 +164,16 @@ def _explained(place: Place, found: ExplanationRecord, draft: Path, written: Wri
 
 
 def _scored(
-    known: Known, found: ExplanationRecord, windows: Windows, kept: Kept
+    place: Place, known: Known, found: ExplanationRecord, windows: Windows, written: Written
 ) -> dict[str, list[dict[str, Any]]]:
-    """The verdicts behind the headline scores of an explanation, by scorer."""
-    rows = {}
-    for name, score in headline(found.scores).items():
+    """The verdicts behind the headline scores of an explanation, by scorer; its own before others."""
+    rows, kept = {}, written.kept
+    own = [score for score in found.scores if score.run_id == place.brought]
+    chosen = headline(own or found.scores)
+    others = sum(one not in chosen.values() for one in found.scores if one.scorer in FOLDERS)
+    if others:
+        kept.lost["scores by other judges or presets"] += others
+    for name, score in chosen.items():
         if name not in FOLDERS:
             kept.lost[f"scores by {name}"] += 1
             continue
@@ -167,6 +185,7 @@ def _scored(
         ]
         if about:
             kept.judges[score.judge] += 1
+            written.added += score.run_id != place.brought
             rows[name] = rows_of(name, score, about, windows, kept)
     return rows
 
@@ -204,9 +223,9 @@ def _notes(
     if len(written.explainers) > 1:
         names = ", ".join(name for name, _ in written.explainers.most_common())
         notes.append(f"a run has one explainer; these explained: {names}")
-    said = told and told.get("explainer_model")
-    if isinstance(said, str) and set(written.explainers) - {said}:
-        notes.append(f"run_config.json is that of the imported run, whose explainer is {said}")
+    if told and written.added:
+        notes.append("explanations or verdicts were made after the import, so run_config.json is "
+                     "not that of the imported run")  # fmt: skip
     judges = set(kept.judges) - {name for name, _ in written.explainers.most_common(1)}
     if judges:
         notes.append(f"a run's judge is its explainer; these judged: {', '.join(sorted(judges))}")

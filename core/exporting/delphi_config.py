@@ -13,6 +13,7 @@ from core.exporting.reading import Bench
 from data.records import HookpointRecord
 
 FOLDERS = {"detection": "detection", "fuzzing": "fuzz"}  # of our scorers
+CACHED = ("cache_cfg", "model", "sparse_model", "filter_bos", "load_in_8bit")  # of activations
 RANDOM = "random:"  # what the source of an SAE that nothing was trained for begins with
 
 
@@ -22,6 +23,7 @@ class Place(NamedTuple):
     hookpoint: HookpointRecord
     name: str
     standing: Mapping[int, int]  # explanation_id by feature
+    brought: int | None = None  # run_id of an import, whose own verdicts are written before others
 
 
 @dataclass(slots=True)
@@ -33,6 +35,13 @@ class Written:
     sampled: Counter = field(default_factory=Counter)  # examples and how they were drawn
     kept: Kept = field(default_factory=Kept)
     silent: list[str] = field(default_factory=list)  # hookpoints of an import without activations
+    added: int = 0  # explanations and scores of an import that were made here
+
+    @property
+    def model(self) -> str | None:
+        """The one that explained and judged all; None where there are several, or none."""
+        found = {*self.explainers, *self.kept.judges}
+        return found.pop() if len(found) == 1 else None
 
 
 def cache_config(
@@ -64,12 +73,16 @@ def run_config(
 ) -> dict[str, Any]:
     """The settings of a run.
 
-    told: run_config.json as it was imported, which is given back with the hookpoints that are
-    written; None = not known, or a cache of ours.
+    told: run_config.json as it was imported; None = not known, or a cache of ours. It is given back
+    with the hookpoints that are written, but of explanations or verdicts that were made here only
+    with what it says of the activations.
     """
-    if told:
-        return {**told, "hookpoints": [place.name for place in places], "hf_token": None}
-    return _described(bench, places, written)
+    if not told:
+        return _described(bench, places, written)
+    if written.added:
+        return {key: told.get(key, value) if key in CACHED else value
+                for key, value in _described(bench, places, written).items()}  # fmt: skip
+    return {**told, "hookpoints": [place.name for place in places], "hf_token": None}
 
 
 def _described(bench: Bench, places: Sequence[Place], written: Written) -> dict[str, Any]:
@@ -77,7 +90,6 @@ def _described(bench: Bench, places: Sequence[Place], written: Written) -> dict[
     made = not bench.record.origin
     kept, sampled = written.kept, written.sampled.most_common(1)
     (examples, sampling), _ = sampled[0] if sampled else ((None, None), 0)
-    explainer = written.explainers.most_common(1)
     shards = cache_config(bench, 1) if bench.record.has_activations else {}
     return {
         "cache_cfg": {k: v for k, v in shards.items() if k != "n_splits"},
@@ -101,7 +113,7 @@ def _described(bench: Bench, places: Sequence[Place], written: Written) -> dict[
         "sparse_model": places[0].hookpoint.sae_source,
         "random": any(p.hookpoint.sae_source.startswith(RANDOM) for p in places),
         "hookpoints": [place.name for place in places],
-        "explainer_model": explainer[0][0] if explainer else None,
+        "explainer_model": written.model,
         "explainer_provider": None,
         "explainer": None,
         "scorers": [FOLDERS[name] for name in FOLDERS if kept.asked[name]],

@@ -1,7 +1,8 @@
 """Verdicts as the rows of a delphi score file, in the order in which they were asked.
 
 `distance` counts slices from 0 = strongest; -1 is a silent context. A lost reply is null. Tokens
-that fuzzing marked wrongly stand in `marked`, which delphi does not read; others are not written.
+that fuzzing marked stand in `marked`, with the `kind` of a silent context, which delphi does not
+read; they are left out where they are those that delphi marks.
 """
 
 from collections import Counter
@@ -66,18 +67,48 @@ def _row(verdict: Row, n: int, windows: Windows) -> dict[str, Any]:
     window = windows.of(verdict["first_token"], verdict["length"])
     activating, predicted = verdict["kind"] == "activating", verdict["predicted"]
     values = np.asarray(window.activations, np.float32)
-    row = {
-        "str_tokens": windows.strings(window),
-        "activations": values.tolist() if values.any() else [0] * len(values),
+    row = _context(window, windows) | {
         "distance": distance(verdict["decile"], n) if activating else SILENT,
         "activating": activating,
         "prediction": predicted,
         "probability": verdict["probability"],
         "correct": None if predicted is None else predicted == activating,
     }
-    if verdict["kind"] == "wrong-mark" and verdict["marks"]:  # or it would be read as a random one
-        row["marked"] = list(verdict["marks"])
+    marks = verdict.get("marks")
+    if marks and not (activating and list(marks) == marked_by_delphi(values)):
+        row["marked"] = list(marks)
+        row |= {} if activating else {"kind": verdict["kind"]}
     return row
+
+
+def _context(window: Text, windows: Windows) -> dict[str, Any]:
+    values = np.asarray(window.activations, np.float32)
+    return {
+        "str_tokens": windows.strings(window),
+        "activations": values.tolist() if values.any() else [0] * len(values),
+    }
+
+
+def seen_rows(
+    length: int, known: Known, found: ExplanationRecord, windows: Windows, kept: Kept
+) -> list[dict[str, Any]]:
+    """The contexts that an explanation was made from, in their order.
+
+    length: tokens of a context that is not stored, as an explainer of ours is shown it.
+    """
+    making = known.makings.get(found.explanation_id)
+    stored = {row["first_token"]: row["length"]  # of several the one that no judge had, if any
+              for row in sorted(known.stored, key=lambda row: row["split"] == "train")
+              if row["kind"] == "activating"}  # fmt: skip
+    about = [{"first_token": first, "length": stored.get(first, length)}
+             for first in (making.seen if making else ())
+             if first in stored or not known.stored]  # fmt: skip
+    windows.load(about)
+    rows = [_context(windows.of(**one), windows) for one in about]
+    rows = [row for row in rows if any(row["activations"])]
+    if making and len(rows) < len(making.seen):
+        kept.lost["contexts that explainers saw"] += len(making.seen) - len(rows)
+    return rows
 
 
 def distance(decile: int | None, n: int) -> float:

@@ -50,7 +50,7 @@ def _row(
     assert score.value is not None  # one without is left out
     assert score.scorer_id is not None
     explanation = explanation_id(source, found)
-    made = known.judged_at.get((found.explanation_id, score.scorer_id))
+    made = score.judged_at
     making = known.makings.get(found.explanation_id)
     ours = source.named(known.feature) | {
         "version": VERSION,

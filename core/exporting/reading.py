@@ -32,7 +32,6 @@ class Known(NamedTuple):
     neighbours: list[Row]  # by measure, nearest first
     verdicts: list[Row]
     makings: dict[int, Making]  # by explanation_id
-    judged_at: dict[tuple[int, int], Any]  # by explanation_id and scorer_id
     stored: list[Row]  # contexts of an import
 
 
@@ -80,7 +79,6 @@ class Bench:
                     neighbours=queries.neighbours(con, number, feature),
                     verdicts=asked.verdicts(con, number, feature),
                     makings=asked.makings(con, number, feature),
-                    judged_at=asked.judged_at(con, number, feature),
                     stored=stored_examples(con, self.work, hookpoint, feature),
                 )
                 for feature in features

@@ -1,7 +1,7 @@
 """Hookpoints in the words of every library, and as module paths of a subject."""
 
 from core.hookpoints.families import family_of
-from core.hookpoints.names import transformer_lens_name
+from core.hookpoints.names import modules_called, transformer_lens_name
 from core.hookpoints.places import (
     Absent,
     Place,
@@ -21,6 +21,7 @@ __all__ = [
     "fitted",
     "is_output_known",
     "locate",
+    "modules_called",
     "projection",
     "transformer_lens_name",
     "written",

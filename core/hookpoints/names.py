@@ -9,6 +9,7 @@ no model in memory.
 """
 
 import re
+from collections.abc import Iterable
 from typing import Literal, NamedTuple
 
 from core.hookpoints.families import NEOX, Family, family_of
@@ -127,3 +128,22 @@ def transformer_lens_name(hookpoint: str, architecture: str | None) -> str | Non
     if name is None or (name == "hook_resid_mid" and family is NEOX):
         return None
     return f"blocks.{found[1]}.{name}"
+
+
+def modules_called(name: str, architecture: str | None, parameters: Iterable[str]) -> list[str]:
+    """Find the modules that a path without its leading parts may mean, ascending.
+
+    parameters: names of a model's parameters, which tell its modules where the family is not known.
+
+    >>> modules_called("layers.2", "GPTNeoXForCausalLM", [])
+    ['gpt_neox.layers.2']
+    >>> modules_called("layers.2", None, ["a.layers.2.weight", "b.layers.2.weight"])
+    ['a.layers.2', 'b.layers.2']
+    """
+    family = family_of(architecture)
+    first = name.partition(".")[0]
+    if family and first in (family.blocks, family.embedding):
+        return [f"{family.base}.{name}"]
+    parts = [one.split(".") for one in parameters]
+    modules = {".".join(one[:n]) for one in parts for n in range(1, len(one))}
+    return [name] if name in modules else sorted(m for m in modules if m.endswith(f".{name}"))

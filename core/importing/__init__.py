@@ -10,10 +10,11 @@
     deciles.py     which end of `distance` is the strong one, found out per run
     contexts.py    a cache of nothing but the contexts of a source without activations
     whole.py       a cache of everything from a run with activations
+    places.py      hookpoints by their full names in the subject
     spelling.py    the subject's tokenizer, or what can be told of it without
     locate.py      where the contexts of a run stand in its tokens
     annex.py       contexts that stand nowhere in them
-    judging.py     verdicts to items and scores; measuring.py: scores without verdicts
+    judging.py     verdicts to items and scores; measuring.py, stated.py: scores without verdicts
     rows.py        a run into the catalogue; exported.py: an export
     missing.py     why features have no score
     doubts.py      what has to be said of a run as a whole

@@ -4,9 +4,11 @@ Published explanations have no contexts of their own; a cache of the same SAE ha
 is taken: writing the same again changes nothing, and a run that was stopped goes on.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 from core.importing.judging import UNKNOWN_USAGE
 from core.pipeline.running import running
@@ -35,39 +37,83 @@ class AttachRequest:
     command: tuple[str, ...] = field(default=(), compare=False)  # as typed
 
 
-def attach_explanations(catalogue: Catalogue, request: AttachRequest) -> Iterator[Progress]:
+class Attached(NamedTuple):
+    """What came of it at one hookpoint of the cache."""
+
+    hookpoint: str
+    explanations: int  # features with a text
+    failed: int  # features of which the files say that they have none
+    written: int  # of both; the others had been there before
+
+
+Steps = Generator[Progress, None, list[Attached]]
+
+
+def attach_explanations(catalogue: Catalogue, request: AttachRequest) -> Steps:
     """Write the explanations of a run or of published files into a finished cache."""
     record = caches.cache(catalogue, request.cache)
     if record.status != "done":
         raise StoreTrouble(f"cache '{record.name}' is not finished: finish it first")
     yield Progress("reading explanations", 0, 0, "features")
     run = open_run(request.path)
-    found = {
-        _hookpoint(record, name, request): _explanations(run, name)
-        for name in run.hookpoints
-        if any(address.hookpoint == name for address in (*run.texts, *run.explanations))
-    }
-    if not found:
+    explained = {address.hookpoint for address in (*run.texts, *run.explanations)}
+    if not explained:
         raise BadInput(f"{request.path} has no explanations")
+    places = _places(record, sorted(explained), request)
+    found = {hookpoint: _explanations(run, name) for hookpoint, name in places.items()}
     for hookpoint, texts in found.items():
         _require_inside(hookpoint, texts)
+    done: list[Attached] = []
     for hookpoint, texts in found.items():
-        yield from _write(catalogue, request, run, hookpoint, texts)
+        written = yield from _write(catalogue, request, run, hookpoint, texts)
+        failed = sum(text.text is None for text in texts.values())
+        done.append(Attached(hookpoint.name, len(texts) - failed, failed, written))
+    return done
 
 
-def _hookpoint(record: CacheRecord, name: str, request: AttachRequest) -> HookpointRecord:
-    """The hookpoint of the cache that the files are about; names may lack leading parts."""
-    if request.hookpoint is not None:
-        return caches.hookpoint(record, request.hookpoint)
+def _places(
+    record: CacheRecord, names: Sequence[str], request: AttachRequest
+) -> dict[HookpointRecord, str]:
+    """Where each hookpoint of the cache that gets explanations has them from.
+
+    names: hookpoints as the files call them. The only one goes where --hookpoint says; of several,
+    --hookpoint takes the one that is called like it.
+    """
+    if request.hookpoint is None:
+        pairs = [(_named(record, name), name) for name in names]
+    else:
+        asked = caches.hookpoint(record, request.hookpoint)
+        pairs = [(asked, one) for one in names if len(names) == 1 or _like(record, one) is asked]
+        if not pairs:
+            raise BadInput(f"{request.path} has explanations of {', '.join(names)}: none is called "
+                           f"like {asked.name} of cache '{record.name}'; import those of one of "
+                           "them, from a folder of their own")  # fmt: skip
+    found: dict[HookpointRecord, str] = {}
+    for place, name in pairs:
+        if place in found:
+            raise BadInput(f"{request.path} has explanations of {found[place]} and of {name}, and "
+                           f"both are called like {place.name} of cache '{record.name}': import "
+                           "those of one of them, from a folder of their own")  # fmt: skip
+        found[place] = name
+    return found
+
+
+def _named(record: CacheRecord, name: str) -> HookpointRecord:
+    found = _like(record, name)
+    if found is None:
+        known = ", ".join(one.name for one in record.hookpoints)
+        raise NotFound(f"cache '{record.name}' has no hookpoint like {name}: say with --hookpoint "
+                       f"which of {known} it is")  # fmt: skip
+    return found
+
+
+def _like(record: CacheRecord, name: str) -> HookpointRecord | None:
+    """The hookpoint of the cache that is called so; either name may lack leading parts."""
     parts = name.split(".")
-    for first in range(len(parts) - 1):
-        try:
+    for first in range(max(1, len(parts) - 1)):  # never a layer's number alone
+        with suppress(NotFound):
             return caches.hookpoint(record, ".".join(parts[first:]))
-        except NotFound:
-            continue
-    known = ", ".join(found.name for found in record.hookpoints)
-    raise NotFound(f"cache '{record.name}' has no hookpoint like {name}: say with --hookpoint "
-                   f"which of {known} it is")  # fmt: skip
+    return None
 
 
 def _explanations(run: DelphiRun, hookpoint: str) -> dict[int, ForeignExplanation]:
@@ -92,7 +138,8 @@ def _require_inside(hookpoint: HookpointRecord, texts: Mapping[int, ForeignExpla
 def _write(
     catalogue: Catalogue, request: AttachRequest, run: DelphiRun, hookpoint: HookpointRecord,
     texts: Mapping[int, ForeignExplanation],
-) -> Iterator[Progress]:  # fmt: skip
+) -> Generator[Progress, None, int]:  # fmt: skip
+    """Write what is not there yet, and say how many that were."""
     model = request.model or run.explainer
     settings = {
         "origin": EXPLAINER,
@@ -109,7 +156,7 @@ def _write(
     stage = f"writing explanations at {hookpoint.name}"
     if not fresh:
         yield Progress(stage, 0, 0, note="all of them are there already")
-        return
+        return 0
     told = settings | {"path": str(request.path), "name": run.name}
     plan = Plan("import", hookpoint.cache_id, hookpoint.hookpoint_id, explainer_id, told,
                 request.command)  # fmt: skip
@@ -120,6 +167,7 @@ def _write(
             ledger.write_explanations(catalogue, hookpoint.hookpoint_id, explainer_id, None,
                                       run_id, rows)  # fmt: skip
             yield Progress(stage, low + len(chunk), len(fresh))
+    return len(fresh)
 
 
 def _row(feature: int, found: ForeignExplanation) -> NewExplanation:

@@ -1,7 +1,8 @@
 """A cache of nothing but the contexts that a run without activations has.
 
 Each context is one sequence of the token file, filled up at its end; the strings of the run are
-the vocabulary. What a feature does elsewhere is unknown, so nothing is drawn from such a cache.
+the vocabulary. What a feature does elsewhere is unknown, so such a cache gives its contexts as they
+came, and nothing is drawn.
 """
 
 from collections.abc import Callable, Mapping, Sequence

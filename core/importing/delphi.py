@@ -21,6 +21,7 @@ from core.importing.gather import Gathered, gather
 from core.importing.judging import UNKNOWN_JUDGE, Judging, settings_of
 from core.importing.locate import locate, require_found
 from core.importing.missing import report_missing, report_skipped
+from core.importing.places import in_subject
 from core.importing.rows import Neighbours, Writing, neighbour_rows, read_all_neighbours, write_rows
 from core.importing.spelling import Spelling, find_spelling, subject_figures
 from core.importing.stage import ImportRequest, Steps, import_source
@@ -50,7 +51,8 @@ def open_source(request: ImportRequest) -> "DelphiSource":
     """Look at the files of a run and for its subject's tokenizer."""
     run = open_run(request.path)
     spelling = find_spelling(run, request.subject) if run.has_activations else None
-    return DelphiSource(run, spelling, request)
+    run, unknown = in_subject(run, request.subject)
+    return DelphiSource(run, spelling, request, unknown)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,7 @@ class DelphiSource:
     run: DelphiRun
     spelling: Spelling | None
     request: ImportRequest
+    unplaced: tuple[str, ...]  # hookpoints that the subject has no module for
 
     @property
     def origin(self) -> str:
@@ -87,6 +90,7 @@ class DelphiSource:
     def read(self) -> Generator[Progress, None, "Read"]:
         """Read every file."""
         run, report = self.run, Report()
+        report.add("hookpoint_unknown", len(self.unplaced), (*self.unplaced, "")[0])
         total = sum(len(run.features(hookpoint)) for hookpoint in run.hookpoints)
         gathered = None
         for found in gather(run, report):

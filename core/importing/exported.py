@@ -4,9 +4,8 @@ Contexts of such exports are grouped by intervals of equal width; these are kept
 decile is made of them. Deciles come with the verdicts that Gloss itself had exported.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -19,6 +18,7 @@ from core.importing.deciles import Scale
 from core.importing.gather import RANDOM, WRONG_MARK, Questions
 from core.importing.judging import UNKNOWN_JUDGE, UNKNOWN_USAGE, Judging, judgement
 from core.importing.measuring import bare_judgement
+from core.importing.stated import firings, stated
 from data import items, judgements, ledger
 from data.cachefacts import HookpointTables
 from data.cachefiles import CacheFiles
@@ -31,7 +31,7 @@ from data.imports.neuronpedia_scores import ScoreRow
 from data.imports.report import Report
 from data.judgements import Judgement
 from data.ledger import NewExplanation
-from data.records import HookpointRecord, Score, Tally
+from data.records import HookpointRecord
 
 CHUNK = 2048  # explanations or scores in one transaction
 SCALE = Scale(first=1, n=10)  # of distances there: 1 strongest .. 10 weakest
@@ -209,7 +209,7 @@ class _Judged:
             self._writing.report.add("scores_repeat", 1, f"feature {row.feature}")
             return
         if asked is None:
-            score = _stated(row, judge, preset)
+            score = stated(row, judge, preset)
             address = Address("", row.feature)
             made = bare_judgement(address, explanation_id, scorer_id, score)
         else:
@@ -251,55 +251,6 @@ class _Judged:
         return self._scorers[who]
 
 
-def _stated(row: ScoreRow, judge: str, preset: str) -> Score:
-    """A score whose verdicts are not there: as it is written, counts included."""
-    gloss = row.gloss
-    low, high, *_ = [*_numbers(gloss.get("ci")), None, None]
-    metric = gloss.get("metric")
-    raw = _number(gloss.get("rawValue"))
-    return Score(
-        scorer=row.scorer,
-        metric=clean(metric) if isinstance(metric, str) else "as published",
-        value=row.value if raw is None else raw,
-        low=low,
-        high=high,
-        tpr=_number(gloss.get("tpr")),
-        tnr=_number(gloss.get("tnr")),
-        n=_count(gloss, "n") or _count(gloss, "nPos") + _count(gloss, "nNeg"),
-        failed=_count(gloss, "nFailed"),
-        judge=judge,
-        preset=preset,
-        by_decile={int(one["decile"]): _tally(one) for one in _objects(gloss, "deciles")
-                   if one.get("decile") in range(1, 11)},
-        non_activating={str(one["kind"]): _tally(one) for one in _objects(gloss, "kinds")
-                        if one.get("kind") in KINDS},
-        detail={"flags": ["verdicts_unknown"]},
-        usage=UNKNOWN_USAGE,
-    )  # fmt: skip
-
-
-def _number(value: Any) -> float | None:
-    return float(value) if type(value) in (int, float) and abs(value) < 1e300 else None
-
-
-def _numbers(value: Any) -> list[float | None]:
-    return [_number(one) for one in value] if isinstance(value, list) else []
-
-
-def _count(found: Mapping[str, Any], key: str) -> int:
-    value = found.get(key)
-    return value if type(value) is int and 0 <= value < 2**31 else 0
-
-
-def _tally(found: Mapping[str, Any]) -> Tally:
-    return Tally(_count(found, "n"), _count(found, "correct"), _count(found, "failed"))
-
-
-def _objects(found: Mapping[str, Any], key: str) -> list[Mapping[str, Any]]:
-    listed = found.get(key)
-    return [one for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
-
-
 def feature_tables(
     writing: Writing, files: CacheFiles, hookpoint: HookpointRecord, here: Hookpoint
 ) -> HookpointTables:
@@ -309,11 +260,15 @@ def feature_tables(
     owned = {feature: (low, high) for feature, low, high in collected.owned(here.name)}
     largest = {f: float(writing.placed.peak[low:high].max()) for f, (low, high) in owned.items()}
     is_dead = [here.density.get(f) == 0 and f not in owned for f in features]
+    counted = {row.feature: firings(row) for row, _ in here.scores}
     feature = pa.table(
         {
             "hookpoint_id": _constant(hookpoint, len(features)),
             "feature": pa.array(features, pa.uint32()),
-            "n_active": pa.array([0 if dead else None for dead in is_dead], pa.uint64()),
+            "n_active": pa.array(
+                [0 if dead else counted.get(f) for f, dead in zip(features, is_dead, strict=True)],
+                pa.uint64(),
+            ),
             "density": pa.array([here.density.get(f) for f in features], pa.float32()),
             "max_activation": pa.array(
                 [here.max_activation.get(f, largest.get(f)) for f in features], pa.float32()

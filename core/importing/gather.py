@@ -35,7 +35,6 @@ MOST_TOKENS = 2**31  # of all contexts together
 WRONG_MARK, RANDOM = KINDS.index("wrong-mark"), KINDS.index("random")
 INCOMPLETE = {"activations": "shown without activations", "prediction": "counted as failed",
               "predicted": "counted as failed", "correct": "worked out anew"}  # fmt: skip
-SHARE = 0.3  # of the maximum, from which a token was marked (delphi marks so)
 
 
 class Texts:
@@ -298,6 +297,8 @@ class Reader:
         """Which kind of question a row is; the class is never told from `distance`."""
         if row.activating:
             return ACTIVATING
+        if row.kind in NAMED:
+            return NAMED[row.kind]
         is_active = any(value > 0 for value in row.context.activations)
         where = row.distance
         if where is not None and -1 < where <= 0:
@@ -343,5 +344,4 @@ def _marks(row: VerdictRow) -> list[int] | None:
         return [mark for mark in row.marked if mark < len(row.context.tokens)]
     if not row.activating or len(values) != len(row.context.tokens):
         return None
-    top = max(values)
-    return [i for i, value in enumerate(values) if value >= SHARE * top and value > 0] or None
+    return marked_by_delphi(values) or None

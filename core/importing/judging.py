@@ -111,7 +111,6 @@ def _score(judging: Judging, questions: Questions, decile: np.ndarray, *, has_te
     found = replace(
         found,
         non_activating=_by_kind(questions),
-        by_decile={decile: tally for decile, tally in found.by_decile.items() if decile},
         detail=detail,
         usage=UNKNOWN_USAGE,
     )

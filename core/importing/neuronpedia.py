@@ -1,8 +1,8 @@
 """Exports of Neuronpedia and batches of SAEDashboard as a source: read, then files and rows.
 
 Such an export holds contexts and not the activations of a corpus, so it becomes a cache of contexts
-only: it is browsed and compared, and nothing new can be drawn from it. A hookpoint is called as the
-sourceId is, so that an address of Neuronpedia ends in ours.
+only: it is browsed, compared, and explained and judged on those contexts. A hookpoint is called as
+the sourceId is, so that an address of Neuronpedia ends in ours.
 """
 
 import hashlib

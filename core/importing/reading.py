@@ -39,15 +39,13 @@ class StoredReader:
     ) -> None:
         self._bench, self._hookpoint, self._feature = bench, hookpoint, feature
         self._stored = stored_contexts(rows, feature)
-        self._lengths = dict(
-            zip(self.examples.first_token.tolist(), self._stored.length.tolist(), strict=True)
-        )
+        self._lengths = {row["first_token"]: row["length"] for row in rows}
         self._special = set(bench.files.meta.special_ids)
 
     @property
     def examples(self) -> FeatureExamples:
         """All stored contexts."""
-        return self._stored.examples
+        return self._stored
 
     @cached_property
     def activations(self) -> FeatureActivations:

@@ -2,7 +2,8 @@
 
 A row is one feature in one arm at one target, as data/interventions.py reads it. Flagged features
 (no strength, no explanation, no answer) are left out and counted. Of random SAE and features two
-separate samples are compared, of shuffled explanations the same features.
+separate samples are compared, of shuffled explanations the same features. An ablation moves the
+next token by a KL of its own, so its figures stand beside the others and are not taken off them.
 """
 
 from collections.abc import Mapping, Sequence
@@ -32,7 +33,7 @@ class Arm(NamedTuple):
     flagged: int  # features without a score
     kl: float | None  # achieved, mean over features, nats
     mean: Interval | None  # nats, with a 95 % bootstrap interval over features
-    more: Interval | None  # of the features over this arm; None for the features themselves
+    more: Interval | None  # of the features over this arm at equal KL; None: there is none
 
 
 class Target(NamedTuple):
@@ -50,8 +51,11 @@ class Target(NamedTuple):
             n, flagged = len(own.values), own.flagged
             return f"{at}: {n} features have a score, two are needed; {flagged} are flagged."
         said = f"{at} the explanations of {len(own.values)} features score {_nats(own.mean)}"
-        if random is None or random.mean is None or random.more is None:
+        if random is None:
             return f"{said}; there is no random SAE to compare with."
+        if random.mean is None or random.more is None:
+            n, flagged = len(random.values), random.flagged
+            return f"{said}; of the random SAE {n} directions have a score, {flagged} are flagged."
         than = f"those of {len(random.values)} random directions {_nats(random.mean)}"
         more = random.more
         apart = f"{more.value:+.2f} nats, {more.low:+.2f} to {more.high:+.2f}"
@@ -95,7 +99,7 @@ def _arm(rows: Sequence[Row], name: str, own: Arm | None, seed: int) -> Arm:
     more = None
     if own is not None and name == "random-sae":
         more = difference(own.values, values, seed)
-    elif own is not None:
+    elif own is not None and name == "shuffled":
         _, mine, theirs = np.intersect1d(own.features, features, return_indices=True)
         more = mean_interval(own.values[mine] - values[theirs], seed)
     return Arm(

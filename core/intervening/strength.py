@@ -13,7 +13,9 @@ from itertools import pairwise
 from typing import NamedTuple
 
 import torch
+from torch import Tensor
 
+from core.hookpoints import written as write_place
 from core.intervening.ends import Ends
 from core.sae import Sae
 from core.steered import Steering
@@ -78,6 +80,27 @@ def require_decoder(sae: Sae) -> None:
             f"the SAE {sae.origin.source or 'in memory'} has no decoder: nothing says which "
             "direction the feature writes, so it cannot be pushed"
         )
+
+
+def firing(sae: Sae, hookpoint: str, feature: int, ends: Ends) -> list[bool]:
+    """Whether the feature is on at the last token of each prompt as it is run, without an edit.
+
+    A prompt is cut from a longer sequence, so what stood before it no longer counts, and the
+    feature that was on there may be silent here.
+    """
+    here: list[Tensor] = []
+
+    def noted(read: Tensor, written: Tensor) -> Tensor:
+        active = sae.encode(read[:, -1])
+        rows = active.row[(active.feature == feature) & (active.value > 0)]
+        here[:] = [rows.cpu()]
+        return written
+
+    is_on = [False] * ends.n
+    for group, _, _ in ends.begun(Edit(hookpoint, write_place(sae, hookpoint), noted)):
+        for row in here[0].tolist():
+            is_on[group.places[row]] = True
+    return is_on
 
 
 class Pushed:

@@ -14,7 +14,7 @@ from core.intervening.ends import Ends
 from core.intervening.figures import Figures, differences, figures
 from core.intervening.prompts import ROLES, Active, Drawn, Prompt, Role, Text, draw_prompts
 from core.intervening.settings import Sizes
-from core.intervening.strength import Pushed, Tried, ablating, pushing, search
+from core.intervening.strength import Pushed, Tried, ablating, firing, pushing, search
 from core.intervening.verdict import Judge, Said
 from core.intervening.wording import Candidates, Shown, Wording
 from core.intervening.writing import Written, rising, write
@@ -67,7 +67,7 @@ class Measured(NamedTuple):
     strength: float | None  # units of the feature's activation; None where there is none
     kl: float | None  # achieved on the prompts of the score, nats
     reason: str | None  # why there is no score
-    note: str  # where fewer prompts were used than wanted
+    note: str  # where fewer prompts were used than wanted, or are left out of an ablation
     verdict: Verdict | None
     seen: tuple[Seen, ...]
     tried: Tried
@@ -117,10 +117,14 @@ class _Feature:
         self.seeds = [text_seed(f"{seed}|{p.first_token}|{p.length}") for p in self.prompts]
         self.ends = Ends(study.subject, [prompt.ids for prompt in self.prompts])
         self.clean = self._written(None)
+        self.silent: frozenset[int] = frozenset()  # places that do not count; of an ablation alone
 
     def places(self, role: Role) -> list[int]:
-        """Where the prompts of one kind stand among all."""
-        return [i for i, prompt in enumerate(self.prompts) if prompt.role == role]
+        """Where the prompts of one kind that count stand among all."""
+        return [
+            i for i, prompt in enumerate(self.prompts)
+            if prompt.role == role and i not in self.silent
+        ]  # fmt: skip
 
     def measured(self, arms: Sequence[tuple[Arm, float | None]]) -> Iterator[Measured]:
         """Measure at every target; strengths that were run for one serve the next."""
@@ -129,8 +133,7 @@ class _Feature:
                         counted=self.places("score"))  # fmt: skip
         for arm, target in arms:
             if target is None:
-                edit = ablating(study.sae, study.hookpoint, self.feature)
-                yield self._at(arm, None, None, edit, ())
+                yield self._ablated(arm)
                 continue
             found = search(pushed.kl, target, known=tried)
             tried = found.tried
@@ -138,11 +141,30 @@ class _Feature:
                 yield _nothing(arm, self.feature, target, found.reason or "", self.note, tried)
                 continue
             edit = pushing(study.sae, study.hookpoint, self.feature, found.strength)
-            yield self._at(arm, target, found.strength, edit, tried)
+            yield self._at(arm, target, found.strength, edit, tried, self.note)
+
+    def _ablated(self, arm: Arm) -> Measured:
+        """Measure without the feature where it is on: a silent one changes nothing by definition.
+
+        All that was drawn has it on in the cache's sequences; as run, a prompt is cut from them.
+        """
+        study, n = self.study, len(self.prompts)
+        is_on = firing(study.sae, study.hookpoint, self.feature, self.ends)
+        said = f"on at the end of {sum(is_on)} of {n} as they are run"
+        note = "; ".join(filter(None, [self.note, f"{said}, the silent ones are left out"]))
+        self.silent = frozenset(i for i, one in enumerate(is_on) if not one)
+        try:
+            if not all(self.places(role) for role in ROLES):
+                return _nothing(arm, self.feature, None, f"the feature is {said}", note)
+            edit = ablating(study.sae, study.hookpoint, self.feature)
+            return self._at(arm, None, None, edit, (), note)
+        finally:
+            self.silent = frozenset()
 
     def _at(
-        self, arm: Arm, target: float | None, strength: float | None, edit: Edit, tried: Tried
-    ) -> Measured:
+        self, arm: Arm, target: float | None, strength: float | None, edit: Edit, tried: Tried,
+        note: str,
+    ) -> Measured:  # fmt: skip
         study, steered = self.study, self._written(edit)
         gains = rising(self.clean.logits, steered.logits, study.sizes.rising)
         kls = divergence(self.clean.logits, steered.logits)
@@ -159,7 +181,7 @@ class _Feature:
         ]  # fmt: skip
         return Measured(
             arm, self.feature, target, strength, sum(kls[i] for i in score) / len(score),
-            candidates.error or _unscored(verdict), self.note, verdict, tuple(seen), tried,
+            candidates.error or _unscored(verdict), note, verdict, tuple(seen), tried,
             candidates.outcomes,
         )  # fmt: skip
 

@@ -9,13 +9,16 @@ In: passages and explanations. Out: nats. Knows no features and no stores.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
+from threading import Lock
 from typing import NamedTuple, Protocol
 
 import numpy as np
 
+from core.causal import Reader
 from core.llm.requests import Client, Message, Outcome, Reply, Request
 from core.prompts.intervention import SHOTS, asked_about, few_shots, named
-from data.errors import BadInput
+from data.errors import BadInput, EndpointRefused
 
 ROOM = 26  # judge tokens kept for an explanation: 20 and the words around it
 FEWEST = 16  # judge tokens of a passage, below which there is nothing to read
@@ -50,20 +53,6 @@ class Judge(Protocol):
     def ask(self, passages: Sequence[str], explanations: Sequence[str]) -> Answers:
         """Say how likely every explanation is after every passage."""
         ...
-
-
-class Reader(Protocol):
-    """A local language model; core/causal.py has one."""
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def max_length(self) -> int | None: ...
-    def n_tokens(self, prefix: str) -> int: ...
-    def n_text_tokens(self, text: str) -> int: ...
-    def endings(
-        self, prefix: str, texts: Sequence[str], endings: Sequence[str], *, keep: int | None
-    ) -> list[list[np.ndarray]]: ...
 
 
 class LocalJudge:
@@ -144,6 +133,7 @@ class EndpointJudge:
         self.name = client.model
         self._prefix = (Message("user", few_shots()),)
         self.note = ""
+        self._echoes, self._lock = False, Lock()
 
     @property
     def described(self) -> dict[str, object]:
@@ -151,13 +141,42 @@ class EndpointJudge:
         return {"few_shots": len(SHOTS), "passage_tokens": None}
 
     def ask(self, passages: Sequence[str], explanations: Sequence[str]) -> Answers:
-        """Send one prompt a passage and explanation; one without an answer is None."""
+        """Send one prompt a passage and explanation; one without an answer is None.
+
+        EndpointRefused where the first answer holds no log-probabilities: no other one would.
+        """
         requests = [self._request(passage, one) for one in explanations for passage in passages]
-        outcomes = self._client.ask(requests) if requests else []
+        if requests:
+            self._require_echo(requests[0])
+        outcomes = self._asked(requests) if requests else []
         values = [_read(outcome) for outcome in outcomes]
         n = len(passages)
         rows = [values[i * n : (i + 1) * n] for i in range(len(explanations))]
         return Answers(rows, tuple(outcomes))
+
+    def _require_echo(self, request: Request) -> None:
+        """Ask one question alone, until one is answered."""
+        with self._lock:
+            if self._echoes:
+                return
+            (first,) = self._asked([request])
+            if isinstance(first, Reply) and not first.logprobs:
+                raise EndpointRefused(
+                    f"{self.name} echoes no log-probabilities of a prompt, which is all that a "
+                    "judge of interventions is read for: use a completions endpoint that does, "
+                    "such as vllm, or --judge-model FOLDER"
+                )
+            self._echoes = isinstance(first, Reply)
+
+    def _asked(self, requests: Sequence[Request]) -> list[Outcome]:
+        """Ask; what was stored when the endpoint still gave no log-probabilities is asked again."""
+        outcomes = self._client.ask(requests)
+        while stale := [i for i, one in enumerate(outcomes) if _is_stale(one)]:
+            again = [replace(requests[i], attempt=requests[i].attempt + 1) for i in stale]
+            requests, renewed = list(requests), self._client.ask(again)
+            for i, request, outcome in zip(stale, again, renewed, strict=True):
+                requests[i], outcomes[i] = request, outcome
+        return outcomes
 
     def _request(self, passage: str, explanation: str) -> Request:
         before = asked_about(passage)
@@ -170,6 +189,10 @@ class EndpointJudge:
             echo_from=len(self._prefix[0].content) + len(before),
             purpose="intervention",
         )
+
+
+def _is_stale(outcome: Outcome) -> bool:
+    return isinstance(outcome, Reply) and outcome.known and not outcome.logprobs
 
 
 def _read(outcome: Outcome) -> Said | None:

@@ -1,8 +1,8 @@
 """Explanations of a push from the tokens that it makes rise: named by a template, or by a model.
 
 The template asks nobody: its candidates name the one, two, three ... tokens whose probability rises
-most over the prompts. Candidates are chosen among on prompts that they were not written from.
-Knows no stores and no judges.
+most over the prompts, in quotation marks, so that a program finds them. Candidates are chosen among
+on prompts that they were not written from. Knows no stores and no judges.
 """
 
 from collections.abc import Sequence
@@ -10,13 +10,13 @@ from typing import NamedTuple, Protocol
 
 from core.llm.requests import Client, Outcome, Reply
 from core.prompts import intervention as prompts
+from core.prompts.judged_texts import one_line
 from core.replies.cleaning import BadReply, cleaned
 from core.replies.explanation import accepted
 from core.steered import Change
 
 LONGEST_TOKEN = 30  # characters of a token that are named
-SPOKEN = {
-    "": "blank space",
+SPOKEN = {  # signs that are named by a word, too
     '"': "quotation marks",
     "'": "apostrophes",
     ".": "full stops",
@@ -106,7 +106,7 @@ def ranked(shown: Sequence[Shown]) -> list[str]:
     """Names of the tokens that rise, by the sum of their gains; spellings with a space are one.
 
     >>> ranked([Shown("", (Change(1, 0, .2), Change(2, 0, .1)), (" to", "\\n")), ...])
-    ["to", "line breaks"]
+    ["“to”", "line breaks"]
     """
     total: dict[str, float] = {}
     for one in shown:
@@ -117,15 +117,18 @@ def ranked(shown: Sequence[Shown]) -> list[str]:
 
 
 def spoken(piece: str) -> str:
-    """Name a token so that it can stand in a sentence between quotation marks.
+    """Name a token so that it can stand in a sentence, in quotation marks as others name tokens.
 
-    >>> spoken(" import"), spoken("\\n\\n"), spoken('"')
-    ('import', 'line breaks', 'quotation marks')
+    >>> spoken(" import"), spoken("\\n\\n"), spoken(')')
+    ('“import”', 'line breaks', 'closing brackets “)”')
     """
-    bare = piece.strip()
-    if not bare and "\n" in piece:
-        return "line breaks"
-    return SPOKEN.get(bare, bare.replace('"', "'")[:LONGEST_TOKEN])
+    bare = one_line(piece.strip())
+    if not bare:
+        return "line breaks" if "\n" in piece else "blank space"
+    if set(bare) & set("“”"):
+        return "quotation marks"
+    named = f"“{bare[:LONGEST_TOKEN]}”"
+    return f"{SPOKEN[bare]} {named}" if bare in SPOKEN else named
 
 
 def joined(names: Sequence[str]) -> str:

@@ -119,6 +119,11 @@ class Client(Protocol):
         ...
 
 
+def why_unanswered(outcomes: Iterable[Outcome]) -> str | None:
+    """Say in a few words why the first call that failed did; None where all were answered."""
+    return next((one.reason for one in outcomes if isinstance(one, CallFailed)), None)
+
+
 class Spent(NamedTuple):
     """What some replies took."""
 

@@ -6,7 +6,7 @@ that is trained first is a run of its own; trained SAEs are kept in the store.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, fields, replace
+from dataclasses import fields, replace
 from time import monotonic
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -15,7 +15,7 @@ from core.baselines.places import Dictionary, Mlp, Place, how, places
 from core.exporting.neuronpedia_about import mlp_width
 from core.pipeline.caching import CacheRequest, begun, finish
 from core.pipeline.inputs import require_name
-from core.pipeline.running import noted, running
+from core.pipeline.running import noted, plan_as_asked, running
 from data import baselines, caches, ledger, runs
 from data.baselines import Made, Origin
 from data.cachefiles import CacheFiles, CacheMeta
@@ -93,14 +93,12 @@ def make(
     yield Progress("loading the subject", 1, 1, "models")
     if target.kind.steps:
         yield from _train(catalogue, record, target, found, subject, files, command)
-    saes = _saes(catalogue, target, subject)
+    saes = _saes(catalogue, target, subject, files.meta)
     request = _request(record, target, found, files.meta, subject, saes, command)
     known = _known(record, target, found, files, subject)
     made = begun(catalogue, request, subject, saes, known)
-    settings = asdict(request)
-    settings.pop("command")
-    with running(catalogue, Plan("cache", made.cache_id, None, None, settings, command),
-                 files.meta.n_tokens) as run_id:  # fmt: skip
+    plan = plan_as_asked("cache", made.cache_id, request)
+    with running(catalogue, plan, files.meta.n_tokens) as run_id:
         yield from _files(catalogue, files, request, run_id, made, subject, saes)
         yield from finish(catalogue, request, made, subject, saes)
 
@@ -171,16 +169,24 @@ def _trained(
     yield replace(now, done=wanted.steps)
 
 
-def _saes(catalogue: Catalogue, target: Target, subject: "Subject") -> Mapping[str, "Sae"]:
-    """The features of each hookpoint."""
+def _saes(
+    catalogue: Catalogue, target: Target, subject: "Subject", beside: CacheMeta
+) -> Mapping[str, "Sae"]:
+    """The features of each hookpoint, which read what the SAE beside was told to read there.
+
+    One that is trained learnt from what the module gives, which differs by a factor at most: a norm
+    is on the input side, where none is trained.
+    """
     from core.pipeline.offers import list_sources
     from core.pipeline.saes import load_saes
 
     folder = (catalogue.store / FOLDER / target.name).absolute()
+    read_as = {one.name: one.read_as for one in beside.hookpoints if one.read_as}
     saes: dict[str, Sae] = {}
     for place in target.places:
         source = place.source or str(folder / place.hookpoint)
-        saes |= load_saes(subject, list_sources([source]), [place.hookpoint])
+        name = read_as.get(place.hookpoint) if place.source else None
+        saes |= load_saes(subject, list_sources([source]), [name or place.hookpoint])
     return saes
 
 

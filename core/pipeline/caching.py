@@ -12,7 +12,7 @@ from core.fit import share_words
 from core.pipeline.corpora import bos_note, open_for, settings_of, text_of
 from core.pipeline.inputs import full_sae, full_subject, require_name
 from core.pipeline.offers import Offer, list_sources, shortened
-from core.pipeline.running import noted, running
+from core.pipeline.running import noted, plan_as_asked, running
 from core.pipeline.saes import load_saes
 from core.pipeline.smoke import CAUSES, doubts, require_plausible
 from data import caches, runs
@@ -21,7 +21,6 @@ from data.caches import CorpusFacts, HookpointTables, SaeFacts, SubjectFacts
 from data.catalogue import Catalogue
 from data.identity import nothing_stored
 from data.records import CacheRecord, HookpointRecord, Progress
-from data.runs import Plan
 
 if TYPE_CHECKING:  # torch is loaded when a cache is made, not when its settings are written down
     from core.cache import CacheSettings
@@ -87,9 +86,7 @@ def cache_stage(catalogue: Catalogue, request: CacheRequest) -> Iterator[Progres
     if record.status == "done":
         yield Progress("caching", record.n_tokens, record.n_tokens, "tokens", note="done before")
         return
-    asked = asdict(request)
-    command = asked.pop("command")
-    plan = Plan("cache", record.cache_id, None, None, asked, command)
+    plan = plan_as_asked("cache", record.cache_id, request)
     with running(catalogue, plan, request.n_tokens) as run_id:
         yield from _files(catalogue, found, settings, run_id, record, subject, saes)
         yield from finish(catalogue, request, record, subject, saes)

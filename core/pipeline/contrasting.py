@@ -15,14 +15,13 @@ import pyarrow as pa
 from core.diffing.pairs import Reaction, Reactions, gathered, reactions, run
 from core.diffing.settings import PairSettings
 from core.pipeline.diffing import column, open_pair, spans
-from core.pipeline.running import Meter, running
+from core.pipeline.running import Meter, plan_as_asked, running
 from data import caches, diffs, ledger, runs
 from data.catalogue import Catalogue
 from data.contrast import TextPair, read_pairs
 from data.diffs import DiffKey
 from data.errors import BadInput
 from data.records import CacheRecord, HookpointRecord, Progress
-from data.runs import Plan
 
 if TYPE_CHECKING:
     from core.fired import Everything
@@ -85,9 +84,7 @@ def pairs_stage(catalogue: Catalogue, request: PairsRequest) -> Iterator[Progres
         yield Progress("running texts", total, total, "texts", note="nothing to do: run before")
         return
     runs.mark_interrupted(catalogue)
-    asked = asdict(request)
-    command = asked.pop("command")
-    plan = Plan("diff", sides.records[0].cache_id, None, None, asked, command)
+    plan = plan_as_asked("diff", sides.records[0].cache_id, request)
     with running(catalogue, plan, len(missing)) as run_id:
         names = [sides.names[place] for place in missing]
         meter = Meter("running texts", total, "texts")

@@ -22,14 +22,13 @@ from core.diffing.features import (
 )
 from core.diffing.settings import DiffSettings
 from core.diffing.statistics import Spans
-from core.pipeline.running import Meter, running
+from core.pipeline.running import Meter, plan_as_asked, running
 from data import caches, diffs, ledger, runs
 from data.cachefiles import CacheFiles, CacheMeta
 from data.catalogue import Catalogue
 from data.diffs import DiffKey
 from data.errors import BadInput
 from data.records import CacheRecord, HookpointRecord, Progress
-from data.runs import Plan
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,9 +134,7 @@ def diff_stage(catalogue: Catalogue, request: DiffRequest) -> Iterator[Progress]
         yield Progress("comparing", total, total, note="nothing to do: compared before")
         return
     runs.mark_interrupted(catalogue)
-    settings = asdict(request)
-    command = settings.pop("command")
-    plan = Plan("diff", pair.first.cache_id, None, None, settings, command)
+    plan = plan_as_asked("diff", pair.first.cache_id, request)
     with running(catalogue, plan, total, total - left) as run_id:
         meter = Meter("comparing", left)
         for one in missing:

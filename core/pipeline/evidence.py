@@ -14,6 +14,7 @@ from core import seeds
 from core.examples import FeatureExamples, with_token
 from core.examples.contexts import TRAIN, spread
 from core.examples.sampling import Part, Sampling, explainer_contexts
+from core.examples.stored import sampled
 from core.explain.evidence import Evidence, PeakToken, Shown
 from core.pipeline.output_tokens import TokensOf
 from core.pipeline.workbench import Workbench
@@ -55,10 +56,7 @@ class Gatherer:
         """Draw and read one feature's evidence; the same arguments give the same."""
         bench, name = self.bench, self.hookpoint.name
         found = bench.slice(self.hookpoint, feature)
-        drawn = explainer_contexts(
-            bench.contexts, bench.columns(self.hookpoint), feature, hookpoint=name,
-            sampling=wanted.sampling, size=wanted.size, part=wanted.part, attempt=wanted.attempt,
-        )  # fmt: skip
+        drawn = self._drawn(feature, wanted)
         purpose = f"order-{wanted.attempt}" if wanted.attempt else "order"
         seed = seeds.seed_of(bench.contexts.seed, name, feature, purpose)
         order = seeds.permutation(seed, len(drawn.first_token))
@@ -72,11 +70,34 @@ class Gatherer:
             max_activation=float(found.activation.max(initial=0)),
             promoted=output.promoted,
             suppressed=output.suppressed,
-            peak_tokens=self._peak_tokens(found),
+            peak_tokens=self._peak_tokens(found, self._taught(feature)),
             rising=output.rising,
             falling=output.falling,
         )
         return Gathered(evidence, tuple(drawn.first_token[order].tolist()))
+
+    def _drawn(self, feature: int, wanted: Wanted) -> FeatureExamples:
+        """The activating contexts to show; of an import some of those kept for explainers."""
+        bench, name = self.bench, self.hookpoint.name
+        if bench.stored is None:
+            return explainer_contexts(
+                bench.contexts, bench.columns(self.hookpoint), feature, hookpoint=name,
+                sampling=wanted.sampling, size=wanted.size, part=wanted.part,
+                attempt=wanted.attempt,
+            )  # fmt: skip
+        kept = bench.taught(self.hookpoint, feature)
+        seed = seeds.seed_of(bench.record.seed, name, feature, f"train-{wanted.attempt}")
+        return kept.at(sampled(kept.peak, seed, wanted.sampling, wanted.size))
+
+    def _taught(self, feature: int) -> np.ndarray:
+        """Sequences that explainers may be shown, bool [sequences]."""
+        contexts = self.bench.contexts
+        if self.bench.stored is None:
+            return contexts.train
+        first = self.bench.taught(self.hookpoint, feature).first_token.astype(np.int64)
+        mine = np.zeros_like(contexts.train)
+        mine[first // contexts.sequence_length] = True
+        return mine
 
     def shown(
         self, found: FeatureActivations, first_token: np.ndarray, decile: Sequence[int] | np.ndarray
@@ -105,10 +126,10 @@ class Gatherer:
         first = _distinct(hard, np.array(slots, np.int64))[:n]
         return self.shown(found, first, [0] * len(first))
 
-    def _peak_tokens(self, found: FeatureActivations) -> tuple[PeakToken, ...]:
-        """Count the tokens of train firings, most frequent first."""
+    def _peak_tokens(self, found: FeatureActivations, taught: np.ndarray) -> tuple[PeakToken, ...]:
+        """Count the tokens of firings in sequences that may be shown, most frequent first."""
         contexts = self.bench.contexts
-        train = contexts.train[found.token // contexts.sequence_length]
+        train = taught[found.token // contexts.sequence_length]
         token, value = found.token[train], found.activation[train]
         step = max(1, len(token) // LOOKED_AT)
         ids = self.bench.files.tokens.windows(token[::step].astype(np.uint64), 1)[:, 0]

@@ -7,6 +7,7 @@ nothing and a killed one goes on. Who explains is a maker: the grammar over proc
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
+from itertools import chain
 from typing import Any, Protocol
 
 from core.explain.settings import ExplainerSettings
@@ -16,11 +17,14 @@ from core.pipeline.explaining_grammar import GrammarMaker, exact_scorer
 from core.pipeline.explaining_model import model_maker
 from core.pipeline.explaining_output import OutputMaker
 from core.pipeline.running import Meter, running
+from core.pipeline.stored import require_explainer
 from core.pipeline.workbench import Workbench
 from data import caches, ledger
 from data.catalogue import Catalogue
-from data.records import HookpointRecord, Progress
+from data.records import CacheRecord, HookpointRecord, Progress
 from data.runs import Plan
+
+UNKNOWN = "unknown: the import says nothing of when it is active"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +81,7 @@ class Maker(Protocol):
 def explain_stage(catalogue: Catalogue, request: ExplainRequest) -> Iterator[Progress]:
     """Explain the features of a cache, one run a hookpoint."""
     record = caches.cache(catalogue, request.cache)
-    bench = Workbench.open(catalogue, record)
-    bench.require_split()
+    bench = open_bench(catalogue, record, request.settings)
     named = [caches.hookpoint(record, name) for name in request.hookpoints]
     if isinstance(request.settings, Settings):
         maker = GrammarMaker(request.settings, request.seed, request.workers)
@@ -93,6 +96,18 @@ def explain_stage(catalogue: Catalogue, request: ExplainRequest) -> Iterator[Pro
     with model_maker(catalogue, request) as maker:
         for hookpoint in named or record.hookpoints:
             yield from _explain_hookpoint(catalogue, request, bench, hookpoint, maker)
+
+
+def open_bench(
+    catalogue: Catalogue, record: CacheRecord, settings: Settings | ExplainerSettings
+) -> Workbench:
+    """Open a cache for an explainer that it has all for."""
+    bench = Workbench.open(catalogue, record)
+    if record.has_activations:
+        bench.require_split()
+    else:
+        require_explainer(record, settings)
+    return bench
 
 
 def _explain_hookpoint(
@@ -115,8 +130,9 @@ def _explain_hookpoint(
     plan = plan_of(request, bench, hookpoint, maker, explainer_id)
     exact_id = exact_scorer(catalogue)
     yield meter.now()
+    known, unknown = told_apart(catalogue, bench, hookpoint, missing, request.seed)
     with running(catalogue, plan, len(chosen), len(chosen) - len(missing)) as run_id:
-        for made in maker.made(bench, hookpoint, missing):
+        for made in chain([unknown], maker.made(bench, hookpoint, known) if known else ()):
             if made:
                 ledger.write_explanations(
                     catalogue, hookpoint.hookpoint_id, explainer_id, exact_id, run_id, made,
@@ -126,6 +142,36 @@ def _explain_hookpoint(
                 ledger.require_wanted(catalogue, run_id)
             meter.note = maker.note or meter.note
             yield meter.advance(len(made))
+
+
+KNOWN = """
+select feature
+from feature
+where hookpoint_id = ? and feature between ? and ? and reason is distinct from 'unknown'
+"""
+
+
+def told_apart(
+    catalogue: Catalogue, bench: Workbench, hookpoint: HookpointRecord, features: Sequence[int],
+    seed: int,
+) -> tuple[list[int], list[ledger.NewExplanation]]:  # fmt: skip
+    """Features that something is known of, and rows that say so of the others of an import.
+
+    These may fire as any other: in the files they look as if they never did.
+    """
+    if not bench.record.origin:
+        return list(features), []
+    with catalogue.reading() as con:
+        rows = con.rows(KNOWN, [hookpoint.hookpoint_id, min(features), max(features)])
+    there = {row["feature"] for row in rows}
+    unknown = [
+        ledger.NewExplanation(
+            feature=feature, text=None, rule=None, status="skipped", error=UNKNOWN, seconds=None,
+            seed=seed, example_tokens=None, exact=None,
+        )
+        for feature in features if feature not in there
+    ]  # fmt: skip
+    return [feature for feature in features if feature in there], unknown
 
 
 def explainer_of(catalogue: Catalogue, maker: Maker) -> int:

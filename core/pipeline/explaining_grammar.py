@@ -17,6 +17,7 @@ from core.examples import explainer_contexts
 from core.examples.contexts import TRAIN
 from core.explain import grammar
 from core.grammar.settings import Settings
+from core.pipeline.stored import FEWEST_TAUGHT, UNTAUGHT
 from core.pipeline.workbench import Workbench
 from core.pipeline.workers import chunks, default_workers, in_order
 from core.seeds import seed_of
@@ -30,6 +31,7 @@ CONTEXT = 32  # tokens
 UNEXPLAINED = {
     "dead": "dead: never active",
     "rare": "rare: active in fewer than 10 contexts, too few to explain",
+    UNTAUGHT: f"fewer than {FEWEST_TAUGHT} of its imported contexts are kept for an explainer",
 }  # methods: listed, not explained
 
 

@@ -5,29 +5,29 @@ cannot be read is asked once more and then kept as no usable answer.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import NamedTuple, TypeVar
 
 import numpy as np
 
 from core.diffing.evidence import Both, contexts, pieces
 from core.diffing.game import Question, answer_of, named, questions, shuffled
+from core.diffing.words import settings_words
 from core.llm.client import open_client
 from core.llm.requests import Client, Reply, spent
 from core.llm.settings import EndpointSettings
 from core.pipeline.diffing import Pair, open_pair
-from core.pipeline.running import running
+from core.pipeline.running import plan_as_asked, running
 from core.prompts import guessing as prompt
 from core.replies.verdicts import choice, choice_schema
 from core.score.asking import Asked, JudgeSettings, ask, repeated
 from data import diffs, guesses, runs
 from data.activations import FeatureActivations
-from data.catalogue import Catalogue, Row
+from data.catalogue import Catalogue, Connection, Row
 from data.diffs import DiffRecord
 from data.errors import BadInput, NotFound
 from data.guesses import Guess
 from data.records import NO_USAGE, HookpointRecord, Progress, Usage
-from data.runs import Plan
 
 T = TypeVar("T")
 OPTIONS = 2  # X and Y
@@ -45,6 +45,7 @@ class GameRequest:
     endpoint: EndpointSettings = field(default_factory=EndpointSettings)
     about: str = ""  # what the second subject was trained for, told to the judge
     seed: int = 0
+    comparison: int | None = None  # diff_id; None = the newest
     command: tuple[str, ...] = field(default=(), compare=False)  # as typed, to go on with
 
 
@@ -67,27 +68,41 @@ class Detector(NamedTuple):
     context: Both | None
 
 
-def open_table(
-    catalogue: Catalogue, first: str, second: str, hookpoint: str | None, seed: int
-) -> Table:
+def open_table(catalogue: Catalogue, request: GameRequest) -> Table:
     """Find the comparison that a game is about, and deal its questions."""
-    pair = open_pair(catalogue, first, second, () if hookpoint is None else (hookpoint,))
+    place = () if request.hookpoint is None else (request.hookpoint,)
+    pair = open_pair(catalogue, request.first, request.second, place)
     if len(pair.shared) > 1:
         names = ", ".join(one.first.name for one in pair.shared)
         raise BadInput(f"a game is played at one place: give --hookpoint, one of {names}")
     shared = next(iter(pair.shared))
     with catalogue.reading() as con:
-        found = [
-            one for one in diffs.diffs(con, "features", first, second)
-            if one.first_hookpoint == shared.first.hookpoint_id
-        ]  # fmt: skip
-        if not found:
-            raise NotFound(
-                f"'{first}' and '{second}' are not compared at {shared.first.name} yet: run gloss "
-                f"diff features {first} {second}"
-            )
-        features = diffs.confirmed(con, found[-1])
-    return Table(pair, 0, found[-1], questions(features, seed))
+        diff = _comparison(con, shared.first, request)
+        features = diffs.confirmed(con, diff)
+    if not features:
+        raise BadInput(
+            f"no feature is confirmed to differ at {shared.first.name} by the comparison at q "
+            f"{diff.settings['level']:g}, so there is nothing to guess from: run gloss diff "
+            f"features {request.first} {request.second} with a higher --level"
+        )
+    return Table(pair, 0, diff, questions(features, request.seed))
+
+
+def _comparison(con: Connection, place: HookpointRecord, request: GameRequest) -> DiffRecord:
+    """The comparison asked for, else the newest at a place."""
+    every = diffs.diffs(con, "features", request.first, request.second)
+    found = {one.diff_id: one for one in every if one.first_hookpoint == place.hookpoint_id}
+    if not found:
+        raise NotFound(
+            f"'{request.first}' and '{request.second}' are not compared at {place.name} yet: run "
+            f"gloss diff features {request.first} {request.second}"
+        )
+    asked = max(found) if request.comparison is None else request.comparison
+    if asked not in found:
+        known = ", ".join(f"{number} ({settings_words(one)})" for number, one in found.items())
+        raise NotFound(f"no comparison {asked} of '{request.first}' and '{request.second}' at "
+                       f"{place.name}; there is {known}")  # fmt: skip
+    return found[asked]
 
 
 def detectors(catalogue: Catalogue, table: Table, features: Sequence[int]) -> list[Detector]:
@@ -143,7 +158,7 @@ def _marked(spelled: Sequence[str], values: np.ndarray, least: float) -> str:
 
 def game_stage(catalogue: Catalogue, request: GameRequest) -> Iterator[Progress]:
     """Let a language model answer every question that it has not answered yet."""
-    table = open_table(catalogue, request.first, request.second, request.hookpoint, request.seed)
+    table = open_table(catalogue, request)
     who = player(request)
     with catalogue.reading() as con:
         known = {(g.question, g.swapped) for g in guesses.guesses(con, table.diff.diff_id, who)}
@@ -153,10 +168,8 @@ def game_stage(catalogue: Catalogue, request: GameRequest) -> Iterator[Progress]
         yield Progress("guessing", total, total, "questions", note="nothing to do: all answered")
         return
     runs.mark_interrupted(catalogue)
-    asked = asdict(request)
-    command = asked.pop("command")
-    plan = Plan("diff", table.pair.first.cache_id, table.diff.first_hookpoint, None, asked,
-                command, paid=True)  # fmt: skip
+    plan = plan_as_asked("diff", table.pair.first.cache_id, request, table.diff.first_hookpoint,
+                         paid=True)  # fmt: skip
     with running(catalogue, plan, total, total - len(missing)) as run_id:
         yield Progress("guessing", 0, len(missing), "questions")
         with open_client(catalogue, request.endpoint.require_model()) as client:

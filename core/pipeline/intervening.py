@@ -5,40 +5,33 @@ features, each a run of its own. What a study holds already is left alone: a kil
 and a finished one does nothing.
 """
 
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple
+from typing import Any
 
 from core.intervening.prompts import Active, Text
 from core.intervening.random_sae import RandomFeatures, run_random
 from core.intervening.settings import KLS, Sizes
 from core.intervening.spelling import spelling
-from core.intervening.strength import require_decoder
 from core.intervening.study import Study
-from core.intervening.verdict import EndpointJudge, LocalJudge
-from core.intervening.wording import Model, Template, Wording
-from core.llm.client import EndpointClient, open_client
 from core.llm.settings import EndpointSettings
 from core.pipeline.crowd import as_finished
 from core.pipeline.explaining_model import traffic_note
 from core.pipeline.intervening_rows import Series, row_of
 from core.pipeline.intervening_shuffled import Exchange, exchanged, exchanges
+from core.pipeline.intervening_tools import TEMPLATE, Tools, opened
 from core.pipeline.running import Meter, running
 from core.pipeline.workbench import Workbench
-from core.probe import Probe, open_probe
 from data import caches, interventions, ledger
 from data.catalogue import Catalogue
 from data.errors import BadInput
 from data.interventions import InterventionRow, Place
-from data.records import CacheRecord, HookpointRecord, Progress, total_usage
+from data.records import HookpointRecord, Progress, total_usage
 from data.runs import Plan
 
 BASELINES = ("random-sae", "shuffled", "ablation")
-TEMPLATE = "template"
 EXPLAINER = "rising"
 RANDOM_FEATURES = 200  # of the random SAE, at most; else as many as features are chosen
-IN_FLIGHT = 8  # features at once where an endpoint is waited for
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,96 +71,29 @@ def check(request: InterveneRequest) -> None:
         )
 
 
-class Tools(NamedTuple):
-    """What all hookpoints share."""
+def intervene_stage(
+    catalogue: Catalogue,
+    request: InterveneRequest,
+    begun: Callable[[Place], object] = lambda _place: None,
+) -> Iterator[Progress]:
+    """Measure the features of a cache, hookpoint by hookpoint; `begun` hears of each one's study.
 
-    probe: Probe
-    judge: LocalJudge | EndpointJudge
-    wording: Wording
-    clients: tuple[EndpointClient, ...]
-    sizes: Sizes  # as they fit the subject and the cache
-    notes: tuple[str, ...]  # what was shortened
-
-    @property
-    def threads(self) -> int:
-        """Features at once."""
-        return IN_FLIGHT if self.clients else 1
-
-
-def intervene_stage(catalogue: Catalogue, request: InterveneRequest) -> Iterator[Progress]:
-    """Measure the features of a cache, hookpoint by hookpoint."""
+    Features are looked up before a model is loaded.
+    """
     check(request)
     record = caches.cache(catalogue, request.cache)
     bench = Workbench.open(catalogue, record)
     bench.require_activations()
     named = [caches.hookpoint(record, name) for name in request.hookpoints]
-    chosen = named or list(record.hookpoints)
-    with opened(catalogue, record, chosen, request) as tools:
+    chosen = {one.name: bench.chosen(one, request.features) for one in named or record.hookpoints}
+    with opened(catalogue, record, list(chosen), request) as tools:
         for note in tools.notes:
             yield Progress("intervening", 0, 0, note=note)
-        for hookpoint in chosen:
-            yield from _Hookpoint(catalogue, request, bench, tools, hookpoint).measured()
-
-
-@contextmanager
-def opened(
-    catalogue: Catalogue,
-    record: CacheRecord,
-    hookpoints: Sequence[HookpointRecord],
-    request: InterveneRequest,
-) -> Iterator[Tools]:
-    """Load subject, SAEs and judge, and open the clients that are needed."""
-    with ExitStack() as stack:
-        clients: list[EndpointClient] = []
-
-        def client(model: str) -> EndpointClient:
-            endpoint = replace(request.endpoint or EndpointSettings(), model=model)
-            beside = clients[0] if clients else None
-            found = stack.enter_context(open_client(catalogue, endpoint, beside=beside))
-            clients.append(found)
-            return found
-
-        is_template = request.explainer == TEMPLATE
-        wording = Template() if is_template else Model(client(request.explainer))
-        far = EndpointJudge(client(request.judge)) if request.judge else None
-        names = [one.name for one in hookpoints]
-        probe = open_probe(catalogue, record, names, device=request.device)
-        probe.subject.decoding()  # refuses a subject that cannot write on, before any work
-        for name in names:
-            require_decoder(probe.sae(name))
-        sizes, note = fitted(request.sizes, probe)
-        judge = far or _local(request, sizes)
-        notes = [note, judge.note]
-        if request.judge_model == record.subject:
-            notes.append("the judge is the subject itself: it may like what it wrote; use another")
-        yield Tools(probe, judge, wording, tuple(clients), sizes, tuple(filter(None, notes)))
-
-
-def _local(request: InterveneRequest, sizes: Sizes) -> LocalJudge:
-    from core.causal import Causal
-
-    reader = Causal.load(request.judge_model, device=request.device)
-    return LocalJudge(reader, sizes.context + sizes.new_tokens)
-
-
-def fitted(sizes: Sizes, probe: Probe) -> tuple[Sizes, str]:
-    """Shorten contexts to what the cache's sequences and the subject hold; and say so."""
-    longest = probe.subject.max_length
-    room = [probe.meta.sequence_length]
-    if longest is not None:
-        room.append(longest - sizes.new_tokens - (probe.meta.bos_id is not None))
-    context = min(sizes.context, *room)
-    if context < 2:
-        raise BadInput(
-            f"the subject {probe.meta.subject} reads {longest} tokens: no room for a prompt and "
-            f"{sizes.new_tokens} new ones"
-        )
-    if context == sizes.context:
-        return sizes, ""
-    return replace(sizes, context=context), (
-        f"contexts of {context} tokens instead of {sizes.context}: sequences have "
-        f"{probe.meta.sequence_length}, the subject reads {longest or 'any number'}"
-    )
+        for name, features in chosen.items():
+            hookpoint = caches.hookpoint(record, name)
+            one = _Hookpoint(catalogue, request, bench, tools, hookpoint)
+            begun(one.place)
+            yield from one.measured(features)
 
 
 class _Hookpoint:
@@ -188,9 +114,8 @@ class _Hookpoint:
         self.series = series_of(catalogue, request, tools, bench.record.seed)
         self.place = Place(self.series.study_id, hookpoint.hookpoint_id)
 
-    def measured(self) -> Iterator[Progress]:
+    def measured(self, chosen: Sequence[int]) -> Iterator[Progress]:
         """Features and ablations, then the random SAE, then exchanged explanations."""
-        chosen = self.bench.chosen(self.hookpoint, self.request.features)
         yield from self._features(chosen)
         if "random-sae" in self.request.baselines:
             yield from self._random(min(len(chosen), RANDOM_FEATURES))
@@ -304,14 +229,19 @@ class _Hookpoint:
 
 
 def series_of(catalogue: Catalogue, request: InterveneRequest, tools: Tools, seed: int) -> Series:
-    """Name the study, and the explainer and scorer of each target."""
+    """Name the study, and the explainer and scorer of each target.
+
+    The judge chooses among candidates, so it is a setting of the explainer too.
+    """
     settings = tools.sizes.recorded() | tools.judge.described | {"seed": seed}
+    if tools.judge_sha256 is not None:
+        settings |= {"judge_weights": tools.judge_sha256}
     judge, model = tools.judge.name, tools.wording.model
-    own = tools.sizes.recorded() | {"seed": seed}
     explainers = {
-        kl: ledger.method_id(catalogue, "explainer", EXPLAINER, model, own | {"kl": kl})
+        kl: ledger.method_id(catalogue, "explainer", EXPLAINER, model,
+                             settings | {"judge": judge, "kl": kl})
         for kl in request.kls
-    }
+    }  # fmt: skip
     scorers = {
         kl: ledger.method_id(catalogue, "scorer", "intervention", judge,
                              settings | {"kl": kl, "preset": f"KL {kl:g}"})

@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 from typing import Any
 
-from core.pipeline.intervening import TEMPLATE, InterveneRequest
+from core.pipeline.intervening import InterveneRequest
+from core.pipeline.intervening_tools import TEMPLATE
 from core.pipeline.workbench import Workbench
 from data import caches
 from data.catalogue import Catalogue

@@ -1,11 +1,11 @@
 """What was measured of a feature, as the catalogue keeps it: a row, an explanation, a score."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from core.intervening.study import Measured, Seen, Verdict
-from core.llm.requests import Reply, spent
-from data.interventions import Explained, InterventionRow, PromptRow
+from core.llm.requests import Outcome, Reply, spent, why_unanswered
+from data.interventions import UNANSWERED, Explained, InterventionRow, PromptRow
 from data.ledger import NewExplanation
 from data.records import Score, total_usage
 
@@ -25,9 +25,12 @@ def row_of(found: Measured, series: Series) -> InterventionRow:
     verdict = found.verdict
     judging = spent(verdict.outcomes).usage if verdict else None
     explaining = spent(found.explaining).usage
+    asked = [*found.explaining, *(verdict.outcomes if verdict else ())]
+    why = reason_of(found.reason, asked)
+    is_open = why is not None and why.startswith(UNANSWERED)
     row = scored_row(
         found.arm, found.feature, found.target, verdict,
-        tuple(_prompt(one) for one in found.seen), reason=found.reason,
+        tuple(_prompt(one) for one in found.seen), reason=why,
     )  # fmt: skip
     return InterventionRow(
         **{name: getattr(row, name) for name in row.__slots__}
@@ -36,10 +39,18 @@ def row_of(found: Measured, series: Series) -> InterventionRow:
             "kl": found.kl,
             "note": found.note,
             "tried": found.tried,
-            "explained": _explained(found, series) if found.arm == "feature" else None,
+            "explained": None
+            if found.arm != "feature" or is_open
+            else _explained(found, series),
             "usage": total_usage([judging, explaining]) if judging or explaining else None,
         }
     )
+
+
+def reason_of(why: str | None, asked: Iterable[Outcome]) -> str | None:
+    """Why there is no score; an endpoint's silence is said as such, which leaves the row open."""
+    silence = why_unanswered(asked) if why is not None else None
+    return why if silence is None else f"{UNANSWERED} {silence}"
 
 
 def scored_row(

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from core.intervening.study import Passages, Study, judged
 from core.llm.requests import spent
 from core.nulls import pairings
-from core.pipeline.intervening_rows import scored_row
+from core.pipeline.intervening_rows import reason_of, scored_row
 from core.seeds import seed_of
 from data import interventions
 from data.catalogue import Catalogue, Row
@@ -78,6 +78,7 @@ def exchanged(catalogue: Catalogue, place: Place, study: Study, task: Exchange) 
         for i, row in enumerate(by_role[role])
     )  # fmt: skip
     reason = None if verdict.figures and verdict.figures.n else "the judge gave no usable answer"
+    reason = reason_of(reason, verdict.outcomes)
     row = scored_row("shuffled", task.feature, task.target, verdict, prompts, reason=reason)
     usage = spent(verdict.outcomes).usage
     return InterventionRow(

@@ -12,7 +12,15 @@ from core.examples import PRESETS, Neighbour
 from core.llm.requests import spent
 from core.pipeline.explaining_grammar import shared_workbench
 from core.pipeline.materials import Drawer, Drawing
-from core.pipeline.scorers import GRAMMAR, Means, grammar_scorer, judge_name
+from core.pipeline.scorers import (
+    GRAMMAR,
+    Means,
+    asks_grammar,
+    grammar_scorer,
+    groups,
+    judge_name,
+)
+from core.pipeline.stored import require_scorers
 from core.score.material import Claim, Material, Outcomes, Scorer
 from core.score.neighbour import WANTED
 from data.judgements import Judgement, WrittenText
@@ -37,17 +45,27 @@ class ScoreRequest:
     workers: int = 0
     means: Means = field(default_factory=Means)
     nulls: tuple[str, ...] = ()  # shuffled, neighbour, always-yes
+    is_stored: bool = False  # contexts are those of an import; the stage finds out
     command: tuple[str, ...] = field(default=(), compare=False)  # as typed, to go on with
 
     @property
     def drawing(self) -> Drawing:
         """What is drawn for a feature."""
-        return Drawing(self.preset, self.kinds)
+        return Drawing(self.preset, self.kinds, is_stored=self.is_stored)
 
     @property
     def label(self) -> str:
         """The preset with what was asked for beyond it, e.g. "gloss+token"."""
         return self.drawing.label
+
+    def fitted(self, record: CacheRecord) -> "ScoreRequest":
+        """Fit it to what a cache holds: an import may have some contexts and no more."""
+        if record.has_activations:
+            return self
+        asked = [group.names for group in groups(self.scorers, self.means)]
+        by_rules = any(asks_grammar(names, self.means) for names in asked)
+        require_scorers(record, self.scorers, by_rules=by_rules, kinds=self.kinds)
+        return replace(self, is_stored=True)
 
     def settings(self, names: Sequence[str]) -> dict[str, object]:
         """The settings of a run of some of the scorers, as a person compares them."""

@@ -29,11 +29,13 @@ class Drawing(NamedTuple):
     preset: str
     kinds: tuple[str, ...] = ()  # harder non-activating contexts, reported apart
     size: int | None = None  # contexts of each of those kinds; None = as the preset says
+    is_stored: bool = False  # nothing is drawn: contexts are those of an import
 
     @property
     def label(self) -> str:
         """The preset with what was asked for beyond it, e.g. "gloss+token"."""
-        return "+".join((self.preset, *sorted(self.kinds)))
+        label = "+".join((self.preset, *sorted(self.kinds)))
+        return f"{label}, imported contexts" if self.is_stored else label
 
 
 @dataclass(frozen=True)

@@ -13,15 +13,15 @@ import numpy as np
 from core import seeds
 from core.diffing.settings import NoiseSettings
 from core.pipeline.contrasting import Sides, open_sides
-from core.pipeline.running import Meter, running
+from core.pipeline.running import Meter, plan_as_asked, running
 from data import diffs, ledger, runs
 from data.cachefiles import CacheFiles
 from data.catalogue import Catalogue
+from data.contrast import read_lines
 from data.diffs import DiffKey, Point
-from data.durable import reporting
 from data.errors import BadInput
+from data.imports.foreign import clean, shown
 from data.records import Progress
-from data.runs import Plan
 
 if TYPE_CHECKING:
     from core.diffing.noise import Prompts
@@ -60,10 +60,8 @@ def noise_stage(catalogue: Catalogue, request: NoiseRequest) -> Iterator[Progres
         there = {(p.side, p.direction, p.strength) for p in diffs.points(con, key.natural)}
     missing = [spot for spot in spots if spot not in there]
     runs.mark_interrupted(catalogue)
-    asked = asdict(request)
-    command = asked.pop("command")
-    plan = Plan("diff", sides.records[0].cache_id, sides.hookpoints[0][0].hookpoint_id, None,
-                asked, command)  # fmt: skip
+    here = sides.hookpoints[0][0]
+    plan = plan_as_asked("diff", sides.records[0].cache_id, request, here.hookpoint_id)
     with running(catalogue, plan, len(spots), len(spots) - len(missing)) as run_id:
         meter = Meter("adding noise", len(missing), "points",
                       f"{len(there):,} points are there already" if there else "")  # fmt: skip
@@ -75,14 +73,15 @@ def noise_stage(catalogue: Catalogue, request: NoiseRequest) -> Iterator[Progres
 
 
 def _checked(request: NoiseRequest) -> NoiseRequest:
-    """Sort the strengths; 0, the check that nothing changes nothing, is always among them."""
+    """Sort the strengths, 0 always among them, the check that nothing changes nothing."""
     given = request.settings.strengths
     if not all(abs(strength) <= FARTHEST for strength in given):
         raise BadInput(f"strengths are numbers from {-FARTHEST:g} to {FARTHEST:g}")
     strengths = tuple(sorted({0.0, *(float(one) for one in given)}))
     if request.settings.prompts < 1 or request.settings.prompt_tokens < 1:
         raise BadInput("noise needs at least one prompt of at least one token")
-    return replace(request, settings=replace(request.settings, strengths=strengths))
+    return replace(request, target=clean(request.target),
+                   settings=replace(request.settings, strengths=strengths))  # fmt: skip
 
 
 def _sides(catalogue: Catalogue, request: NoiseRequest) -> Sides:
@@ -122,14 +121,10 @@ def with_strengths(settings: NoiseSettings, text: str) -> NoiseSettings:
 
 def read_prompts(path: Path) -> tuple[str, ...]:
     """Read prompts, one a line."""
-    path = path.expanduser()
-    if not path.is_file():
-        raise BadInput(f"{path} is no file: give a text file with one prompt a line")
-    with reporting(path):
-        text = path.read_text("utf-8", "replace")
-    found = tuple(line for line in text.splitlines() if line.strip())
+    lines = read_lines(path, "a text file with one prompt a line")
+    found = tuple(line for line in lines if line.strip())
     if not found:
-        raise BadInput(f"{path} has no prompt: give a text file with one a line")
+        raise BadInput(f"{shown(path)} has no prompt: give a text file with one a line")
     return found
 
 
@@ -175,6 +170,9 @@ def _prompts(
     before = probe.n_before
     target = probe.prompt(request.target)[before:] if request.target else []
     longest = probe.subject.max_length or meta.sequence_length
+    if (needed := len(target) + max(2, before + 1)) > longest:
+        raise BadInput(f"the target has {len(target):,} tokens, {needed:,} with the shortest "
+                       f"prompt, and the subject reads {longest:,}: give a shorter --target")  # fmt: skip
     if texts:
         room = max(1, longest - len(target) - before)
         whole = [probe.prompt(text) for text in texts]

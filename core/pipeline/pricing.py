@@ -21,6 +21,7 @@ from core.llm.prices import Price
 from core.llm.requests import Message, Request
 from core.llm.settings import EndpointSettings
 from core.llm.tokens import counter_for, estimated
+from core.pipeline import explaining
 from core.pipeline.explaining import ExplainRequest, missing_features
 from core.pipeline.explaining_model import ModelMaker
 from core.pipeline.judging import Asked, ScoreRequest
@@ -42,7 +43,6 @@ from core.pipeline.scoring import (
     require_explanations,
     unscored_features,
 )
-from core.pipeline.workbench import Workbench
 from core.seeds import draws, text_seed
 from data import caches, ledger
 from data.catalogue import Catalogue
@@ -58,8 +58,7 @@ def price_explaining(catalogue: Catalogue, request: ExplainRequest) -> list[Plan
     if request.endpoint is None or not isinstance(request.settings, ExplainerSettings):
         raise BadInput("the grammar asks nobody and costs nothing: --dry-run is for --model")
     record = caches.cache(catalogue, request.cache)
-    bench = Workbench.open(catalogue, record)
-    bench.require_split()
+    bench = explaining.open_bench(catalogue, record, request.settings)
     client = planner(catalogue, request.endpoint)
     judge = client
     if request.judge and request.judge != request.endpoint.model:
@@ -92,6 +91,7 @@ def price_scoring(catalogue: Catalogue, request: ScoreRequest) -> list[Plan]:
     if not found:
         raise BadInput("no language model is asked: --dry-run is for --judge MODEL")
     record = caches.cache(catalogue, request.cache)
+    request = request.fitted(record)
     bench = open_bench(catalogue, record, request.preset)
     require_explanations(catalogue, request, record)
     endpoint = replace(request.means.endpoint or EndpointSettings(), model=request.means.judge)

@@ -2,13 +2,19 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from time import monotonic
+from typing import TYPE_CHECKING, Any
 
 from data.catalogue import Catalogue
 from data.errors import BudgetReached, GlossError, Stopped
+from data.imports.foreign import plain
 from data.ledger import Cancelled
-from data.records import Progress
+from data.records import Progress, Stage
 from data.runs import Plan, end_run, set_done, start_run
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 NOTED = 65_536  # tokens between two notes of progress in the catalogue
 
@@ -37,6 +43,20 @@ def running(catalogue: Catalogue, plan: Plan, total: int, done: int = 0) -> Iter
         end_run(catalogue, run_id, "interrupted")
         raise
     end_run(catalogue, run_id, "done")
+
+
+def plan_as_asked(
+    stage: Stage,
+    cache_id: int,
+    request: "DataclassInstance",
+    hookpoint_id: int | None = None,
+    *,
+    paid: bool = False,
+) -> Plan:
+    """The run that a request asks for: all that it says is a setting, but for its command."""
+    settings: dict[str, Any] = plain(asdict(request))  # a path may be no text of a catalogue's
+    command = settings.pop("command")
+    return Plan(stage, cache_id, hookpoint_id, None, settings, command, paid)
 
 
 def noted(catalogue: Catalogue, run_id: int, steps: Iterator[Progress]) -> Iterator[Progress]:

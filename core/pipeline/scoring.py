@@ -50,6 +50,7 @@ def score_stage(catalogue: Catalogue, request: ScoreRequest) -> Iterator[Progres
     """Judge the explanations of a cache, one run a hookpoint and place."""
     check(request)
     record = caches.cache(catalogue, request.cache)
+    request = request.fitted(record)
     bench = open_bench(catalogue, record, request.preset)
     require_explanations(catalogue, request, record)
     named = [caches.hookpoint(record, name) for name in request.hookpoints]
@@ -71,7 +72,8 @@ def score_stage(catalogue: Catalogue, request: ScoreRequest) -> Iterator[Progres
 def open_bench(catalogue: Catalogue, record: CacheRecord, preset: str) -> Workbench:
     """Open a cache with the contexts of a preset."""
     bench = Workbench.open(catalogue, record, PRESETS[preset].context_length)
-    bench.require_split()
+    if record.has_activations:
+        bench.require_split()
     return bench
 
 

@@ -7,19 +7,18 @@ reason to refuse.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from core.pipeline.caching import corpus_facts, sae_facts
 from core.pipeline.inputs import full_subject, require_name
-from core.pipeline.running import noted, running
+from core.pipeline.running import noted, plan_as_asked, running
 from data import caches, runs
 from data.cachefiles import CacheFiles, CacheMeta, HookpointMeta
 from data.caches import SubjectFacts
 from data.catalogue import Catalogue
 from data.errors import BadInput
 from data.records import CacheRecord, HookpointRecord, Progress
-from data.runs import Plan
 from data.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
@@ -63,9 +62,7 @@ def second_stage(catalogue: Catalogue, request: SecondRequest) -> Iterator[Progr
         yield Progress("caching", record.n_tokens, record.n_tokens, "tokens",
                        note="nothing to do: done before")  # fmt: skip
         return
-    settings = asdict(request)
-    command = settings.pop("command")
-    plan = Plan("cache", record.cache_id, None, None, settings, command)
+    plan = plan_as_asked("cache", record.cache_id, request)
     with running(catalogue, plan, files.meta.n_tokens) as run_id:
         meta = _meta(files.meta, subject, record)
         yield from _files(catalogue, files, meta, run_id, record, subject, saes)

@@ -8,12 +8,12 @@ a sample. The grammar costs time alone, which is told from what it took before.
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
-from functools import partial
+from functools import cached_property, partial
 from typing import NamedTuple
 
 import numpy as np
 
-from core.examples import Neighbour
+from core.examples import PRESETS, Neighbour
 from core.explain.settings import ExplainerSettings
 from core.llm.planning import Dollars, Plan, PlanningClient, Share
 from core.llm.settings import EndpointSettings
@@ -24,7 +24,7 @@ from core.pipeline.judging import SIBLINGS, Asked, Bench
 from core.pipeline.materials import Drawer, nearest_features
 from core.pipeline.pricing import NO_METHOD, known_ids, planner
 from core.pipeline.scorers import GRAMMAR, Tools, asks_model, groups
-from core.pipeline.scoring import Work, controls, unscored_features
+from core.pipeline.scoring import Work, controls, open_bench, unscored_features
 from core.pipeline.sweep_time import grammar_seconds
 from core.pipeline.sweeping import (
     Opened,
@@ -37,6 +37,7 @@ from core.pipeline.sweeping import (
     score_request,
 )
 from core.pipeline.variations import AnySettings, described, differences, named
+from core.pipeline.workbench import Workbench
 from core.score.material import Claim
 from core.seeds import draws, text_seed
 from data.catalogue import Catalogue
@@ -204,6 +205,14 @@ class Trial:
         self._judges: dict[tuple[int, tuple[str, ...]], Bench] = {}
         self._gatherers: dict[tuple[int, str], Gatherer] = {}
 
+    @cached_property
+    def _bench(self) -> Workbench:
+        """The cache with the contexts that the preset judges; explainers see the cache's own."""
+        bench, preset = self.opened.bench, self.request.preset
+        if bench.context_length == PRESETS[preset].context_length:
+            return bench
+        return open_bench(self.catalogue, self.opened.record, preset)
+
     def missing(self, settings: AnySettings) -> list[tuple[HookpointRecord, int]]:
         """Features that these settings have not answered."""
         one = explain_request(self.request, self.opened, settings)
@@ -262,7 +271,7 @@ class Trial:
         self._judges[key].judged(asked)
 
     def _judging(self, hookpoint: HookpointRecord, names: tuple[str, ...]) -> Bench:
-        means, bench = self.request.means, self.opened.bench
+        means, bench = self.request.means, self._bench
         endpoint = replace(means.endpoint or EndpointSettings(), model=means.judge)
         tools = Tools(self.catalogue, bench, means, self._client(endpoint), ExitStack(), True)
         others = partial(controls, self.catalogue, hookpoint)

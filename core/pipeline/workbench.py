@@ -4,6 +4,7 @@ Opened once per process and shared by all features; everything in it is read-onl
 is first asked for. Loads no model.
 """
 
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from threading import Lock
@@ -12,10 +13,11 @@ import numpy as np
 
 from core.examples import PRESETS, Contexts, FeatureExamples, Preset, draw
 from core.examples.activating import REASONS, Stream, activating
-from core.examples.contexts import FEWEST_SEQUENCES
-from core.examples.draw import alone
+from core.examples.contexts import FEWEST_SEQUENCES, TRAIN, spread
+from core.examples.draw import ACTIVATING, alone
 from core.grammar import Corpus
 from core.pipeline import selection
+from core.pipeline.stored import FEWEST_TAUGHT, UNTAUGHT, Stored
 from data import caches
 from data.activations import Columns, FeatureActivations
 from data.cachefiles import CacheFiles
@@ -28,9 +30,14 @@ class Workbench:
     """What explaining and scoring need of one cache."""
 
     def __init__(
-        self, record: CacheRecord, folder: Path, context_length: int | None = None
+        self,
+        record: CacheRecord,
+        folder: Path,
+        context_length: int | None = None,
+        stored: Stored | None = None,
     ) -> None:
         self.record = record
+        self.stored = stored  # contexts to take as they are; None = contexts are drawn
         self.files = CacheFiles.open(folder)
         self.context_length = context_length or self.files.meta.context_length  # tokens
         self._columns: dict[int, Columns] = {}
@@ -40,9 +47,15 @@ class Workbench:
     def open(
         cls, catalogue: Catalogue, record: CacheRecord, context_length: int | None = None
     ) -> "Workbench":
-        """Open a finished cache of a store; context_length: a preset's, the cache's own if None."""
+        """Open a finished cache of a store; context_length: a preset's, the cache's own if None.
+
+        Contexts that were imported alone keep their length, whatever the preset's is.
+        """
         caches.require_done(record)
-        return cls(record, catalogue.store / record.folder, context_length)
+        folder = catalogue.store / record.folder
+        if not record.has_activations:
+            return cls(record, folder, stored=Stored(catalogue, record.seed))
+        return cls(record, folder, context_length)
 
     @cached_property
     def contexts(self) -> Contexts:
@@ -92,18 +105,35 @@ class Workbench:
         return self.columns(hookpoint).slice(feature)
 
     def draw(
-        self, hookpoint: HookpointRecord, feature: int, preset: Preset = PRESETS["gloss"]
+        self, hookpoint: HookpointRecord, feature: int, preset: Preset | None = None
     ) -> FeatureExamples:
-        """The contexts of one feature under a preset."""
+        """The contexts of one feature under a preset; those of an import as they came.
+
+        Without a preset as many as gloss draws, of the length that the contexts here have.
+        """
+        preset = preset or replace(PRESETS["gloss"], context_length=self.contexts.length)
+        if self.stored is not None:
+            return self.stored.examples(hookpoint, feature)
         self.require_activations()
         return draw(
             self.contexts, self.columns(hookpoint), feature, preset, hookpoint=hookpoint.name
         )
 
+    def taught(self, hookpoint: HookpointRecord, feature: int) -> FeatureExamples:
+        """What explainers may be shown of an import's contexts: train ones with activations."""
+        examples = self.draw(hookpoint, feature)
+        found = self.slice(hookpoint, feature)
+        valued = spread(found, examples.first_token, self.contexts.length).any(axis=1)
+        shown = valued & (examples.kind == ACTIVATING) & (examples.split == TRAIN)
+        return examples.at(np.flatnonzero(shown))
+
     def reason(
         self, hookpoint: HookpointRecord, feature: int, found: FeatureActivations
     ) -> str | None:
         """Why a feature gets less than the full protocol; None = it does not. Draws nothing."""
+        if self.stored is not None:
+            few = len(self.taught(hookpoint, feature).first_token) < FEWEST_TAUGHT
+            return UNTAUGHT if few else None
         stream = Stream(self.contexts.seed, hookpoint.name, np.array([feature]))
         return REASONS[activating(self.contexts, alone(found), stream).reason[0]]
 
@@ -115,5 +145,7 @@ class Workbench:
         ).tolist()  # fmt: skip
 
     def live(self, hookpoint: HookpointRecord) -> np.ndarray:
-        """Numbers of the features that fired, ascending, int64."""
+        """Numbers of the features that fired, or that an import is about, ascending, int64."""
+        if self.stored is not None:
+            return self.stored.features(hookpoint)
         return np.flatnonzero(self.columns(hookpoint).counts())

@@ -6,6 +6,7 @@ after the feature's own passages. The explainer is shown the ends of texts with 
 push makes likelier there (arXiv 2410.13928; the wording and the texts are our own).
 """
 
+import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -16,6 +17,8 @@ from core.steered import Change
 
 STATEMENT = '\nThe passage above has too much of this: "'
 CLOSING = '"'
+INNER = str.maketrans('“”"', "'''")  # quotation marks inside the statement's own
+ALONE = re.compile("“([^“”]+)”")  # an explanation that is one token
 MAX_TOKENS = 20  # of an explanation
 TEMPERATURE = 0.7
 ENDS = 90  # characters of a text's end that the explainer is shown
@@ -59,8 +62,12 @@ def asked_about(passage: str) -> str:
 
 
 def named(explanation: str) -> str:
-    """Write an explanation as the statement's end: what is scored."""
-    return explanation.replace(CLOSING, "'") + CLOSING
+    """Write an explanation as the statement's end: what is scored.
+
+    One token stands in the statement's quotation marks alone, as in the few-shots.
+    """
+    alone = ALONE.fullmatch(explanation)
+    return (alone[1] if alone else explanation).translate(INNER) + CLOSING
 
 
 SYSTEM = f"""\

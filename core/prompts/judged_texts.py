@@ -29,12 +29,13 @@ def pieces(vocabulary: Vocabulary, special: Sequence[int], tokens: np.ndarray) -
     """Say what to show for each token, int [n, length].
 
     Special tokens are never shown as text: those that begin a context are "", those inside stand
-    between two documents, and the first of them shows as a line break.
+    between two documents, and the first of them shows as a line break. One that has no text, which
+    fills up the short contexts of an import, is "" anywhere.
     """
     hidden = np.isin(tokens, np.asarray(special, dtype=np.int64))
     return [
         [
-            piece if not hide else "\n" if place and not gone[place - 1] else ""
+            piece if not hide else "\n" if piece and place and not gone[place - 1] else ""
             for place, (piece, hide) in enumerate(zip(vocabulary.pieces(row), gone, strict=True))
         ]
         for row, gone in zip(tokens, hidden, strict=True)

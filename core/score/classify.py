@@ -17,7 +17,7 @@ from core.score.items import Items, detection_items
 from core.score.judge import Answers, Judge
 from core.score.material import Claim, Material, Outcomes
 from core.score.metrics import METRIC, Setting
-from core.score.undefined import too_few, undefined
+from core.score.undefined import one_sided, too_few, undefined, unmarkable
 from data.items import ItemTable
 from data.records import Score
 
@@ -45,7 +45,7 @@ class Classifier:
             )
         items = self.items(material)
         tokens = material.tokens(items.first_token)
-        table = item_table(items, material.contexts.length, marked=self.asks == "fuzzing")
+        table = item_table(items, marked=self.asks == "fuzzing")
         return [self._outcome(material, claim, items, tokens, table) for claim in claims]
 
     def _outcome(
@@ -86,6 +86,7 @@ def detection_scorer(judge: str, judge_for: JudgeFor) -> Classifier:
         rate=lambda material, items, answers, setting: score_detection(
             items, answers, setting, material.base_rate
         ),
+        lacks=lambda material: too_few(material) or one_sided(material),
     )
 
 
@@ -105,12 +106,13 @@ def fuzzing_scorer(judge: str, judge_for: JudgeFor) -> Classifier:
             others=material.others or None,
         ),
         rate=lambda _material, items, answers, setting: score_fuzzing(items, answers, setting),
+        lacks=lambda material: too_few(material) or unmarkable(material),
     )
 
 
-def item_table(items: Items, length: int, *, marked: bool) -> ItemTable:
+def item_table(items: Items, *, marked: bool) -> ItemTable:
     """Items as the catalogue keeps them; marks as offsets, None where the question has none."""
     marks: Sequence[Sequence[int] | None] = [None] * len(items.kind)
     if marked:
         marks = [np.flatnonzero(row).tolist() for row in items.marks]
-    return ItemTable(items.kinds, items.decile, items.first_token, items.peak, marks, length)
+    return ItemTable(items.kinds, items.decile, items.first_token, items.peak, marks, items.length)

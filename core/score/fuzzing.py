@@ -14,7 +14,7 @@ import numpy as np
 from core import seeds
 from core.examples.activating import Stream, activating
 from core.examples.contexts import Activations, Contexts, spread
-from core.examples.draw import ACTIVATING, KINDS, NEIGHBOUR, RANDOM, FeatureExamples, alone
+from core.examples.draw import ACTIVATING, KINDS, NEIGHBOUR, FeatureExamples, alone
 from core.examples.presets import Preset
 from core.score import metrics
 from core.score.items import (
@@ -25,7 +25,9 @@ from core.score.items import (
     arranged,
     extra_slots,
     own_marks,
+    silent_slots,
     stream,
+    valued,
 )
 from core.score.judge import Answers
 from core.score.marks import place
@@ -66,11 +68,12 @@ def fuzzing_items(
     neighbour's own tokens are marked in its contexts: the hardest question there is.
     """
     question = Question(contexts, activations, examples, preset, hookpoint)
-    right = activating_slots(examples, preset.fuzzing.activating)
+    known = valued(contexts, activations, examples)
+    right = activating_slots(examples, preset.fuzzing.activating, known)
     marks = own_marks(contexts, activations, examples.first_token[right], preset.mark)
-    wanted, own = _wanted(examples, preset, others is not None)
+    wanted, own = _wanted(examples, preset, known, has_others=others is not None)
     made, skipped = _wrong(question, wanted, right)
-    n_base = 2  # random and wrong-mark; the rest was asked for
+    n_base = len(made) if examples.is_stored else 2  # random, wrong-mark; the rest was asked for
     return arranged(
         contexts,
         examples,
@@ -83,16 +86,21 @@ def fuzzing_items(
 
 
 def _wanted(
-    examples: FeatureExamples, preset: Preset, has_others: bool
+    examples: FeatureExamples, preset: Preset, known: np.ndarray | None, *, has_others: bool
 ) -> tuple[list[Wanted], list[np.ndarray]]:
-    """List the wrong items to make, and the neighbours' contexts that carry their own marks."""
-    silent, active = examples.rows("random", "test"), examples.rows("activating", "test")
+    """List the wrong items to make, and the neighbours' contexts that carry their own marks.
+
+    known: which contexts have activations by token, bool [slots]; None = all.
+    """
+    active = examples.rows("activating", "test")
+    active = active if known is None else active[known[active]]
     counts = preset.fuzzing
     wanted = [
-        Wanted(RANDOM, silent, min(counts.random, len(silent))),
+        *(Wanted(kind, silent, min(counts.random, len(silent)))
+          for kind, silent in silent_slots(examples)),
         # Twice as many contexts as patterns leave a choice, so that few patterns are skipped.
         Wanted(WRONG_MARK, active, min(counts.wrong_mark, len(active) // 2)),
-    ]
+    ]  # fmt: skip
     own = []
     for kind, slot in extra_slots(examples, preset.on_request):
         if kind == NEIGHBOUR and has_others:
@@ -137,19 +145,29 @@ def donor_patterns(question: Question, right: np.ndarray, size: int) -> np.ndarr
     if not len(right) or not size:
         return np.zeros((0, contexts.length), dtype=bool)
     seed = stream(contexts, examples, question.hookpoint, "fuzz-donors")
-    stream_of = Stream(contexts.seed, question.hookpoint, np.array([examples.feature]))
-    found = activating(contexts, alone(question.activations), stream_of)
-    order = seeds.permutation(seed, len(found.tile))
-    item = np.isin(contexts.first_token(found.tile), examples.first_token[right])
+    first, deciles = _donors(question)
+    order = seeds.permutation(seed, len(first))
+    item = np.isin(first, examples.first_token[right])
     decile = examples.decile[right][seeds.permutation(seed, len(right))]
     decile = np.resize(decile, size)
     entry = np.empty(size, dtype=np.int64)
     for value in np.unique(decile):
-        here = order[found.decile[order] == value]
+        here = order[deciles[order] == value]
         others = here[~item[here]]
         entry[decile == value] = np.resize(others if len(others) else here, (decile == value).sum())
-    first = contexts.first_token(found.tile[entry])
-    return own_marks(contexts, question.activations, first, question.preset.mark)
+    return own_marks(contexts, question.activations, first[entry], question.preset.mark)
+
+
+def _donors(question: Question) -> tuple[np.ndarray, np.ndarray]:
+    """All activating contexts, of an import those with activations: first tokens, deciles."""
+    contexts, examples = question.contexts, question.examples
+    known = valued(contexts, question.activations, examples)
+    if known is not None:
+        slot = np.flatnonzero(known & (examples.kind == ACTIVATING))
+        return examples.first_token[slot], examples.decile[slot]
+    stream_of = Stream(contexts.seed, question.hookpoint, np.array([examples.feature]))
+    found = activating(contexts, alone(question.activations), stream_of)
+    return contexts.first_token(found.tile), found.decile
 
 
 def _by_neighbours(question: Question, slot: np.ndarray, others: Mapping[int, Activations]) -> Row:

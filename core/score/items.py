@@ -32,6 +32,7 @@ class Items(NamedTuple):
     call: np.ndarray  # judge call, 0, 1, 2, …, int32 [n]
     base: np.ndarray  # the preset asks about it; others are on request, bool [n]
     skipped: dict[str, int]  # by kind: items that could not be made
+    length: int | np.ndarray = 32  # tokens of the context, in all or int64 [n] in each
 
     @property
     def expected(self) -> np.ndarray:
@@ -91,30 +92,64 @@ def arranged(
         call=np.concatenate([calls, later]).astype(np.int32),
         base=np.arange(len(slot)) < n_base,
         skipped=skipped,
+        length=contexts.length if examples.length is None else examples.length[slot],
     )
 
 
-def activating_slots(examples: FeatureExamples, size: int) -> np.ndarray:
-    """Slots of `size` activating test contexts, an equal share of each decile, int64 [n]."""
+def activating_slots(
+    examples: FeatureExamples, size: int, among: np.ndarray | None = None
+) -> np.ndarray:
+    """Slots of `size` activating test contexts, an equal share of each decile, int64 [n].
+
+    An import may lack deciles: a share that is not there goes to the others. among: which may be
+    taken, bool [slots].
+    """
     slot = examples.rows("activating", "test")
+    slot = slot if among is None else slot[among[slot]]
     decile = examples.decile[slot].astype(np.int64)
     # Slots of a decile lie together and in random order: its first ones are a sample.
     nth = np.arange(len(slot)) - np.searchsorted(decile, decile)
+    if examples.is_stored:
+        return slot[np.sort(np.lexsort((decile, nth))[:size])]
     return slot[nth < shares(size)[decile - 1]]
 
 
-def random_slots(examples: FeatureExamples, size: int) -> np.ndarray:
-    """Slots of `size` random silent test contexts, int64 [n]."""
-    return examples.rows("random", "test")[:size]
+def silent_slots(
+    examples: FeatureExamples, size: int | None = None
+) -> list[tuple[int, np.ndarray]]:
+    """Kinds of silent test contexts that a preset asks about, with up to `size` slots each.
+
+    These are random ones; an import has whatever kinds its judges were asked about.
+    """
+    chosen = (examples.split == TEST) & (examples.kind != ACTIVATING)
+    kinds = np.unique(examples.kind[chosen]).tolist() if examples.is_stored else []
+    return [
+        (kind, np.flatnonzero(chosen & (examples.kind == kind))[:size])
+        for kind in kinds or [RANDOM]
+    ]
 
 
 def extra_slots(examples: FeatureExamples, size: int) -> list[tuple[int, np.ndarray]]:
     """Kinds on request among a feature's test contexts, with up to `size` slots each."""
+    if examples.is_stored:
+        return []
     chosen = (examples.split == TEST) & (examples.kind > RANDOM)
     return [
         (int(kind), np.flatnonzero(chosen & (examples.kind == kind))[:size])
         for kind in np.unique(examples.kind[chosen])
     ]
+
+
+def valued(
+    contexts: Contexts, activations: Activations, examples: FeatureExamples
+) -> np.ndarray | None:
+    """Contexts with activations by token, bool [slots]; of an import some may lack them.
+
+    None = all that activate have them.
+    """
+    if not examples.is_stored:
+        return None
+    return spread(activations, examples.first_token, contexts.length).any(axis=1)
 
 
 def unmarked(contexts: Contexts, kind: int, slot: np.ndarray) -> Row:
@@ -129,7 +164,7 @@ def detection_items(
     counts: Counts = preset.detection
     base = [
         unmarked(contexts, ACTIVATING, activating_slots(examples, counts.activating)),
-        unmarked(contexts, RANDOM, random_slots(examples, counts.random)),
+        *(unmarked(contexts, kind, slot) for kind, slot in silent_slots(examples, counts.random)),
     ]
     extra = [
         unmarked(contexts, kind, slot) for kind, slot in extra_slots(examples, preset.on_request)

@@ -51,8 +51,10 @@ class Material:
         return self.examples.feature
 
     @cached_property
-    def base_rate(self) -> float:
-        """Share of distinct contexts with the feature, 0..1."""
+    def base_rate(self) -> float | None:
+        """Share of distinct contexts with the feature, 0..1; None = of an import not known."""
+        if self.examples.is_stored:
+            return None
         return self.examples.n_contexts / max(1, self.contexts.n_distinct)
 
     def seed(self, purpose: str) -> int:

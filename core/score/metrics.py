@@ -108,8 +108,11 @@ def _class_weight(weight: np.ndarray, *, activating: bool) -> np.ndarray:
 
 
 def _by_decile(items: Items, correct: np.ndarray, usable: np.ndarray) -> dict[int, Tally]:
-    """Count rightly marked and activating items by decile; a decile without items is left out."""
-    right = items.kind == ACTIVATING
+    """Count rightly marked and activating items by decile; one without items is left out.
+
+    Contexts of an import may have no decile: these are counted in none.
+    """
+    right = (items.kind == ACTIVATING) & (items.decile > 0)
     return {
         decile: tally(correct, usable, right & (items.decile == decile))
         for decile in np.unique(items.decile[right]).tolist()

@@ -12,7 +12,7 @@ import numpy as np
 from core.examples.draw import ACTIVATING, KINDS, RANDOM
 from core.score import statistics
 from core.score.detection import stratum_weights
-from core.score.items import Items, arranged, extra_slots, unmarked
+from core.score.items import Items, arranged, extra_slots, silent_slots, unmarked
 from core.score.material import Claim, Material, Outcomes
 from data.items import ItemTable
 from data.records import Score
@@ -33,7 +33,7 @@ def ranked_items(material: Material, scorer: str) -> Items:
     contexts, examples = material.contexts, material.examples
     base = [
         unmarked(contexts, ACTIVATING, examples.rows("activating", "test")),
-        unmarked(contexts, RANDOM, examples.rows("random", "test")),
+        *(unmarked(contexts, kind, slot) for kind, slot in silent_slots(examples)),
     ]
     extra = [
         unmarked(contexts, kind, slot)
@@ -58,7 +58,7 @@ def outcomes(
         first_token=items.first_token,
         peak=items.peak,
         marks=[None] * len(items.slot),
-        length=material.contexts.length,
+        length=items.length,
     )
     made = score(items, value, setting, preset=material.label, base_rate=material.base_rate)
     made.detail.update(detail)
@@ -74,9 +74,12 @@ def outcomes(
 
 
 def score(
-    items: Items, value: np.ndarray, setting: Setting, *, preset: str, base_rate: float
+    items: Items, value: np.ndarray, setting: Setting, *, preset: str, base_rate: float | None
 ) -> Score:
-    """AUROC of activating against random contexts, with what stands beside it."""
+    """AUROC of activating against random contexts, with what stands beside it.
+
+    Of an import, which need not have random ones, against all silent ones.
+    """
     usable = np.isfinite(value)
     used = items.base & usable
     found = statistics.auroc_interval(value[used], items.expected[used])
@@ -86,7 +89,7 @@ def score(
         "failure_rate": failed / asked if asked else None,
         "bounds": [_with_failures(items, value, first) for first in (False, True)],
         "base_rate": base_rate,
-        "auprc": _auprc(items, value, used, base_rate),
+        "auprc": None if base_rate is None else _auprc(items, value, used, base_rate),
         "deciles": _by_decile(items, value, usable),
         "kinds": _by_kind(items, value, usable),
     }
@@ -133,11 +136,12 @@ def _auprc(items: Items, value: np.ndarray, used: np.ndarray, base_rate: float) 
 
 
 def _by_decile(items: Items, value: np.ndarray, usable: np.ndarray) -> list[dict[str, Any]]:
-    """Compare each decile with all random contexts."""
-    active, silent = items.kind == ACTIVATING, items.kind == RANDOM
+    """Compare each decile with all silent contexts that the preset asks about."""
+    active = items.kind == ACTIVATING
+    silent = items.base & ~active
     return [
         {"decile": decile, **_compared(value, usable, active & (items.decile == decile), silent)}
-        for decile in np.unique(items.decile[active]).tolist()
+        for decile in np.unique(items.decile[active & (items.decile > 0)]).tolist()
     ]
 
 

@@ -18,14 +18,21 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from core import seeds
-from core.examples.draw import ACTIVATING, RANDOM
+from core.examples.draw import ACTIVATING
 from core.score.classify import item_table
 from core.score.detection import stratum_weights
-from core.score.items import Items, activating_slots, arranged, random_slots, unmarked
+from core.score.items import (
+    Items,
+    activating_slots,
+    arranged,
+    silent_slots,
+    unmarked,
+    valued,
+)
 from core.score.material import Claim, Material, Outcomes
 from core.score.simulators import Simulation, Simulator, Texts
 from core.score.statistics import RESAMPLES, Sums, pearson
-from core.score.undefined import too_few, undefined
+from core.score.undefined import too_few, undefined, unmarkable
 from data.items import ItemTable
 from data.records import Score
 
@@ -45,12 +52,12 @@ class SimulationScorer:
     def score(self, material: Material, claims: Sequence[Claim]) -> list[Outcomes]:
         """Score the explanations of one feature on the same contexts."""
         items = simulation_items(material)
-        reason = too_few(material) or _one_sided(items)
+        reason = too_few(material) or unmarkable(material) or _one_sided(items)
         if reason is not None:
             return undefined(
                 material, claims, scorer=self.name, metric=METRIC, judge=self.judge, reason=reason
             )
-        table = item_table(items, material.contexts.length, marked=False)
+        table = item_table(items, marked=False)
         truth = Truth.of(material, items)
         texts = Texts(
             material.pieces(truth.tokens), truth.tokens, items.start, material.max_activation
@@ -71,7 +78,7 @@ class SimulationScorer:
             predicted=np.where(usable, 1, -1).astype(np.int8),
             score=self._score(material, figures, _detail(truth, usable, said)),
             keys=said.keys,
-            simulated=said.values,
+            simulated=_cut(said.values, truth.items.length),
             asked=said.outcomes,
         )
 
@@ -86,12 +93,21 @@ class SimulationScorer:
 def simulation_items(material: Material) -> Items:
     """Draw the contexts: 20 activating ones by decile and 20 random silent ones, shuffled."""
     contexts, examples = material.contexts, material.examples
+    known = valued(contexts, material.activations, examples)
     base = [
-        unmarked(contexts, ACTIVATING, activating_slots(examples, CONTEXTS)),
-        unmarked(contexts, RANDOM, random_slots(examples, CONTEXTS)),
+        unmarked(contexts, ACTIVATING, activating_slots(examples, CONTEXTS, known)),
+        *(unmarked(contexts, kind, slot) for kind, slot in silent_slots(examples, CONTEXTS)),
     ]
     seed = material.seed("batches-simulation")
     return arranged(contexts, examples, base, [], seed=seed, batch=1, skipped={})
+
+
+def _cut(
+    said: Sequence[tuple[float, ...] | None], length: int | np.ndarray
+) -> tuple[tuple[float, ...] | None, ...]:
+    """Leave out what fills up a context that is shorter than others."""
+    ends = np.broadcast_to(length, len(said)).tolist()
+    return tuple(values and values[:end] for values, end in zip(said, ends, strict=True))
 
 
 def _one_sided(items: Items) -> str | None:
@@ -108,7 +124,7 @@ class Truth(NamedTuple):
     tokens: np.ndarray  # int32 [n, length]
     activations: np.ndarray  # raw, float32 [n, length]
     counted: np.ndarray  # not special, bool [n, length]
-    base_rate: float  # share of distinct contexts with the feature, 0..1
+    base_rate: float | None  # share of distinct contexts with the feature, 0..1; None = unknown
     max_activation: float  # over the corpus, raw
 
     @classmethod
@@ -153,7 +169,9 @@ def measured(truth: Truth, said: Sequence[tuple[float, ...] | None], *, seed: in
         r, constant = correlation(sums[usable])
         if r is not None and not constant:
             interval = _interval(r, [sums[active], sums[silent]], seed)
-        weighted = _weighted_r(sums, stratum_weights(truth.items, active, silent, truth.base_rate))
+        if truth.base_rate is not None:
+            weight = stratum_weights(truth.items, active, silent, truth.base_rate)
+            weighted = _weighted_r(sums, weight)
         explained = r_squared(sums[usable], truth.max_activation / SCALE)
     low, high = interval or (None, None)
     detail = {
@@ -173,7 +191,7 @@ def _placement(sums: np.ndarray, decile: np.ndarray) -> dict[str, Any]:
             "n": int((decile == one).sum()),
             "r": correlation(sums[decile == one])[0],
         }
-        for one in np.unique(decile)
+        for one in np.unique(decile[decile > 0])
     ]
     return {"r": correlation(sums)[0], "by_decile": by_decile}
 
@@ -213,7 +231,7 @@ def correlations(totals: np.ndarray) -> np.ndarray:
     varies = (n >= 2) & (spread_y > 1e-12 * yy)
     sure = varies & (spread_x > 1e-12 * xx)
     r = np.where(varies, 0.0, np.nan)
-    r[sure] = (xy - x * y / size)[sure] / np.sqrt(spread_x * spread_y)[sure]
+    r[sure] = (xy - x * y / size)[sure] / np.sqrt((spread_x * spread_y)[sure])
     return np.clip(r, -1, 1)
 
 

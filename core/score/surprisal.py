@@ -11,10 +11,10 @@ its control, so its score does not depend on what other explanations are scored 
 """
 
 from collections.abc import Sequence
-from typing import Protocol
 
 import numpy as np
 
+from core.causal import Reader
 from core.prompts.surprisal import BLOCKS, CONTROL, continuation, prefix
 from core.score import statistics
 from core.score.items import Items
@@ -23,18 +23,6 @@ from core.score.ranking import METRIC, Setting, outcomes, ranked_items
 from core.score.undefined import too_few, undefined
 
 LogProbs = list[np.ndarray]  # nats by token, float64 [tokens], one a context
-
-
-class Reader(Protocol):
-    """A language model that says how likely texts are; core/causal.py has one."""
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def max_length(self) -> int | None: ...
-    def n_tokens(self, prefix: str) -> int: ...
-    def n_text_tokens(self, text: str) -> int: ...
-    def logprobs(self, prefix: str, texts: Sequence[str]) -> LogProbs: ...
 
 
 class SurprisalScorer:

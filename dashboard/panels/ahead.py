@@ -13,9 +13,10 @@ from core.drawing import cards
 from core.drawing.facts import why_silent
 from dashboard import session
 from dashboard.library import Place
-from dashboard.panels import examples, explanations
+from dashboard.panels import examples
 from dashboard.panels.examples import View
 from dashboard.scripts import script
+from data import results
 from data.errors import GlossError
 
 SCRIPT = (Path(__file__).parents[1] / "component" / "ahead.js").read_text(encoding="utf-8")
@@ -41,7 +42,7 @@ def _words(place: Place, feature: int) -> dict[str, Any] | None:
     library, view = session.library(), st.session_state.get("examples.view", View())
     try:
         record = library.feature(place, feature)
-        best = explanations.best(record.explanations)
+        best = results.best(record.explanations)
         if best is None or why_silent(record.facts, place.cache):
             return None
         ids = (best.explanation_id, None)

@@ -14,9 +14,9 @@ from core.drawing.reader import Width
 from core.drawing.spans import Shade, as_text, example_list, heading
 from dashboard import session
 from dashboard.library import FeatureRecord, Library, Place
-from dashboard.panels import explanations
 from dashboard.session import KEPT
 from dashboard.words import words
+from data import results
 from data.errors import GlossError
 from data.records import ExplanationRecord
 
@@ -94,7 +94,7 @@ def read_ahead(place: Place, *features: int) -> None:
 
 def _prepare(library: Library, place: Place, feature: int, view: View) -> None:
     try:
-        best = explanations.best(library.feature(place, feature).explanations)
+        best = results.best(library.feature(place, feature).explanations)
         drawn(library, place, feature, (best and best.explanation_id, None), view)
     except GlossError:
         return  # the page itself will say so, if anybody goes there

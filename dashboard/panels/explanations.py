@@ -31,7 +31,7 @@ class Choice(NamedTuple):
 def chosen(found: list[ExplanationRecord]) -> Choice:
     """The shown explanation and the one that is pinned; both from the address."""
     by_id = {str(e.explanation_id): e for e in found}
-    shown = by_id.get(st.query_params.get("explanation", "")) or best(found)
+    shown = by_id.get(st.query_params.get("explanation", "")) or results.best(found)
     pinned = by_id.get(st.query_params.get("against", ""))
     return Choice(shown, None if pinned is shown else pinned, pinned)
 
@@ -47,26 +47,6 @@ def unknown(found: list[ExplanationRecord]) -> str | None:
     if asked[0] not in missing:
         return f"This feature has no explanation {which} to compare with."
     return f"This feature has no explanation {which}; the best one is shown."
-
-
-def best(found: list[ExplanationRecord]) -> ExplanationRecord | None:
-    """As in the table of features (data/summaries.py): the one that no other comes before.
-
-    Usable, scored at all, detection by the first judge before others, the best by it, of equals
-    the newest.
-    """
-
-    def place(
-        explanation: ExplanationRecord,
-    ) -> tuple[bool, bool, bool, tuple[bool, int], float, int]:
-        score = cards.score_of(explanation, "detection")
-        value = -1.0 if score is None or score.value is None else score.value
-        judged = (True, 0) if score is None else results.standing(score)
-        is_scored = any(one.value is not None for one in explanation.scores)
-        return (explanation.text is None, not is_scored, score is None, judged, -value,
-                -explanation.explanation_id)  # fmt: skip
-
-    return min(found, key=place, default=None)
 
 
 def show(place: Place, feature: int, record: FeatureRecord, choice: Choice) -> None:

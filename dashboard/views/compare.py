@@ -3,7 +3,7 @@
 import streamlit as st
 
 from dashboard import session, strip
-from dashboard.panels import compare_figures, compare_many, compare_one
+from dashboard.panels.compare import figures, many, one
 
 MODES = {"one": "One feature", "many": "Features", "figures": "Figures"}
 
@@ -18,7 +18,7 @@ def page() -> None:
     st.segmented_control("Compare", list(MODES), key="compare.mode", required=True,
                          format_func=MODES.__getitem__, label_visibility="collapsed",
                          on_change=_put_mode)  # fmt: skip
-    panels = {"one": compare_one, "many": compare_many, "figures": compare_figures}
+    panels = {"one": one, "many": many, "figures": figures}
     panels[mode].show()
 
 

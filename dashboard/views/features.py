@@ -2,7 +2,6 @@
 
 import random
 from dataclasses import replace
-from functools import partial
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
@@ -13,9 +12,10 @@ from core.drawing.spans import block, escape
 from dashboard import preset_words, session, strip
 from dashboard.address import every, feature_named, number_named
 from dashboard.library import Place
-from dashboard.panels import features_chart, features_filter, features_table, features_views
-from dashboard.panels.features_filter import VIEWS, Options, first_page
-from dashboard.panels.features_meaning import HINT, ranking
+from dashboard.panels.features import chart, choice, table, views
+from dashboard.panels.features.choice import VIEWS, Options, first_page
+from dashboard.panels.features.meaning import HINT, ranking
+from dashboard.panels.place import pick_place
 from dashboard.session import KEPT
 from data import feature_table
 from data.feature_filter import Filter, Preset
@@ -39,16 +39,16 @@ def page() -> None:
     place = session.place()
     strip.show()
     bar = st.container(horizontal=True, vertical_alignment="center", gap="small")
-    pick_place(bar, place)
+    pick_place(bar, place, "features")
     session.require_finished(place)
     known = session.library().ask(feature_table.choices, place.hookpoint.hookpoint_id)
-    found = features_filter.options(known)
-    features_filter.return_to_list(found.allows)
-    features_filter.tidy_address(found)
+    found = choice.options(known)
+    choice.return_to_list(found.allows)
+    choice.tidy_address(found)
     wanted, slot = filters(bar, place, found)
     if said := preset_words.meaning(wanted):
         st.html(block(f'<p class="mut">{escape(said)}</p>'))
-    features_filter.show_words(features_filter.words(wanted, found))
+    choice.show_words(choice.words(wanted, found))
     if by_meaning(wanted):
         near = ranking(place, wanted.words)
         if near is None:
@@ -63,36 +63,6 @@ def page() -> None:
     listed(place, wanted, total, has_labels=known.has_labels, has_judges=known.has_judges)
 
 
-def pick_place(bar: DeltaGenerator, place: Place) -> None:
-    """Choose the cache and the hookpoint where there is a choice."""
-    labels: dict[str, str] = {c.name: c.label for c in session.library().caches() if c.hookpoints}
-    known = list(labels)
-    choices = {
-        "cache": ("Cache", known, place.cache.name),
-        "hookpoint": ("Hookpoint", [h.name for h in place.cache.hookpoints], place.hookpoint.name),
-    }
-    for name, (label, options, chosen) in choices.items():
-        if len(options) > 1:
-            st.session_state[f"features.{name}"] = chosen
-            bar.selectbox(label, options, key=f"features.{name}", width=200,
-                          format_func=partial(_label, labels),
-                          label_visibility="collapsed", on_change=_go_to_place, args=(name,),
-                          )  # fmt: skip
-
-
-def _label(labels: dict[str, str], name: str) -> str:
-    return labels.get(name, name)
-
-
-def _go_to_place(name: str) -> None:
-    """Put another cache or hookpoint in the address; a new cache has its own hookpoints."""
-    st.query_params[name] = st.session_state[f"features.{name}"]
-    st.session_state["page"] = 1
-    if name == "cache":
-        st.query_params.pop("hookpoint", None)
-        st.session_state.pop("place.hookpoint", None)
-
-
 def filters(bar: DeltaGenerator, place: Place, found: Options) -> tuple[Filter, DeltaGenerator]:
     """Search, filter and order in the first line, presets in the next; all of it in the address.
 
@@ -101,8 +71,8 @@ def filters(bar: DeltaGenerator, place: Place, found: Options) -> tuple[Filter, 
     words = search(bar, place)
     if meaning.is_installed():
         bar.toggle("by meaning", key="meaning", on_change=first_page, **KEPT)
-    features_filter.popover(bar, found, "" if meaning.is_installed() else HINT)
-    features_views.popover(bar, found)
+    choice.popover(bar, found, "" if meaning.is_installed() else HINT)
+    views.popover(bar, found)
     slot = bar.container(width="content")
     bar.space("stretch")
     bar.selectbox("Sort", list(found.sorts), key="sort", width=220, on_change=first_page,
@@ -116,7 +86,7 @@ def filters(bar: DeltaGenerator, place: Place, found: Options) -> tuple[Filter, 
     line.segmented_control("View", VIEWS, default=VIEWS[0], required=True, key="view",
                            label_visibility="collapsed", **KEPT)  # fmt: skip
     last = -(-place.hookpoint.n_features // PAGE)
-    wanted = features_filter.read(found, page=features_filter.page_number(last))
+    wanted = choice.read(found, page=choice.page_number(last))
     return replace(wanted, words=words), slot
 
 
@@ -132,7 +102,7 @@ def search(bar: DeltaGenerator, place: Place) -> str:
         return words or ""
     if st.session_state.get(OPENED) != words:
         st.session_state[OPENED] = words
-        features_table.open_address(place, address)
+        table.open_address(place, address)
     return ""  # Back came here again: the list, not the same feature once more
 
 
@@ -157,7 +127,7 @@ def open_random(place: Place, wanted: Filter, total: int) -> None:
         feature = feature_table.nth(con, place.hookpoint.hookpoint_id, wanted,
                                     random.randrange(total))  # fmt: skip
     if feature is not None:
-        features_table.open_feature(place, feature)
+        table.open_feature(place, feature)
 
 
 def listed(place: Place, wanted: Filter, total: int, *, has_labels: bool, has_judges: bool) -> None:
@@ -166,12 +136,12 @@ def listed(place: Place, wanted: Filter, total: int, *, has_labels: bool, has_ju
     if not total:
         st.html(sentence(nothing(place, wanted)))
     elif st.session_state.get("view") == "Chart":
-        features_chart.show(place, replace(wanted, page=1))
+        chart.show(place, replace(wanted, page=1))
     else:
         found = read_page(place, wanted, total)
         number = found.number
-        features_table.show(place, found, wanted, has_labels=has_labels, has_judges=has_judges)
-    features_table.below(place, wanted, total=total, number=number)
+        table.show(place, found, wanted, has_labels=has_labels, has_judges=has_judges)
+    table.below(place, wanted, total=total, number=number)
 
 
 def read_page(place: Place, wanted: Filter, total: int) -> feature_table.Page:

@@ -7,6 +7,7 @@ from dashboard import session, strip
 from dashboard.library import Place
 from dashboard.panels import launched
 from dashboard.panels.filters import counted, drawn
+from dashboard.panels.place import pick_place
 from data import flags, run_queries
 from data.flags import Counts
 
@@ -23,7 +24,7 @@ def page() -> None:
     found = session.library().ask(flags.counts, place.cache.cache_id)
     words = ["gloss", "filters", place.cache.name]
     bar = st.container(horizontal=True, vertical_alignment="center", gap="small")
-    pick_place(bar, place)
+    pick_place(bar, place, PAGE, drop=("position",))
     bar.space("stretch")
     start(bar, place, found, words)
     launched.watch(PAGE)
@@ -37,29 +38,6 @@ def page() -> None:
     if here.n_measured:
         drawn.entropies(place)
         drawn.by_position(place)
-
-
-def pick_place(bar: DeltaGenerator, place: Place) -> None:
-    """Choose the cache and the hookpoint where there is a choice."""
-    known = [record.name for record in session.library().caches() if record.hookpoints]
-    choices = {
-        "cache": ("Cache", known, place.cache.name),
-        "hookpoint": ("Hookpoint", [h.name for h in place.cache.hookpoints], place.hookpoint.name),
-    }
-    for name, (label, options, chosen) in choices.items():
-        if len(options) > 1:
-            st.session_state[f"filters.{name}"] = chosen
-            bar.selectbox(label, options, key=f"filters.{name}", width=220,
-                          label_visibility="collapsed", on_change=_go_to, args=(name,))  # fmt: skip
-
-
-def _go_to(name: str) -> None:
-    """Put another cache or hookpoint in the address; a new cache has its own hookpoints."""
-    st.query_params[name] = st.session_state[f"filters.{name}"]
-    st.query_params.pop("position", None)
-    if name == "cache":
-        st.query_params.pop("hookpoint", None)
-        st.session_state.pop("place.hookpoint", None)
 
 
 def start(bar: DeltaGenerator, place: Place, found: list[Counts], words: list[str]) -> None:

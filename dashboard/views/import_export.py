@@ -5,14 +5,14 @@ from collections.abc import Callable
 import streamlit as st
 
 from dashboard import session, strip
-from dashboard.panels import data_export, data_health, data_import, data_sql
+from dashboard.panels.import_export import exporting, health, importing, sql
 from dashboard.session import KEPT
 
 PARTS: dict[str, Callable[[], None]] = {
-    "Health": data_health.show,
-    "Import": data_import.show,
-    "Export": data_export.show,
-    "SQL": data_sql.show,
+    "Health": health.show,
+    "Import": importing.show,
+    "Export": exporting.show,
+    "SQL": sql.show,
 }
 
 

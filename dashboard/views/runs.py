@@ -4,7 +4,7 @@ import streamlit as st
 
 from core.drawing.cards import sentence
 from dashboard import session
-from dashboard.panels import runs_detail, runs_table, runs_work
+from dashboard.panels.runs import detail, table, work
 from data import run_queries
 
 
@@ -14,18 +14,18 @@ def page() -> None:
     if not session.library().ask(run_queries.page, run_queries.Chosen(), 1).total:
         session.say(f"Nothing was run in {session.store()} yet; this command runs everything once:",
                     session.command(["gloss", "demo"]))  # fmt: skip
-    runs_work.at_work()
+    work.at_work()
     asked = st.query_params.get("run", "")
     if not asked:
-        runs_work.stopped()
-        runs_table.table()
+        work.stopped()
+        table.table()
         return
     st.button("All runs", icon=":material/arrow_back:", on_click=leave, type="tertiary")
     run = session.library().ask(run_queries.run, int(asked)) if _is_number(asked) else None
     if run is None:
         st.html(sentence(f"There is no run “{asked[:40]}” in {session.store()}."))
     else:
-        runs_detail.show(run)
+        detail.show(run)
 
 
 def _is_number(text: str) -> bool:
@@ -34,7 +34,7 @@ def _is_number(text: str) -> bool:
 
 def leave() -> None:
     """Take the run out of the address."""
-    st.query_params.update({"run": [], runs_detail.OTHER: []})
+    st.query_params.update({"run": [], detail.OTHER: []})
 
 
 if __name__ == "__main__":

@@ -4,15 +4,8 @@ import streamlit as st
 
 from core.drawing import cards
 from dashboard import session, strip
-from dashboard.panels import (
-    try_asking,
-    try_feature,
-    try_fired,
-    try_loading,
-    try_rules,
-    try_steering,
-)
-from dashboard.panels.try_asking import Doing
+from dashboard.panels.try_text import asking, feature, fired, loading, rules, steering
+from dashboard.panels.try_text.asking import Doing
 
 
 @session.guarded
@@ -21,10 +14,10 @@ def page() -> None:
     place = session.place()
     strip.show()
     session.require_finished(place)
-    asked = try_asking.asked(place)
-    probe = try_loading.loaded(place, asked.needed)
+    asked = asking.asked(place)
+    probe = loading.loaded(place, asked.needed)
     if probe is not None:
-        try_loading.line(place, asked.bar)
+        loading.line(place, asked.bar)
         if not asked.text.strip():
             st.html(cards.sentence("Type or paste a text above: every feature that fires on it is "
                                    "listed here, the strongest first."))  # fmt: skip
@@ -33,18 +26,18 @@ def page() -> None:
     st.html("<p id=mark hidden>try</p>")
 
 
-def below(asked: try_asking.Asked, probe: try_loading.Probe) -> None:
+def below(asked: asking.Asked, probe: loading.Probe) -> None:
     """What the text gives."""
-    reading = try_fired.read(asked, probe)
+    reading = fired.read(asked, probe)
     if reading is None:
         return
     if asked.doing is Doing.STEER:
-        try_steering.show(asked, reading, probe)
+        steering.show(asked, reading, probe)
         return
-    claims = try_rules.claims(asked, reading.found, probe)
-    try_fired.chips(asked, reading, probe, claims)
-    try_feature.about(asked, reading, claims)
-    try_fired.features(asked, reading)
+    claims = rules.claims(asked, reading.found, probe)
+    fired.text(asked, reading, probe, claims)
+    feature.about(asked, reading, claims)
+    fired.features(asked, reading)
 
 
 if __name__ == "__main__":

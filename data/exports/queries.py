@@ -27,26 +27,22 @@ class Making(NamedTuple):
 
     seed: int | None
     prompt: str | None  # as sent; None = no model was asked
+    seen: tuple[int, ...]  # first tokens of the contexts that it was made from; () = not of single ones
 
 
 def makings(con: Connection, hookpoint_id: int, feature: int) -> dict[int, Making]:
-    """Seed and prompt of a feature's explanations, by explanation_id."""
+    """Seed, prompt and contexts of a feature's explanations, by explanation_id."""
     rows = con.rows(
-        "select explanation_id, seed, prompt from explanation "
+        "select explanation_id, seed, prompt, example_tokens from explanation "
         "where hookpoint_id = ? and feature = ?",
         [hookpoint_id, feature],
     )
-    return {row["explanation_id"]: Making(row["seed"], row["prompt"]) for row in rows}
-
-
-def judged_at(con: Connection, hookpoint_id: int, feature: int) -> dict[tuple[int, int], Any]:
-    """When each score of a feature was made, UTC, by explanation_id and scorer_id."""
-    rows = con.rows(
-        "select s.explanation_id, s.scorer_id, s.created_at from score s "
-        "join explanation e using (explanation_id) where e.hookpoint_id = ? and e.feature = ?",
-        [hookpoint_id, feature],
-    )
-    return {(row["explanation_id"], row["scorer_id"]): row["created_at"] for row in rows}
+    return {
+        row["explanation_id"]: Making(
+            row["seed"], row["prompt"], tuple(row["example_tokens"] or ())
+        )
+        for row in rows
+    }
 
 
 COUNTS = """
@@ -108,6 +104,19 @@ def standing(con: Connection, hookpoint_id: int, run_id: int | None) -> dict[int
     return dict(sorted((found if run_id is not None else found | shown(con, hookpoint_id)).items()))
 
 
+def imported(con: Connection, hookpoint_id: int, run_id: int) -> dict[int, int]:
+    """As `standing`, of what an import brought; {} where it brought no text.
+
+    Of several explanations of a feature that is the one that pages show, where they show one.
+    """
+    rows = con.rows(EXPLAINED, [hookpoint_id, run_id, run_id])
+    if not any(row["is_usable"] for row in rows):
+        return {}
+    own = {row["explanation_id"] for row in rows}
+    kept = {f: found for f, found in shown(con, hookpoint_id).items() if found in own}
+    return dict(sorted((standing(con, hookpoint_id, run_id) | kept).items()))
+
+
 NEAR = """
 select feature, other, value
 from neighbour
@@ -133,19 +142,21 @@ def measures(con: Connection, hookpoint_id: int) -> list[str]:
     return [row["measure"] for row in found]
 
 
-def imported_config(con: Connection, cache_id: int) -> dict[str, Any] | None:
-    """run_config.json of the run that a cache was imported from; None where it was not kept."""
-    found = con.value(
-        "select json_extract(settings, '$.run_config') from run "
-        "where cache_id = ? and stage = 'import' order by run_id limit 1",
+class Brought(NamedTuple):
+    """The import that a cache came from."""
+
+    run_id: int
+    config: dict[str, Any] | None  # run_config.json; None where it was not there
+
+
+def brought(con: Connection, cache_id: int) -> Brought | None:
+    """The import that a cache came from; None of a cache of ours."""
+    row = con.row(
+        "select run_id, json_extract(settings, '$.run_config') as config from run "
+        "where cache_id = ? and stage = 'import' and hookpoint_id is null order by run_id limit 1",
         [cache_id],
     )
-    told = json.loads(found) if found else None
-    return told if isinstance(told, dict) else None
-
-
-def train_contexts(con: Connection, hookpoint_id: int) -> int:
-    """How many stored contexts of a hookpoint an explainer saw and no judge."""
-    return con.value(
-        "select count(*) from example where hookpoint_id = ? and split = 'train'", [hookpoint_id]
-    )
+    if row is None:
+        return None
+    told = json.loads(row["config"]) if row["config"] else None
+    return Brought(row["run_id"], told if isinstance(told, dict) else None)

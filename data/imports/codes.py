@@ -33,6 +33,10 @@ CODES: dict[str, tuple[Severity, str]] = {
         "contexts whose text is in the cache but whose values differ from it; values of the cache "
         "are shown",
     ),
+    "hookpoint_unknown": (
+        "info",
+        "hookpoints that no module of the subject is called like; they keep the run's name",
+    ),
     "length_mismatch": (
         "warning",
         "contexts with unequal numbers of tokens and activations; kept without activations",

@@ -20,6 +20,7 @@ EXPECTED: dict[Era, tuple[str, ...]] = {
     "D": ("activations", "prediction", "correct"), "A": ("prediction",), "X": ("predicted",),
 }  # fmt: skip
 MOST_ROWS = 1_000_000
+SHARE = 0.3  # of a context's maximum, from which delphi marks a token
 
 
 class ForeignExplanation(NamedTuple):
@@ -49,6 +50,7 @@ class VerdictRow(NamedTuple):
     is_fuzz: bool | None  # of a list that mixes both; None = the folder says it
     era: Era
     missing: tuple[str, ...] = ()  # what such a row has, and this one has not
+    kind: str | None = None  # of a silent context, as an export of ours names it; None = not stored
 
 
 class SimulatedSequence(NamedTuple):
@@ -194,6 +196,16 @@ def _predicted(row: _Row, key: str) -> bool | None:
     raise row.wrong(f"has a '{key}' that is no verdict")
 
 
+def marked_by_delphi(values: Sequence[float]) -> list[int]:
+    """Which tokens of an activating context the tool marks for fuzzing.
+
+    >>> marked_by_delphi([0.0, 2.0, 0.5, 0.75])
+    [1, 3]
+    """
+    top = max(values, default=0.0)
+    return [i for i, value in enumerate(values) if value >= SHARE * top and value > 0]
+
+
 def _marked(row: _Row) -> list[int] | None:
     if "marked" not in row.found or row.found["marked"] is None:
         return None
@@ -209,6 +221,8 @@ def read_neighbours(path: Path, report: Report) -> dict[int, list[tuple[float, i
     for key, pairs in read_json(path, dict).items():
         if not key.isdecimal() or len(key) > 9 or not isinstance(pairs, list):
             raise BadInput(f"{shown(path)}: '{key[:40]}' has no list of neighbours")
+        if int(key) in found:
+            raise BadInput(f"{shown(path)} has two lists of neighbours of feature {int(key)}")
         found[int(key)] = [_pair(path, key, pair) for pair in pairs if not _is_nan(pair)]
         damaged = len(found[int(key)]) < len(pairs)
         report.add("neighbours_damaged", damaged, f"{shown(path.name)}, feature {key}")

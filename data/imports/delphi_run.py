@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -61,6 +61,7 @@ class DelphiRun:
     others: Mapping[str, int]  # scorers that are not imported, with their files
     unread: tuple[str, ...]
     sha256: str  # of everything that is read
+    names: Mapping[str, str] = field(default_factory=dict)  # of hookpoints, by the run's own
 
     @property
     def name(self) -> str:
@@ -91,7 +92,31 @@ class DelphiRun:
         return bool(self.latents or self.tensors)
 
     def _configured(self) -> list[str]:
-        return configured(self.config)
+        return [self.names.get(name, name) for name in configured(self.config)]
+
+    def renamed(self, names: Mapping[str, str]) -> "DelphiRun":
+        """Call hookpoints otherwise, by their names here; the configuration stays as it is."""
+
+        def at(address: Address) -> Address:
+            return address._replace(hookpoint=names.get(address.hookpoint, address.hookpoint))
+
+        return replace(
+            self,
+            names=names,
+            explanations={at(key): path for key, path in self.explanations.items()},
+            scores={
+                n: {at(k): path for k, path in part.items()} for n, part in self.scores.items()
+            },
+            train={at(key): path for key, path in self.train.items()},
+            latents={names.get(name, name): shards for name, shards in self.latents.items()},
+            neighbours={
+                (names.get(name, name), measure): path
+                for (name, measure), path in self.neighbours.items()
+            },
+            texts={at(key): text for key, text in self.texts.items()},
+            values={n: {at(k): v for k, v in part.items()} for n, part in self.values.items()},
+            tensors={names.get(name, name): files for name, files in self.tensors.items()},
+        )
 
     def text(self, name: str) -> str | None:
         """A text of the configuration, e.g. "sparse_model"; None without."""

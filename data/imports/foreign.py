@@ -5,7 +5,6 @@ looked at. Whatever is wrong becomes one BadInput that names the file.
 """
 
 import hashlib
-import json
 import math
 import os
 import stat
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from data.errors import BadInput
+from data.strict_json import RepeatedKey, loads
 
 MOST_FILES = 4_000_000
 DEEPEST = 40  # levels of settings
@@ -100,14 +100,22 @@ def read_json(path: Path, kind: type, limit: int = MOST_JSON) -> Any:
     raw = read_bytes(path, limit)
     if not raw.strip():
         raise BadInput(f"{shown(path)} is empty: fetch it again")
+    return parsed(raw, kind, shown(path))
+
+
+def parsed(raw: bytes, kind: type, where: str) -> Any:
+    """Foreign JSON of a kind; where: what it is, in words, for an error."""
     try:
-        found = json.loads(raw.decode("utf-8"))
+        found = loads(raw.decode("utf-8"))
     except UnicodeDecodeError as error:
-        raise BadInput(f"{shown(path)} is not UTF-8 text: fetch it again") from error
+        raise BadInput(f"{where} is not UTF-8 text: fetch the file again") from error
+    except RepeatedKey as error:
+        raise BadInput(f"{where} has '{clean(str(error))[:40]}' twice in one object: which of the "
+                       "two is meant cannot be told") from error  # fmt: skip
     except (ValueError, RecursionError) as error:
-        raise BadInput(f"{shown(path)} is not JSON, or is cut off: fetch it again") from error
+        raise BadInput(f"{where} is not JSON, or is cut off: fetch the file again") from error
     if not isinstance(found, kind):
-        raise BadInput(f"{shown(path)} holds no JSON {WORDS[kind]}: it is no file of such a run")
+        raise BadInput(f"{where} holds no JSON {WORDS[kind]}: it is no file of such a run")
     return found
 
 

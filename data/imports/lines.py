@@ -5,14 +5,13 @@ whatever is wrong becomes one BadInput that names the file and the line.
 """
 
 import gzip
-import json
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from data.errors import BadInput
-from data.imports.foreign import shown
+from data.imports.foreign import parsed, shown
 
 MOST_INFLATED = 4_000_000_000  # bytes of one file
 LONGEST_LINE = 64_000_000  # bytes
@@ -27,15 +26,7 @@ def objects(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
         if line.isspace():
             continue
         where = f"{shown(path)}: line {number}"
-        try:
-            found = json.loads(line.decode("utf-8"))
-        except UnicodeDecodeError as error:
-            raise BadInput(f"{where} is not UTF-8 text: fetch the file again") from error
-        except (ValueError, RecursionError) as error:
-            raise BadInput(f"{where} is not JSON, or is cut off: fetch the file again") from error
-        if not isinstance(found, dict):
-            raise BadInput(f"{where} is no JSON object: it is no file of such an export")
-        yield where, found
+        yield where, parsed(line, dict, where)
 
 
 def _lines(path: Path) -> Iterator[bytes]:

@@ -4,7 +4,6 @@ The first keys are those of Neuronpedia's table of scores, so rows of other tool
 these turn a lost reply into a no, and have neither kinds nor deciles of ours.
 """
 
-import json
 from typing import Any, NamedTuple
 
 from data.imports.delphi_rows import ForeignContext
@@ -12,6 +11,7 @@ from data.imports.delphi_run import LAST_INDEX
 from data.imports.fields import Fields
 from data.imports.neuronpedia_rows import name_in
 from data.imports.report import Report
+from data.strict_json import loads
 
 SCORERS = {"eleuther_recall": "detection", "eleuther_fuzz": "fuzzing",
            "eleuther_embedding": "embedding"}  # fmt: skip
@@ -71,7 +71,7 @@ def _verdicts(row: Fields, report: Report, *, is_yes_no: bool) -> list[Verdict]:
     if text is None:
         return []
     try:
-        found = json.loads(text)
+        found = loads(text)
     except (ValueError, RecursionError):
         report.add("details_damaged", 1, row.where)
         return []

@@ -9,7 +9,7 @@ from pathlib import Path
 from time import monotonic, sleep
 
 import pytest
-from driving import Visitor
+from driving import Visitor, Windows
 from playwright.sync_api import Browser, sync_playwright
 from stores import make_store
 
@@ -90,21 +90,26 @@ def browser(chromium):
         found.close()
 
 
+@pytest.fixture(scope="session")
+def windows_to_lend(browser):
+    """The windows of all tests."""
+    return Windows(browser)
+
+
 @pytest.fixture
-def window(browser):
+def window(windows_to_lend):
     """Opens windows; in none of them may a request leave this machine or a script pop up."""
     opened: list[Visitor] = []
 
     def open_on(address: str, **look) -> Visitor:
-        page = browser.new_page(**{"viewport": {"width": 1440, "height": 1000}} | look)
-        opened.append(Visitor(page, address))
+        opened.append(windows_to_lend.lend(address, **look))
         return opened[-1]
 
     yield open_on
+    noted = [one.left + one.alerts for one in opened]
     for one in opened:
-        one.page.close()
-    assert [one.left for one in opened] == [[]] * len(opened)
-    assert [one.alerts for one in opened] == [[]] * len(opened)
+        windows_to_lend.take_back(one)
+    assert noted == [[]] * len(opened)
 
 
 @pytest.fixture

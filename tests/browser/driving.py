@@ -2,8 +2,9 @@
 
 from time import monotonic
 
-from playwright.sync_api import Page
+from playwright.sync_api import Browser, Error, Page
 
+VIEWPORT = {"width": 1440, "height": 1000}
 QUIET = 0.15  # seconds without a change after which the page counts as still
 IDLE = """() => {
     const app = document.querySelector('[data-testid=stApp]');
@@ -21,11 +22,24 @@ class Visitor:
     """One window; notes whatever leaves this machine and whatever a page's script pops up."""
 
     def __init__(self, page: Page, address: str) -> None:
-        self.page, self.address = page, address
-        self.left: list[str] = []  # requests to another machine
-        self.alerts: list[str] = []
+        self.page = page
+        self.begin(address)
         page.on("request", lambda request: self._note(request.url))
         page.on("dialog", lambda dialog: (self.alerts.append(dialog.message), dialog.dismiss()))
+
+    def begin(self, address: str) -> None:
+        """Turn to a server, with nothing noted yet."""
+        self.address = address
+        self.left: list[str] = []  # requests to another machine
+        self.alerts: list[str] = []
+
+    def rest(self) -> None:
+        """Leave the page, and nothing behind for the next test."""
+        self.page.unroute_all()
+        self.page.mouse.move(0, 0)
+        self.page.goto(self.address + "/_stcore/health")  # one word, from the same place
+        self.page.evaluate("localStorage.clear(); sessionStorage.clear()")
+        self.page.context.clear_cookies()
 
     def _note(self, url: str) -> None:
         if not url.startswith((self.address, self.address.replace("http", "ws"), "data:", "blob:")):
@@ -76,3 +90,33 @@ class Visitor:
     def text(self) -> str:
         """Everything a person can read."""
         return self.page.inner_text("[data-testid=stMain]")
+
+
+class Windows:
+    """Windows of one browser, apart from each other; tests use them one after another.
+
+    A new one compiles the scripts of the dashboard anew, longer than most tests take.
+    """
+
+    def __init__(self, browser: Browser) -> None:
+        self._browser = browser
+        self._free: list[Visitor] = []
+
+    def lend(self, address: str, viewport: dict | None = None, scheme: str = "light") -> Visitor:
+        """Give a window that nobody uses; it shows nothing of the dashboard yet."""
+        if not self._free:
+            self._free.append(Visitor(self._browser.new_page(), address))
+        visitor = self._free.pop()
+        visitor.begin(address)
+        visitor.page.set_viewport_size(viewport or VIEWPORT)
+        visitor.page.emulate_media(color_scheme=scheme)
+        return visitor
+
+    def take_back(self, visitor: Visitor) -> None:
+        """Take a window back; one that does not come to rest is closed."""
+        try:
+            visitor.rest()
+        except Error:
+            visitor.page.close()
+        else:
+            self._free.append(visitor)

@@ -87,7 +87,7 @@ def test_b_sets_a_bookmark_and_a_hostile_label_is_text(visitor):
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_the_first_line_fits_at_1024_pixels_and_a_drawer_can_be_read(window, served, scheme):
-    narrow = {"viewport": {"width": 1024, "height": 800}, "color_scheme": scheme}
+    narrow = {"viewport": {"width": 1024, "height": 800}, "scheme": scheme}
     page = window(served.address, **narrow).page
     page.goto(f"{served.address}{ZERO}&explanation=1")
     page.wait_for_selector("#mark", state="attached")

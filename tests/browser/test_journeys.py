@@ -116,7 +116,7 @@ def test_an_empty_store_says_one_sentence(window, served_empty, path):
 
 
 def test_it_works_at_1024_pixels_in_the_dark(window, served):
-    look = {"viewport": {"width": 1024, "height": 800}, "color_scheme": "dark"}
+    look = {"viewport": {"width": 1024, "height": 800}, "scheme": "dark"}
     narrow = window(served.address, **look)
     narrow.open(f"/feature?feature={HOOKPOINT}/0")
     narrow.at_feature(0)

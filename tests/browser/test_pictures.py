@@ -8,7 +8,6 @@ import os
 from pathlib import Path
 
 import pytest
-from driving import Visitor
 
 from data import caches
 from data.catalogue import Catalogue
@@ -64,13 +63,10 @@ EVERY = [("light", 1440), ("dark", 1024), ("light", 1024), ("dark", 1440)]
 @pytest.mark.parametrize(
     ("scheme", "width"), EVERY if os.environ.get("GLOSS_PICTURES") else EVERY[:2]
 )
-def test_every_page_fits_its_window(browser, shown, scheme, width, tmp_path):
+def test_every_page_fits_its_window(window, shown, scheme, width, tmp_path):
     address, names = shown
     folder = Path(os.environ.get("GLOSS_PICTURES") or tmp_path)
-    context = browser.new_context(
-        viewport={"width": width, "height": 1000}, color_scheme=scheme, device_scale_factor=1
-    )
-    visitor = Visitor(context.new_page(), address)
+    visitor = window(address, viewport={"width": width, "height": 1000}, scheme=scheme)
     for name, path in PAGES.items():
         visitor.open(path.format(**names))
         visitor.page.wait_for_timeout(SETTLES)
@@ -81,5 +77,3 @@ def test_every_page_fits_its_window(browser, shown, scheme, width, tmp_path):
         assert "defect" not in text, name
         assert visitor.page.evaluate(STICKS_OUT) == [], name
         visitor.page.screenshot(path=folder / f"{name}-{scheme}-{width}.png")
-    assert visitor.left == []
-    context.close()

@@ -14,9 +14,11 @@ from core.collections.table import MemberRow, Said, table
 from core.drawing.spans import block, escape, heading, plain
 from core.score.roles import Role
 from dashboard import session
+from dashboard.labels import literal
 from dashboard.memory import Memory
 from dashboard.panels.collections.sides import sides
-from dashboard.panels.features_table import interval
+from dashboard.panels.features import choice
+from dashboard.panels.features.table import interval
 from data.collections import Collection
 from data.records import CacheRecord
 
@@ -60,6 +62,7 @@ def show(found: Collection, record: CacheRecord) -> None:
     role = choose_role(bar, rows)
     view = choose_view(bar)
     bar.space("stretch")
+    _as_filter(bar, found, rows)
     _files(bar, found, rows)
     chosen = [row for row in rows if role in (ALL, name_of(row))]
     if view == "sides":
@@ -196,6 +199,17 @@ def _columns() -> dict[str, Any]:
         columns[name] = bar(min_value=0, max_value=1, format="%.2f", width=84, color=colour)
         columns[f"{name} 95 %"] = text("95 %", width=120, help=f"95 % interval of {name}, and n")
     return columns
+
+
+def _as_filter(bar: DeltaGenerator, found: Collection, rows: Sequence[MemberRow]) -> None:
+    """The page of features narrowed to the members at one hookpoint."""
+    with bar.popover("Among the features", icon=":material/tune:",
+                     help="The members in the list of all features of a hookpoint"):  # fmt: skip
+        for hookpoint, n in Counter(row.hookpoint for row in rows).items():
+            if st.button(f"{n:,} at {literal(hookpoint)}", type="tertiary",
+                         key=f"collections.list.{hookpoint}"):  # fmt: skip
+                here = {"cache": found.cache, "hookpoint": hookpoint}
+                choice.list_only(here, listed_in=found.name)
 
 
 def _files(bar: DeltaGenerator, found: Collection, rows: Sequence[MemberRow]) -> None:

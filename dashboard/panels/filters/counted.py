@@ -1,7 +1,6 @@
 """How many features have each flag; every count leads to the list of them."""
 
 from collections.abc import Sequence
-from typing import NoReturn
 
 import pandas as pd
 import streamlit as st
@@ -12,10 +11,10 @@ from core.filters.words import missing
 from dashboard import session
 from dashboard.charts.filters import counts_figure, counts_table
 from dashboard.library import Place
-from dashboard.panels import chart, features_filter
+from dashboard.panels import chart
+from dashboard.panels.features import choice
 from data.flags import RULES, Counts
 
-FEATURES = "views/features.py"
 ROW = 35  # pixels of a table row
 
 
@@ -25,7 +24,8 @@ def chart_of(place: Place, found: Sequence[Counts]) -> None:
                     "its features"))  # fmt: skip
     picked = chart.clickable(counts_figure(found), lambda: counts_table(found), key="filters-flags")
     if isinstance(picked, list) and 0 <= int(picked[0]) < len(found):
-        list_features(place, found[int(picked[0])].hookpoint, str(picked[1]))
+        here = {"cache": place.cache.name, "hookpoint": found[int(picked[0])].hookpoint}
+        choice.list_only(here, flags=[str(picked[1])])
 
 
 def table(place: Place, found: Counts) -> None:
@@ -55,7 +55,8 @@ def table(place: Place, found: Counts) -> None:
     )  # fmt: skip
     cells = picked["selection"]["cells"]
     if cells and cells[0][0] < len(tallies):
-        list_features(place, found.hookpoint, str(tallies[cells[0][0]].flag))
+        here = {"cache": place.cache.name, "hookpoint": found.hookpoint}
+        choice.list_only(here, flags=[str(tallies[cells[0][0]].flag)])
 
 
 def gaps(place: Place, found: Counts) -> None:
@@ -64,16 +65,6 @@ def gaps(place: Place, found: Counts) -> None:
     if said:
         st.html(block(f'<p class="mut">Not measured at {escape(found.hookpoint)}: '
                       f"{escape(said)}.</p>"))  # fmt: skip
-
-
-def list_features(place: Place, hookpoint: str, flag: str) -> NoReturn:
-    """Open the list of the features with a flag, and no other filter."""
-    for key, usual in features_filter.DEFAULTS.items():
-        st.session_state[key] = usual
-    st.session_state["flags"] = [flag]
-    features_filter.first_page()
-    query = {"cache": place.cache.name, "hookpoint": hookpoint, "flags": flag}
-    st.switch_page(FEATURES, query_params=query)
 
 
 def nothing(place: Place, words: list[str]) -> None:

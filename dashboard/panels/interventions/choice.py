@@ -8,6 +8,7 @@ from streamlit.delta_generator import DeltaGenerator
 from core.intervening.pooled import Target, pooled
 from dashboard import session
 from dashboard.library import Place
+from dashboard.panels.place import pick_place
 from data import interventions
 from data.catalogue import Row
 
@@ -24,8 +25,7 @@ class Chosen(NamedTuple):
 
 def choose(bar: DeltaGenerator, place: Place) -> Chosen | None:
     """Draw the choosers and read them; None where nothing is measured here."""
-    _caches(bar, place)
-    _hookpoints(bar, place)
+    pick_place(bar, place, "interventions", drop=("feature", "study"))
     studies = session.library().ask(interventions.studies, place.hookpoint.hookpoint_id)
     if not studies:
         return None
@@ -35,33 +35,8 @@ def choose(bar: DeltaGenerator, place: Place) -> Chosen | None:
     return Chosen(place, study, at, rows, pooled(rows))
 
 
-def _caches(bar: DeltaGenerator, place: Place) -> None:
-    labels = {c.name: c.label for c in session.library().caches() if c.hookpoints}
-    if len(labels) > 1:
-        st.session_state["interventions.cache"] = place.cache.name
-        bar.selectbox("Cache", list(labels), key="interventions.cache", width=190,
-                      format_func=labels.__getitem__, label_visibility="collapsed",
-                      on_change=_put, args=("cache",))  # fmt: skip
-
-
-def _hookpoints(bar: DeltaGenerator, place: Place) -> None:
-    names = [one.name for one in place.cache.hookpoints]
-    if len(names) > 1:
-        st.session_state["interventions.hookpoint"] = place.hookpoint.name
-        bar.selectbox("Hookpoint", names, key="interventions.hookpoint", width=220,
-                      label_visibility="collapsed", on_change=_put,
-                      args=("hookpoint",))  # fmt: skip
-
-
-def _put(name: str) -> None:
-    value = st.session_state[f"interventions.{name}"]
-    if name == "cache":
-        st.session_state.pop("place.hookpoint", None)
-        st.query_params.update({"cache": value, "hookpoint": [], "feature": [], "study": []})
-    elif name == "hookpoint":
-        st.query_params.update({"hookpoint": value, "feature": [], "study": []})
-    else:
-        st.query_params["study"] = value
+def _put_study() -> None:
+    st.query_params["study"] = st.session_state["interventions.study"]
 
 
 def _study(bar: DeltaGenerator, studies: list[Row]) -> Row:
@@ -72,8 +47,8 @@ def _study(bar: DeltaGenerator, studies: list[Row]) -> Row:
     if len(names) > 1:
         st.session_state["interventions.study"] = chosen
         bar.selectbox("Study", list(names), key="interventions.study", width=300,
-                      format_func=lambda name: words(names[name]), on_change=_put,
-                      label_visibility="collapsed", args=("study",))  # fmt: skip
+                      format_func=lambda name: words(names[name]), on_change=_put_study,
+                      label_visibility="collapsed")  # fmt: skip
     return names[chosen]
 
 

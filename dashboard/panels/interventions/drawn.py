@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from core.drawing.spans import block, escape, one_line
-from dashboard.panels.try_drawn import percent
+from dashboard.panels.try_text.drawn import percent
 
 TAIL = 160  # characters of a prompt shown before what follows
 ROLES = {"score": "scores", "select": "chooses", "explain": "explains"}

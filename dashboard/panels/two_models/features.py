@@ -1,5 +1,6 @@
 """All features in both subjects: figure, table with explanations, one feature side by side.
 
+compared=  diff_id of the comparison shown
 figure=    mean or rate: mean activation or firing rate
 order=     p, difference, auroc, up, down
 says=      words in the explanation
@@ -14,14 +15,14 @@ import pandas as pd
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from core.diffing.words import NAMES, found_words
+from core.diffing.words import NAMES, found_words, settings_words
 from core.drawing.cards import sentence
 from core.drawing.spans import block, escape, heading, plain
 from dashboard import session
 from dashboard.charts.two_models import diff_figure, diff_table
 from dashboard.panels import chart
 from dashboard.panels.two_models import one_feature
-from dashboard.panels.two_models.choice import Chosen, put, start
+from dashboard.panels.two_models.choice import Chosen, measured, picked, put, start
 from dashboard.session import KEPT
 from data import diffs
 from data.diffs import DiffRecord, Figure, Wanted
@@ -57,20 +58,22 @@ def show(chosen: Chosen) -> None:
     rows = session.library().ask(diffs.features, diff, view.wanted._replace(
         confirmed=False, text="", order="feature", first=0, size=EVERY))  # fmt: skip
     figure, level = view.wanted.figure, diff.settings["level"]
-    picked = chart.clickable(
+    clicked = chart.clickable(
         diff_figure(rows, figure, level), lambda: diff_table(rows), key="two-features"
     )
-    if isinstance(picked, int):
-        open_feature(picked)
+    if isinstance(clicked, int):
+        open_feature(clicked)
     table(view)
     one_feature.show(chosen, diff)
 
 
 def found(chosen: Chosen) -> DiffRecord | None:
-    """The newest comparison at the chosen place."""
-    every = session.library().ask(diffs.diffs, "features", chosen.first.name, chosen.second.name)
-    here = [one for one in every if one.first_hookpoint == chosen.places[0].hookpoint_id]
-    return here[-1] if here else None
+    """The comparison in the address, else the newest; a choice where there are several."""
+    every = measured(chosen, "features")
+    if not every:
+        return None
+    return picked(st.container(), every, "compared", "Comparison",
+                  lambda one: f"{one.diff_id}: {settings_words(one)}", 240)  # fmt: skip
 
 
 def choose(diff: DiffRecord) -> Wanted:
@@ -141,7 +144,7 @@ def drawn(rows: pd.DataFrame, figure: Figure) -> None:
     """The table itself."""
     shown = readable(rows, figure)
     number, text = st.column_config.NumberColumn, st.column_config.TextColumn
-    picked = st.dataframe(
+    clicked = st.dataframe(
         shown, key="two.table", hide_index=True, on_select="rerun", selection_mode="single-cell",
         row_height=ROW, height=ROW * (min(len(shown), SEEN) + 1) + 3,
         column_config={
@@ -158,7 +161,7 @@ def drawn(rows: pd.DataFrame, figure: Figure) -> None:
             "AUROC 95 %": text(width=92),
         },
     )  # fmt: skip
-    cells = picked["selection"]["cells"]
+    cells = clicked["selection"]["cells"]
     place = cells[0][0] if cells else None
     if place is not None and place < len(rows):
         feature = int(rows["feature"].iloc[place])

@@ -1,6 +1,7 @@
 """The blind game: which of X and Y is the second subject? A person answers here.
 
-game=  seed of the questions
+game=      seed of the questions
+compared=  diff_id of the comparison whose features are shown
 """
 
 import numpy as np
@@ -17,10 +18,18 @@ from core.diffing.game import (
     shuffled,
     tally,
 )
-from core.diffing.words import tally_words
+from core.diffing.report import Line
+from core.diffing.words import found_words, tally_words
 from core.drawing.cards import sentence
 from core.drawing.spans import Passage, block, escape, heading, highlighted, one_line
-from core.pipeline.guessing import Detector, Table, detectors, in_order, open_table
+from core.pipeline.guessing import (
+    Detector,
+    GameRequest,
+    Table,
+    detectors,
+    in_order,
+    open_table,
+)
 from dashboard import session
 from dashboard.panels.two_models import features
 from dashboard.panels.two_models.choice import Chosen, start
@@ -41,8 +50,10 @@ def show(chosen: Chosen) -> None:
         start("Compare", words, "two.game.compare")
         return
     library, seed = session.library(), seed_asked()
-    table = open_table(library.catalogue, chosen.first.name, chosen.second.name,
-                       chosen.places[0].name, seed)  # fmt: skip
+    table = open_table(library.catalogue, GameRequest(
+        chosen.first.name, chosen.second.name, chosen.places[0].name, seed=seed,
+        comparison=diff.diff_id))  # fmt: skip
+    st.html(block(f'<p class="mut">{escape(found_words(diff))}</p>'))
     given = library.ask(guesses.guesses, table.diff.diff_id, named(PERSON, seed))
     question = next_question(table.questions, given)
     if question is not None:
@@ -107,7 +118,8 @@ def results(chosen: Chosen, table: Table, seed: int, *, is_over: bool) -> None:
     found = {name: tally(ask_(guesses.guesses, table.diff.diff_id, name)) for name in shown}
     if found:
         lines = "".join(f"<p>{escape(tally_words(name, one))}</p>" for name, one in found.items())
-        st.html(heading("Answers", "right answers with Wilson's 95 % interval; a coin has 50 %"))
+        st.html(heading("Answers", "a question answered alike in both orders counts once; "
+                        "Wilson's 95 % interval; a coin has 50 %"))
         st.html(block(lines))
         st.download_button("CSV of the answers", lambda: _csv(found), "gloss-game.csv", "text/csv",
                            key="two.game.csv", type="tertiary", icon=":material/download:",
@@ -117,7 +129,8 @@ def results(chosen: Chosen, table: Table, seed: int, *, is_over: bool) -> None:
         bar.button("Other questions", key="two.game.new", on_click=_another, args=(seed,),
                    help="The same features dealt anew.")  # fmt: skip
     words = ["gloss", "diff", "game", chosen.first.name, chosen.second.name, "--hookpoint",
-             chosen.places[0].name, "--model", "MODEL"]  # fmt: skip
+             chosen.places[0].name, "--comparison", str(table.diff.diff_id), "--model",
+             "MODEL"]  # fmt: skip
     st.html(sentence("A language model plays by:", session.command(words)))
 
 
@@ -126,10 +139,9 @@ def _another(seed: int) -> None:
 
 
 def _csv(found: dict[str, Tally]) -> str:
-    rows = [
-        {"who": name, "right": one.right, "n": one.n, "failed": one.failed,
-         "low": one.interval and one.interval.low, "high": one.interval and one.interval.high,
-         "p": one.p, "both_right": one.both_right, "n_both": one.n_both, "x_named": one.x_named}
-        for name, one in found.items()
-    ]  # fmt: skip
-    return pd.DataFrame(rows).to_csv(index=False)
+    rows = [Line(name, one).as_dict() for name, one in found.items()]
+    ends = [row.pop("interval") or [None, None] for row in rows]
+    spans = [{"low": low, "high": high} for low, high in ends]
+    return pd.DataFrame([row | span for row, span in zip(rows, spans, strict=True)]).to_csv(
+        index=False
+    )

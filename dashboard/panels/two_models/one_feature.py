@@ -8,7 +8,7 @@ from core.drawing.spans import Passage, block, escape, heading, highlighted
 from dashboard import session
 from dashboard.labels import literal
 from dashboard.memory import Memory
-from dashboard.panels.features_table import FEATURE
+from dashboard.panels.features.table import FEATURE
 from dashboard.panels.two_models.choice import Chosen
 from data import diffs
 from data.catalogue import Row

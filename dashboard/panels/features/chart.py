@@ -8,7 +8,7 @@ from dashboard import session
 from dashboard.charts.scores import numbers, scores_figure
 from dashboard.library import Place
 from dashboard.panels import chart
-from dashboard.panels.features_table import open_feature
+from dashboard.panels.features.table import open_feature
 from data import feature_table
 from data.feature_filter import Filter
 

@@ -11,7 +11,8 @@ from core.drawing.cards import identity, sentence
 from core.drawing.spans import block, escape, heading
 from dashboard import run_words, session
 from dashboard.commands import resume
-from dashboard.panels import features_filter, runs_follow, runs_work
+from dashboard.panels.features import choice
+from dashboard.panels.runs import follow, work
 from dashboard.session import KEPT
 from data import run_queries, runs
 from data.catalogue import Row
@@ -42,18 +43,18 @@ def show(run: Row) -> None:
 def going_on(run: Row) -> None:
     """Its command to copy, and the button that resumes it; Cancel stands above, with its bar."""
     command = resume(run)
-    later = runs_follow.follow(run)
+    later = follow.follow(run)
     is_stopped = run["status"] in STOPPED and later is None and not runs.is_ending(run)
     if command is None:
         st.caption("A page began this run: asking there again repeats or goes on with it.")
         if is_stopped:
-            runs_work.open_again(st.container(), run, key="open-run")
+            work.open_again(st.container(), run, key="open-run")
         return
     words = tuple(command)
     if is_stopped:
         st.button("Resume", key="resume-run", icon=":material/play_arrow:", type="primary",
                   on_click=_resume, args=(words, run["run_id"]),
-                  disabled=runs_work.is_at_work(words),
+                  disabled=work.is_at_work(words),
                   help="Starts the command below as a process of its own.")  # fmt: skip
     st.html(heading("Repeat with changes", "copy it, change what you like, run it in a terminal"))
     st.code(session.command(command), language="bash", wrap_lines=True)
@@ -61,8 +62,8 @@ def going_on(run: Row) -> None:
 
 def _resume(words: tuple[str, ...], run_id: int) -> None:
     """Start the command, and stay with the work, which a new run may go on with."""
-    st.session_state[runs_follow.FOLLOWED] = run_id
-    runs_work.start(words)
+    st.session_state[follow.FOLLOWED] = run_id
+    work.start(words)
 
 
 def results(run: Row) -> None:
@@ -88,7 +89,7 @@ def links(run: Row, made: Made) -> None:
     if run["hookpoint"]:
         place["hookpoint"] = run["hookpoint"]
     bar = st.container(horizontal=True)
-    facet = {"made_in": features_filter.run_words(run)} if made.explanations else {}
+    facet = {"made_in": choice.run_words(run)} if made.explanations else {}
     label = "Features it explained" if facet else "Features of its cache"
     bar.page_link(FEATURES, label=label, icon=":material/table_rows:", query_params=place | facet)
     sides = dict(zip("ab", _sides(run, made), strict=False))

@@ -14,8 +14,8 @@ from dashboard.charts.pairs import pairs_figure
 from dashboard.charts.pairs_parts import parts_figure
 from dashboard.memory import Memory
 from dashboard.pairs_tables import against_reference, curve_table, pairs_table, parts_table
-from dashboard.panels import chart, compare_none, compare_one
-from dashboard.panels import compare_sides as sides
+from dashboard.panels import chart
+from dashboard.panels.compare import none, one, sides
 from data.comparing import texts
 
 LISTED = 10  # features with the largest difference, each way
@@ -35,7 +35,7 @@ def show() -> None:
     others = sides.more(first, second)
     scorers = sides.scorers_of([first, second])
     if not scorers:
-        compare_none.unscored(first, second)
+        none.unscored(first, second)
         return
     scorer = sides.choose_score(bar, scorers)
     hookpoint = sides.choose_hookpoint(bar, [first, second])
@@ -70,7 +70,7 @@ def compared(question: Question) -> Comparison:
 def draw(found: Comparison, records: list[SideRecord]) -> None:
     """What was found, or why there is nothing."""
     if not found.n:
-        compare_none.nothing(found, records[0])
+        none.nothing(found, records[0])
         return
     st.html(block(f'<div class="cmp"><p class="res">{escape(headline(found))}</p>'
                   + "".join(f'<p class="mut">{escape(line)}</p>' for line in asides(found))
@@ -105,7 +105,7 @@ def open_pair(found: Comparison, i: int) -> None:
     shown = ids if asked.first.cache == asked.second.cache else ids[:1]
     st.query_params.update(
         {"mode": "one", "cache": asked.first.cache, "feature": found.address(i),
-         compare_one.NAMED: ",".join(map(str, shown))}
+         one.NAMED: ",".join(map(str, shown))}
     )  # fmt: skip
     st.rerun()
 

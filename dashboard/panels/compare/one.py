@@ -123,7 +123,7 @@ def go_to(place: Place, feature: int) -> None:
     found = session.library().feature(place, feature).explanations
     st.query_params.update(
         {"mode": "one", "cache": place.cache.name, "feature": address,
-         NAMED: ids_of(usual(found, explanations.best(found))) or [],
+         NAMED: ids_of(usual(found, results.best(found))) or [],
          "explanation": [], "against": []}
     )  # fmt: skip
 
@@ -245,8 +245,9 @@ def _list(place: Place, feature: int, ids: list[int]) -> str:
     record = library.feature(place, feature)
     is_judged = any(row["explanation_id"] in ids for row in record.verdicts)
     if not is_judged and not place.cache.has_activations:
-        return sentence("None of these was judged on single contexts, and a cache imported without "
-                        "activations cannot be scored anew.")  # fmt: skip
+        return sentence("None of these was judged on single contexts. This cache was imported "
+                        "without activations: a language model can judge its contexts, "
+                        f"gloss score {place.cache.name} --judge MODEL.")  # fmt: skip
     if not is_judged:
         words = ["gloss", "score", place.cache.name, "--hookpoint", place.hookpoint.name,
                  "--features", str(feature)]  # fmt: skip

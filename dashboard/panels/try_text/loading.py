@@ -13,7 +13,7 @@ from dashboard import session
 from dashboard.commands import duration
 from dashboard.jobs import Job
 from dashboard.library import Place
-from dashboard.panels.try_holding import CANCELLED, Holding, is_gone, size_words
+from dashboard.panels.try_text.holding import CANCELLED, Holding, is_gone, size_words
 from data import queries
 from data.baselines import subject_words
 from data.records import CacheRecord

@@ -23,7 +23,8 @@ from dashboard.address import feature_named
 from dashboard.charts import blog, deciles
 from dashboard.commands import counted as counted_words
 from dashboard.library import Place
-from dashboard.panels import chart, sweep, sweep_watch
+from dashboard.panels import chart
+from dashboard.panels.compare import sweep, sweep_watch
 from dashboard.session import KEPT
 from data import run_figures
 from data.catalogue import Row
@@ -100,8 +101,9 @@ def chosen(bar: DeltaGenerator, place: Place, known: list[Row]) -> Choice | None
         if rows[0]["cache"] in unable:
             st.html(
                 sentence(
-                    f"{said} not scored by detection or fuzzing, and a cache imported "
-                    "without activations cannot be scored anew; choose others."
+                    f"{said} not scored by detection or fuzzing. The cache was imported without "
+                    "activations: a language model can judge its contexts, "
+                    f"gloss score {rows[0]['cache']} --judge MODEL; or choose others."
                 )
             )
             return None

@@ -13,7 +13,8 @@ from core.drawing.spans import block, escape, heading
 from dashboard import exports, session
 from dashboard.commands import counted
 from dashboard.exports import Options
-from dashboard.panels import data_place, working
+from dashboard.panels import working
+from dashboard.panels.import_export import place
 from dashboard.session import KEPT
 from data import exporting
 from data.errors import Stopped
@@ -27,7 +28,7 @@ MOST = 500_000  # rows of a table that is handed over at once
 
 def show() -> None:
     """Whole export first, then single tables."""
-    record = data_place.cache()
+    record = place.cache()
     rows = session.library().ask(exporting.counts, record.cache_id)
     n = sum(rows.values())
     st.html(heading(f"Export {record.name}", f"{n:,} rows in {len(rows)} tables"))

@@ -17,7 +17,7 @@ from core.drawing.cards import HUMAN, sentence
 from core.drawing.spans import block, escape, plain
 from core.drawing.words import grammar_words, model_words
 from dashboard import session
-from dashboard.panels import sweep
+from dashboard.panels.compare import sweep
 
 LETTERS = ("a", "b")
 MORE = "more"  # parameter of the sides beyond two

@@ -5,7 +5,7 @@ import streamlit as st
 from core.drawing.cards import identity
 from core.drawing.spans import heading
 from dashboard import health_words, session
-from dashboard.panels import data_place
+from dashboard.panels.import_export import place
 from data import health
 from data.records import CacheRecord
 
@@ -14,7 +14,7 @@ CHECKED = "data.checked"  # key of the session's state: by cache
 
 def show() -> None:
     """One cache: its state, its SAEs, its identity, and a check of its files."""
-    record = data_place.cache()
+    record = place.cache()
     found = health.health(session.library().catalogue, record)
     st.html(heading(f"Health of {record.name}", health_words.verdict(found)))
     st.html(identity(health_words.facts(found)))

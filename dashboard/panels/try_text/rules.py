@@ -10,7 +10,7 @@ from core.grammar import parse
 from core.probe import Probe
 from dashboard import session
 from dashboard.commands import counted
-from dashboard.panels.try_asking import Asked
+from dashboard.panels.try_text.asking import Asked
 from data import fired
 from data.records import ExplanationRecord
 

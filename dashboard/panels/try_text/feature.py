@@ -6,10 +6,10 @@ import streamlit as st
 from core.drawing import cards
 from core.drawing.spans import Passage, block, escape, heading, highlighted
 from dashboard import session
-from dashboard.panels import try_rules
-from dashboard.panels.try_asking import Asked, Doing
-from dashboard.panels.try_fired import FEATURE, Reading
-from dashboard.panels.try_rules import Claims
+from dashboard.panels.try_text import rules
+from dashboard.panels.try_text.asking import Asked, Doing
+from dashboard.panels.try_text.fired import FEATURE, Reading
+from dashboard.panels.try_text.rules import Claims
 
 
 def about(asked: Asked, reading: Reading, claims: Claims | None) -> None:
@@ -18,14 +18,14 @@ def about(asked: Asked, reading: Reading, claims: Claims | None) -> None:
         return
     _head(asked)
     record = session.library().feature(asked.place, asked.feature)
-    explanation = try_rules.shown(asked)
+    explanation = rules.shown(asked)
     if explanation is not None:
         st.html(cards.card(explanation, ["detection"], name="first last one", is_shown=True))
     activations = reading.found[asked.place.hookpoint.name].of(asked.feature).activations
     largest = (record.facts or {}).get("max_activation") or 0.0
     lines = [escape(figures(activations, largest))]
     if claims is not None:
-        said = escape(try_rules.words(claims, explanation, activations > 0))
+        said = escape(rules.words(claims, explanation, activations > 0))
         lines.append(f'<b class="m">Outlined</b>: {said}')
     else:
         lines.append("Its explanation is not a list of rules, so nothing is outlined."

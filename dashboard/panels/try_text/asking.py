@@ -16,7 +16,7 @@ from core.drawing.spans import block, escape
 from dashboard import session
 from dashboard.address import every, feature_named
 from dashboard.library import Place
-from dashboard.panels.try_loading import ASKED
+from dashboard.panels.try_text.loading import ASKED
 from dashboard.session import KEPT
 from data.records import HookpointRecord
 

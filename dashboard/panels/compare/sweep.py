@@ -22,8 +22,8 @@ from core.pipeline.variations import NONE
 from dashboard import session
 from dashboard.jobs import Job
 from dashboard.library import Place
+from dashboard.panels.compare.sweep_watch import LAUNCHED, Begun
 from dashboard.panels.endpoints import chosen_endpoint
-from dashboard.panels.sweep_watch import LAUNCHED, Begun
 from dashboard.session import store
 
 EVERY = 0.2  # seconds between looks at the plan
@@ -39,7 +39,7 @@ def button(place: Place, bar: DeltaGenerator | None = None) -> None:
     can = place.cache.has_activations
     said = "Explain and score a sample of features under several settings"
     if not can:
-        said = "This cache was imported without activations, so nothing can be explained anew"
+        said = "This cache was imported without activations, which a sweep needs"
     if at.button("Sweep settings", key="sweep.open", icon=":material/tune:", help=said,
                  disabled=not can):  # fmt: skip
         drawer(place)

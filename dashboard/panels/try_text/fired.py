@@ -12,10 +12,11 @@ from core.fired import Everything
 from core.probe import Probe
 from dashboard import session
 from dashboard.commands import duration
-from dashboard.panels import try_tokens
-from dashboard.panels.try_asking import Asked, choose_feature, choose_tokens
-from dashboard.panels.try_loading import patiently, waiting
-from dashboard.panels.try_reading import (
+from dashboard.panels.try_text import chips
+from dashboard.panels.try_text.asking import Asked, choose_feature, choose_tokens
+from dashboard.panels.try_text.chips import Chip
+from dashboard.panels.try_text.loading import patiently, waiting
+from dashboard.panels.try_text.reading import (
     Line,
     Order,
     lines,
@@ -25,8 +26,7 @@ from dashboard.panels.try_reading import (
     table,
     whole,
 )
-from dashboard.panels.try_rules import Claims
-from dashboard.panels.try_tokens import Chip
+from dashboard.panels.try_text.rules import Claims
 from dashboard.session import KEPT
 from data import fired
 from data.catalogue import Row
@@ -99,7 +99,7 @@ def describe(asked: Asked, addresses: Sequence[str]) -> dict[str, Row]:
     return out
 
 
-def chips(asked: Asked, reading: Reading, probe: Probe, claims: Claims | None) -> None:
+def text(asked: Asked, reading: Reading, probe: Probe, claims: Claims | None) -> None:
     """The text; what each token is strongest in, and the chosen feature with its rules."""
     listed = {n: e for n, e in reading.found.items() if n in asked.listed}
     best = strongest(listed, reading.maxima)
@@ -121,7 +121,7 @@ def chips(asked: Asked, reading: Reading, probe: Probe, claims: Claims | None) -
         note += f", shaded by feature {asked.feature} of {asked.place.hookpoint.name}"
     st.html(block(f"<h5>Text<span>{escape(note)}</span></h5>"))
     with st.container(key="try-chips"):
-        try_tokens.show(reading.pieces, drawn, words, asked.tokens, choose_tokens)
+        chips.show(reading.pieces, drawn, words, asked.tokens, choose_tokens)
 
 
 def begins(tokens: Sequence[int], step: int) -> bool:

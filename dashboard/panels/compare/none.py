@@ -1,6 +1,7 @@
 """Why two runs share no scored feature, and what can be done about it.
 
-A cache that was imported without activations cannot be scored anew, so scoring it is never advised.
+A cache that was imported without activations is judged anew by a language model alone, which may
+cost something: no command of a page does that, its words say how.
 """
 
 import streamlit as st
@@ -9,16 +10,16 @@ from core.comparing import Comparison, SideRecord
 from core.comparing.words import counted, left_out_words
 from core.drawing.cards import sentence
 from dashboard import session
-from dashboard.panels import compare_sides as sides
+from dashboard.panels.compare import sides
 from data.records import CacheRecord
 
 NOT_SCORED = "not scored"  # the reason that scoring would do away with
 
 
-def cannot_be_scored(cache: str) -> str:
-    """Say why a cache is never scored."""
-    return (f"Cache “{cache}” was imported without activations, so it cannot be scored anew: "
-            "it has the scores that came with it")  # fmt: skip
+def needs_a_model(cache: str) -> str:
+    """Say who can score a cache of imported contexts."""
+    return (f"Cache “{cache}” was imported without activations, so only a language model can judge "
+            f"its contexts anew: gloss score {cache} --judge MODEL")  # fmt: skip
 
 
 def unscored(first: SideRecord, second: SideRecord) -> None:
@@ -26,9 +27,9 @@ def unscored(first: SideRecord, second: SideRecord) -> None:
     able, unable = _by_ability([first.side.cache, second.side.cache])
     said = "Neither run is scored yet"
     if not able:
-        st.html(sentence(f"{said}. {cannot_be_scored(unable[0])}. Choose other runs above."))
+        st.html(sentence(f"{said}. {needs_a_model(unable[0])}. Choose other runs above."))
         return
-    also = f" {cannot_be_scored(unable[0])}." if unable else ""
+    also = f" {needs_a_model(unable[0])}." if unable else ""
     st.html(sentence(f"{said}.{also} This scores “{able[0]}”:",
                      session.command(["gloss", "score", able[0]])))  # fmt: skip
 
@@ -53,7 +54,7 @@ def _why(found: Comparison) -> str:
         a, b = (", ".join(_hookpoints(side.cache)) for side in (asked.first, asked.second))
         return f"They are at different hookpoints, A at {a} and B at {b}. "
     _, unable = _by_ability(_lacking(found, NOT_SCORED, "not explained"))
-    return "".join(f"{cannot_be_scored(cache)}. " for cache in unable)
+    return "".join(f"{needs_a_model(cache)}. " for cache in unable)
 
 
 def _lacking(found: Comparison, *reasons: str) -> list[str]:
@@ -80,7 +81,7 @@ def _hookpoints(cache: str) -> list[str]:
 
 
 def _by_ability(caches: list[str]) -> tuple[list[str], list[str]]:
-    """Those that can be scored, and those that cannot, each once."""
+    """Those that rules can be checked on, and those that they cannot, each once."""
     known, names = _records(), list(dict.fromkeys(caches))
     return ([name for name in names if known[name].has_activations],
             [name for name in names if not known[name].has_activations])  # fmt: skip

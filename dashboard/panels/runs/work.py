@@ -16,7 +16,8 @@ from core.drawing.spans import block, escape, heading
 from dashboard import session, strip
 from dashboard.commands import counted, duration, resume, settings_of, spent, unit_of
 from dashboard.jobs import Job
-from dashboard.panels import prefill, runs_follow
+from dashboard.panels import prefill
+from dashboard.panels.runs import follow
 from dashboard.panels.working import KINDS
 from dashboard.run_words import title
 from data import run_queries, runs
@@ -45,13 +46,13 @@ def at_work() -> None:
         st.html(sentence(said))
     is_alive = any(runs.is_alive(one.pid) for one in begun())
     working = run_queries.live(library.catalogue)
-    runs_follow.note_standing()
-    if working or library.jobs.running() or is_alive or runs_follow.ending():
+    follow.note_standing()
+    if working or library.jobs.running() or is_alive or follow.ending():
         st.fragment(_at_work, run_every=strip.EVERY)()
         return
     if begun():
         _at_work()
-    runs_follow.notice()
+    follow.notice()
 
 
 @session.guarded
@@ -60,7 +61,7 @@ def _at_work() -> None:
     working = run_queries.live(library.catalogue)
     jobs = library.jobs.running()
     starting = [one for one in begun() if one.pid not in {run["pid"] for run in working}]
-    ending = runs_follow.ending()
+    ending = follow.ending()
     _rerun_on_change([*working, *ending], jobs, starting)
     inside = {job.started: own_runs(job, working) for job in jobs}
     held = {run["run_id"] for found in inside.values() for run in found}
@@ -72,7 +73,7 @@ def _at_work() -> None:
     for job in jobs:
         _line(_words(job, inside[job.started]), f"stop-{job.started}", job.stop.set)
     for run in ending:
-        runs_follow.ending_line(run)
+        follow.ending_line(run)
     for one in starting:
         _starting(one)
 
@@ -209,7 +210,7 @@ def open_again(bar: DeltaGenerator, run: Row, *, key: str) -> None:
 
 def is_at_work(words: tuple[str, ...]) -> bool:
     """Whether a command works already, started here or elsewhere: twice would do it twice."""
-    working = [*session.library().ask(run_queries.at_work), *runs_follow.ending()]
+    working = [*session.library().ask(run_queries.at_work), *follow.ending()]
     started = (one for one in st.session_state.get(LAUNCHED, []) if runs.is_alive(one.pid))
     return any(tuple(run["command"] or ()) == words for run in working) or any(
         one.words == words for one in started

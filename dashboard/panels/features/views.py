@@ -6,8 +6,8 @@ from streamlit.delta_generator import DeltaGenerator
 from core.drawing.spans import block
 from dashboard import session
 from dashboard.labels import literal
-from dashboard.panels import features_filter
-from dashboard.panels.features_filter import Options
+from dashboard.panels.features import choice
+from dashboard.panels.features.choice import Options
 from data import notes
 
 NAME, OPEN = "views.name", "features.views"  # the draft of a name; the popover
@@ -27,7 +27,7 @@ def popover(bar: DeltaGenerator, found: Options) -> None:
         for place, name in enumerate(kept):
             with st.container(horizontal=True, gap="small", vertical_alignment="center"):
                 st.button(literal(name, 40), key=f"views.open.{place}", width="stretch",
-                          on_click=features_filter.apply,
+                          on_click=choice.apply,
                           args=(kept[name], found.allows))  # fmt: skip
                 if st.button("Forget", key=f"views.forget.{place}", icon=":material/close:",
                              type="tertiary"):  # fmt: skip
@@ -39,6 +39,6 @@ def _save() -> None:
     with st.form("views.new", border=False, clear_on_submit=True):
         name = st.text_input("Name", key=NAME, max_chars=80, placeholder="a name for this view")
         if st.form_submit_button("Save view") and name.strip():
-            body = features_filter.body()
+            body = choice.body()
             notes.save(session.library().catalogue, "view", name.strip(), body)
             st.rerun()

@@ -25,8 +25,12 @@ from data.feature_table import Choices
 from data.flags import Flag
 
 USUAL = "in the preset's order"
-FACETS = {"explainer": "Explained by", "judge": "Judged by", "made_in": "Explained in"}
-ANY = {"explainer": "any explainer", "judge": "any judge", "made_in": "any run"}
+FACETS = {"explainer": "Explained by", "judge": "Judged by", "made_in": "Explained in",
+          "listed_in": "In collection"}  # fmt: skip
+# No collection has that name: names do not begin with -.
+ANY = {"explainer": "any explainer", "judge": "any judge", "made_in": "any run",
+       "listed_in": "- any collection -"}  # fmt: skip
+FEWEST = {"listed_in": 1}  # that are a choice; of the others two, since one is what all have
 # Keys are names in the address; page is not part of a filter.
 DEFAULTS: dict[str, Any] = {
     "q": "", "meaning": False, "preset": Preset.ALL, "sort": USUAL, "view": "Table",
@@ -34,6 +38,7 @@ DEFAULTS: dict[str, Any] = {
     "scorer": "detection", "score_from": None, "score_to": None, "flags": [], "marked": [],
     **ANY,
 }  # fmt: skip
+FEATURES = "views/features.py"
 LEFT = "features.left"  # the filter when a feature was opened from the list
 RESTORED = "features.restored"  # the same, to be set in the coming run
 CHOSEN = "features.chosen"  # set while a page chosen by hand is newer than the address
@@ -56,11 +61,13 @@ class Options:
     explainers: dict[str, int]
     judges: list[str]
     runs: dict[str, int]
+    collections: dict[str, int]
 
     def facet(self, key: str) -> list[str]:
-        """The choices of one of ANY."""
-        known = {"explainer": self.explainers, "judge": self.judges, "made_in": self.runs}
-        return list(known[key])
+        """The choices of one of ANY; none where there is nothing to choose."""
+        known = {"explainer": self.explainers, "judge": self.judges, "made_in": self.runs,
+                 "listed_in": self.collections}[key]  # fmt: skip
+        return list(known) if len(known) >= FEWEST.get(key, 2) else []
 
     def allows(self, key: str, value: Any) -> bool:
         """Whether a widget can take a value."""
@@ -91,6 +98,7 @@ def options(found: Choices) -> Options:
         explainers={explainer_words(row): row["explainer_id"] for row in found.explainers},
         judges=found.judges,
         runs={run_words(row): row["run_id"] for row in found.runs},
+        collections={row["name"]: row["collection_id"] for row in found.collections},
     )
 
 
@@ -149,22 +157,22 @@ def tidy_address(found: Options) -> None:
     Widgets do so themselves with values that they cannot take. In answer to Back the browser
     replaces its entry of the history, so that Back is never caught.
     """
-    unread = ["feature", *(key for key in ANY if len(found.facet(key)) < 2)]
+    unread = ["feature", *(key for key in ANY if not found.facet(key))]
     for key in set(unread) & set(st.query_params):
         with suppress(StreamlitAPIException):  # a widget had it in the run before; it takes it away
             st.query_params.pop(key)
 
 
 def _facet(label: str, key: str, known: Sequence[str]) -> None:
-    """A choice, only where there is one; the explanation shown is then the best of it."""
-    if len(known) > 1:
+    """A choice, only where there is one; of those of explanations, the best of it is shown."""
+    if known:
         st.selectbox(label, [ANY[key], *known], key=key, on_change=first_page, **KEPT)
 
 
 def read(found: Options, *, page: int) -> Filter:
     """What the widgets say."""
     sort = found.sorts.get(_value("sort"))
-    explainer, judge, run = (_value(key) for key in ANY)
+    explainer, judge, run, collection = (_value(key) for key in ANY)
     return Filter(
         words=_value("q") or "",
         preset=Preset(_value("preset")),
@@ -178,6 +186,7 @@ def read(found: Options, *, page: int) -> Filter:
         explainer=found.explainers.get(explainer),
         judge=judge if judge in found.judges else None,
         run=found.runs.get(run),
+        collection=found.collections.get(collection),
         sort=sort,
         page=page,
     )
@@ -208,9 +217,9 @@ def words(wanted: Filter, found: Options) -> list[Word]:
         said.append(Word(" or ".join(wanted.flags), ("flags",)))
     for mark in wanted.marked:
         said.append(Word(mark, ("marked",), [other for other in wanted.marked if other != mark]))
-    chosen = (wanted.explainer, wanted.judge, wanted.run)
+    chosen = (wanted.explainer, wanted.judge, wanted.run, wanted.collection)
     said += [
-        Word(_value(key), (key,))
+        Word(f"in {_value(key)}" if key == "listed_in" else _value(key), (key,))
         for key, value in zip(ANY, chosen, strict=True)
         if value is not None
     ]
@@ -285,6 +294,14 @@ def apply(kept: dict[str, Any], allows: Callable[[str, Any], bool]) -> None:
         value = kept.get(key, usual)
         st.session_state[key] = value if allows(key, value) else usual
     first_page()
+
+
+def list_only(query: dict[str, str], **chosen: Any) -> NoReturn:
+    """Open the list narrowed by some values and by no other filter; query: cache, hookpoint."""
+    for key, usual in DEFAULTS.items():
+        st.session_state[key] = chosen.get(key, usual)
+    first_page()
+    st.switch_page(FEATURES, query_params=query | chosen)
 
 
 def leave(query: dict[str, str], page: str) -> NoReturn:

@@ -15,7 +15,7 @@ from core.drawing.spans import block, plain
 from dashboard import session
 from dashboard.commands import counted
 from dashboard.library import Library, Place
-from dashboard.panels.features_filter import choose_page, first_page, leave, score_title
+from dashboard.panels.features.choice import choose_page, first_page, leave, score_title
 from dashboard.session import KEPT
 from data import feature_table
 from data.feature_filter import Filter, Sort

@@ -15,11 +15,12 @@ from dashboard import session
 from dashboard.charts.steering import divergence_figure
 from dashboard.commands import duration
 from dashboard.jobs import Job
-from dashboard.panels import chart, try_drawn, try_feature, try_rules
-from dashboard.panels.try_asking import Asked
-from dashboard.panels.try_fired import Reading
-from dashboard.panels.try_holding import CANCELLED
-from dashboard.panels.try_loading import patiently, waiting
+from dashboard.panels import chart
+from dashboard.panels.try_text import drawn, feature, rules
+from dashboard.panels.try_text.asking import Asked
+from dashboard.panels.try_text.fired import Reading
+from dashboard.panels.try_text.holding import CANCELLED
+from dashboard.panels.try_text.loading import patiently, waiting
 from dashboard.session import KEPT
 from data.errors import Stopped
 from data.records import Progress
@@ -38,9 +39,9 @@ def show(asked: Asked, reading: Reading, probe: Probe) -> None:
     """Settings left, the feature on the prompt right, the texts below."""
     left, right = st.columns([1.2, 1], gap="large")
     with right:
-        claims = try_rules.claims(asked, reading.found, probe)
-        try_feature.about(asked, reading, claims)
-        try_feature.shaded(asked, reading, claims)
+        claims = rules.claims(asked, reading.found, probe)
+        feature.about(asked, reading, claims)
+        feature.shaded(asked, reading, claims)
     with left:
         if asked.feature is None:
             st.html(cards.sentence("Choose the feature to steer: type its number beside Run, or "
@@ -145,13 +146,13 @@ def result(asked: Asked, probe: Probe, found: Continued, steering: Steering) -> 
         st.html(cards.sentence(silent_words(found, steering)))
     steered = found.steered
     pairs = [
-        try_drawn.Pair(_spelled(probe, clean), _spelled(probe, moved), _alike(clean.ids, moved.ids))
+        drawn.Pair(_spelled(probe, clean), _spelled(probe, moved), _alike(clean.ids, moved.ids))
         for clean, moved in zip(steered.clean, steered.steered, strict=True)
     ]
-    st.html(try_drawn.side_by_side(asked.text, pairs))
+    st.html(drawn.side_by_side(asked.text, pairs))
     left, right = st.columns(2, gap="large")
     with left:
-        moves = try_drawn.movers(_named(probe, steered.rising), _named(probe, steered.falling))
+        moves = drawn.movers(_named(probe, steered.rising), _named(probe, steered.falling))
         st.html(heading("Next token", "probability without → with the edit") + moves)
     with right:
         if is_silent and not any(map(any, steered.kl_by_token)):
@@ -181,8 +182,8 @@ def beyond(found: Continued, probe: Probe) -> str:
             "cache: what the feature does beyond them was not measured there.")  # fmt: skip
 
 
-def _spelled(probe: Probe, text) -> try_drawn.Written:
-    return try_drawn.Written(probe.pieces(text.ids), text.is_ended)
+def _spelled(probe: Probe, text) -> drawn.Written:
+    return drawn.Written(probe.pieces(text.ids), text.is_ended)
 
 
 def _named(probe: Probe, changes) -> list[tuple[str, float, float]]:

@@ -1,0 +1,1 @@
+"""The page of comparisons: one feature, two settings over many, the figures of runs, sweeps."""

@@ -1,0 +1,1 @@
+"""The Data page: health of caches, import, export, and a box for SQL."""
