@@ -32,7 +32,7 @@ SERVE = (
 
 
 def tokenizer() -> PreTrainedTokenizerFast:
-    """Byte-level BPE with a chat template, learnt from the prompts of Gloss, so that they are short.
+    """Byte-level BPE with a chat template, learnt from the prompts of Gloss: they are short then.
 
     The server's time goes with the square of a prompt's tokens.
     """

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import os
 import shutil
 
 import pytest
@@ -263,7 +264,7 @@ def test_the_commands_make_list_show_and_refuse(scored, tmp_path):
     (tmp_path / "good.txt").write_text("layers.2/1\nlayers.2/1\nlayers.2/2")
     (tmp_path / "bad.txt").write_text("layers.2/99999\nnowhere/1")
     made = gloss("collection", "new", "two", "small", "--from", str(tmp_path / "good.txt"), *store)
-    assert "two: 2 features at 1 hookpoints of small; 1 entries named one again" in made.stdout
+    assert "two: 2 features at 1 hookpoints of small; 1 entry names one again" in made.stdout
     bad = gloss("collection", "new", "three", "small", "--from", str(tmp_path / "bad.txt"), *store)
     assert bad.returncode == 1
     assert "2 entries are not in cache 'small'" in bad.stderr
@@ -273,3 +274,18 @@ def test_the_commands_make_list_show_and_refuse(scored, tmp_path):
     assert [one["feature"] for one in shown["features"]] == [1, 2]
     again = gloss("collection", "explain", "two", "--workers", "1", *store)
     assert "nothing to do" in again.stdout
+
+
+def test_names_are_quoted_and_what_it_does_needs_no_model(scored, tmp_path):
+    store = ("--store", str(scored.store))
+    path = tmp_path / os.fsdecode(b"\xff list.txt")  # no UTF-8
+    path.write_text("layers.2/1\n")
+    made = gloss("collection", "new", "it's a", "small", "--from", str(path), *store)
+    assert "next: gloss collection explain 'it'\"'\"'s a', or" in made.stdout
+    done = gloss("collection", "explain", "it's a", "--explainer", "output", *store)
+    assert done.returncode == 0, done.stderr
+    shown = json.loads(gloss("collection", "show", "it's a", "--json", *store).stdout)
+    assert shown["source"] == "\\xff list.txt"
+    assert shown["features"][0]["does"].startswith("Promotes")
+    refused = gloss("collection", "explain", "it's a", "--explainer", "cot", *store)
+    assert (refused.returncode, refused.stderr.count("\n")) == (1, 1)

@@ -1,6 +1,7 @@
 """Coverage and price, by hand: shares of what fires, calls of presets, tokens times prices."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from commands import gloss
@@ -8,10 +9,11 @@ from compared import judge
 from made_baselines import begin, make_store
 from planted_subject import make_store as make_planted
 
-from core.coverage import covered, lines
+from core.coverage import covered, lacking, lines
 from core.coverage_price import (
     BLOG_TOKENS,
     PresetPrice,
+    Priced,
     Tokens,
     calls,
     headline,
@@ -40,9 +42,13 @@ def test_shares_are_of_the_features_that_fire(made):
 
 
 def test_ten_null_scores_have_no_95th_percentile(made):
-    (scored,) = covered(made, "one").hookpoints[0].scored
+    (one,) = covered(made, "one").hookpoints
+    (scored,) = one.scored
     assert (scored.null_n, scored.threshold, scored.n_above) == (10, None, None)
-    assert "too few null scores" in "\n".join(lines(made, "one"))
+    assert "; 10 null scores are too few for a 95th percentile" in "\n".join(lines(made, "one"))
+    # together they may be enough and yet no hookpoint has a null of its own
+    assert lacking(replace(one, hookpoint=""), replace(scored, null_n=30)) == (
+        "a hookpoint has fewer than 20 null scores of its own")  # fmt: skip
 
 
 def test_features_above_their_null_are_counted(tmp_path):
@@ -56,6 +62,32 @@ def test_features_above_their_null_are_counted(tmp_path):
     assert scored.n_above == 3  # .9, .8 and .7
     assert scored.above is not None
     assert scored.above.value == 3 / 5
+
+
+PUSHED = {"explain": 4, "select": 4, "score": 8, "context": 48, "kl": 0.33, "judge": "judges/b"}
+
+
+def test_two_studies_of_the_same_features_are_not_added_up(tmp_path):
+    catalogue, _ = make_store(tmp_path / "store")
+    with catalogue.writing() as con:
+        con.run("insert into explainer (name, settings, settings_hash) values ('rising', $1, 'x')",
+                [json.dumps(PUSHED)])  # fmt: skip
+        con.run(
+            "insert into explanation (natural_key, hookpoint_id, feature, explainer_id, seed, "
+            "text, status) select 'again ' || explanation_id, hookpoint_id, feature, (select "
+            "max(explainer_id) from explainer), seed, text, e.status from explanation e "
+            "join hookpoint h using (hookpoint_id) where h.cache_id = 1"
+        )
+        con.run(
+            "insert into score (explanation_id, scorer_id, metric, value, n_judged) select "
+            "new.explanation_id, scorer_id, metric, value, n_judged from explanation new join "
+            "explanation old on new.natural_key = 'again ' || old.explanation_id join score s on "
+            "s.explanation_id = old.explanation_id"
+        )
+    found = covered(catalogue, "one").total
+    assert [one.n for one in found.scored] == [5, 5]
+    assert found.scored[-1].explainer == (
+        "rising, 4/4/8 prompts of 48 tokens, KL 0.33, chosen by b")  # fmt: skip
 
 
 def test_hookpoints_are_added_up_and_a_missing_null_is_not_zero(tmp_path):
@@ -88,6 +120,12 @@ def test_a_price_is_tokens_times_calls():
     assert found.low == pytest.approx(0.3598)
     assert found.high == pytest.approx(0.3598 + 10 * 2 * 90 * 1e-6)
     assert one.source == "explanation: planned; detection, fuzzing: measured"
+
+
+def test_a_price_of_some_hookpoints_names_them():
+    part = Priced("mine", ("layers.1",), 3, 2, (), ())
+    assert next(part.lines()).startswith("layers.1 of mine: 3 explanations")
+    assert next(replace(part, hookpoints=()).lines()).startswith("the whole of mine: 3")
 
 
 def test_the_blogs_headline_pays_one_explanation_and_one_call():

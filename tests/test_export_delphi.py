@@ -18,12 +18,13 @@ from core.exporting.delphi import DelphiRequest, delphi_names, export_delphi
 from core.exporting.delphi_rows import Kept, distance, rows_of
 from core.exporting.windows import Text
 from core.pipeline.workbench import Workbench
-from data import caches
+from data import caches, judgements, ledger, runs
 from data.activations import Columns
 from data.catalogue import Catalogue
 from data.errors import BadInput, NotFound
 from data.exports import folder
 from data.exports.delphi import one_file, write_shards
+from data.items import ItemTable
 from data.records import Score
 
 PARITY = SHARED / "parity" / "delphi" / "one_hook"
@@ -231,6 +232,69 @@ def test_wrong_marks_come_back_as_such_from_a_silent_context(tmp_path):
     ]
     assert kinds[0] == kinds[1]
     assert kinds[0]["wrong-mark"]["n"] == 1
+
+
+def test_what_was_shown_and_what_was_marked_comes_back(tmp_path):
+    run = write_text_run(tmp_path / "run", features=(0,))
+    marked = [one | {"marked": [0]} if one["activating"] else one for one in run_rows(0)]
+    put(run / "scores" / "fuzz" / f"{HOOK}_latent0.txt",
+        [*marked, run_row([" no", " thing"], [0, 0], distance=-1.0, prediction=True, marked=[1],
+                          kind="random")])  # fmt: skip
+    put(run / "train" / f"{HOOK}_latent0.json",
+        [{"str_tokens": [" the", " cat"], "activations": [1.5, 0]},
+         {"str_tokens": [" a", " dog"], "activations": [0.75, 0.25]}])  # fmt: skip
+    catalogue = bring(tmp_path / "store", run, name="t")
+    done(export_delphi(catalogue, DelphiRequest("t", tmp_path / "out")))
+    again = bring(tmp_path / "again", tmp_path / "out", name="t")
+    for name in ("train", "scores/fuzz"):
+        ((was, now),) = [[json.loads(next((root / name).iterdir()).read_text())
+                          for root in (run, tmp_path / "out")]]  # fmt: skip
+        assert now == was
+    assert "train_test_overlap" not in codes(again, "t")
+    assert folder.read_manifest(tmp_path / "out").rows["contexts that explainers saw"] == 2
+
+
+def later(catalogue, by):
+    """Another judge's detection on the first explanation of a finished import."""
+    with catalogue.reading() as con:
+        one = con.row("select explanation_id, hookpoint_id, feature from explanation order by 1")
+    score = Score("detection", "balanced_accuracy", 0.5, None, None, 1.0, 0.0, 1, 0, by, "gloss",
+                  {}, {}, {})  # fmt: skip
+    scorer = ledger.method_id(catalogue, "scorer", "detection", by, {"preset": "gloss"})
+    items = ItemTable(["random"], np.zeros(1, np.uint8), np.array([0], np.uint64),
+                      np.zeros(1, np.float32), [None])  # fmt: skip
+    plan = runs.Plan("score", 1, one["hookpoint_id"], scorer, {})
+    run = runs.start_run(catalogue, plan, 1)
+    new = judgements.Judgement(one["explanation_id"], one["feature"], scorer, "detection", "gloss",
+                               items, np.array([1], np.int8), None, score)  # fmt: skip
+    judgements.write_judgements(catalogue, one["hookpoint_id"], run, [new], features_done=1)
+    runs.end_run(catalogue, run, "done")
+
+
+def test_an_import_is_written_as_it_was_whoever_judged_it_later(tmp_path):
+    run = write_text_run(tmp_path / "run")
+    catalogue = bring(tmp_path / "store", run, name="t")
+    later(catalogue, "stub")
+    done(export_delphi(catalogue, DelphiRequest("t", tmp_path / "out")))
+    for path in (tmp_path / "run").rglob("*.txt"):
+        assert json.loads((tmp_path / "out" / path.relative_to(run)).read_text()) == json.loads(
+            path.read_text()
+        )
+    assert json.loads((tmp_path / "out" / "run_config.json").read_text()) == CONFIG | {
+        "hf_token": None
+    }
+    assert any("other judges" in note for note in folder.read_manifest(tmp_path / "out").notes)
+
+
+def test_what_was_judged_after_an_import_is_not_put_down_to_its_model(tmp_path):
+    run = write_text_run(tmp_path / "run", scorers=())
+    catalogue = bring(tmp_path / "store", run, name="t")
+    later(catalogue, "stub")
+    done(export_delphi(catalogue, DelphiRequest("t", tmp_path / "out")))
+    found = json.loads((tmp_path / "out" / "run_config.json").read_text())
+    assert (found["explainer_model"], found["max_latents"]) == (None, None)
+    assert (found["model"], found["cache_cfg"]) == (CONFIG["model"], CONFIG["cache_cfg"])
+    assert found["sampler_cfg"]["n_examples_test"] == 0
 
 
 def test_a_hookpoint_without_activations_is_left_out_and_said(tmp_path):

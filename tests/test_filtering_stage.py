@@ -8,6 +8,7 @@ import pytest
 from commands import gloss
 from planted_subject import Planted
 
+from core.filters.words import missing
 from core.pipeline.filtering import FilterRequest, filter_stage
 from data import caches, feature_table, flags, queries, runs
 from data.cachefiles import read_meta, write_meta
@@ -124,13 +125,39 @@ def test_stopped_after_the_figures_it_goes_on_with_the_check(filtered, fresh):
     assert (last["run_id"], last["status"], last["done"], last["total"]) == (2, "done", 10, 10)
 
 
+def test_a_feature_that_is_tried_on_some_of_its_tokens_has_no_share_yet(fresh):
+    run(fresh, run=False)
+    with fresh.writing() as con:
+        con.run(
+            "update feature_measure set tokens = [3, 4] where feature = $1",
+            [int(Planted.UNIGRAM)],
+        )
+        con.run(
+            "insert into scrambled (hookpoint_id, feature, run_id, token, n, n_fired) values "
+            "(1, $1, 1, 3, 2, 2)", [int(Planted.UNIGRAM)],
+        )  # fmt: skip
+    assert facts(fresh, Planted.UNIGRAM)["context_free"] is None
+    with fresh.reading() as con:
+        found = flags.counts(con, 1)[0]
+    assert found.flags[Flag.CONTEXT_FREE].n == 0
+    assert found.unchecked == {"partly tried": 1, "not tried yet": 1}
+    said = "; ".join(missing(found, "planted"))
+    assert "1 unigram features partly tried on random tokens" in said
+    with fresh.writing() as con:
+        con.run(
+            "insert into scrambled (hookpoint_id, feature, run_id, token, n, n_fired) values "
+            "(1, $1, 1, 4, 2, 0)", [int(Planted.UNIGRAM)],
+        )  # fmt: skip
+    assert facts(fresh, Planted.UNIGRAM)["context_free"] == 0.5
+
+
 def test_without_running_the_subject_the_check_is_left_for_later(fresh):
     run(fresh, run=False)
     found = facts(fresh, Planted.UNIGRAM)
     assert found["context_free"] is None
     assert "unigram" in found["flags"]
     with fresh.reading() as con:
-        assert flags.counts(con, 1)[0].unchecked == {"not asked for": 2}
+        assert flags.counts(con, 1)[0].unchecked == {"not tried yet": 2}
     (only,) = run(fresh, run=False)
     assert only.total == 0
     run(fresh)
@@ -172,6 +199,8 @@ def test_the_command_says_what_it_did_and_show_counts(fresh):
     assert "1 positional, 2 unigram, 1 context-independent, 1 prior-token" in said
     assert "2 fire fewer than 50 times" in said
     lines = gloss("show", "planted", "--json", "--store", str(fresh.store)).stdout.splitlines()
+    (one,) = gloss("filters", "planted", "--json", "--store", str(fresh.store)).stdout.splitlines()
+    assert json.loads(one)["flags"]["context-independent"] == {"n": 1, "of": 8}
     unigram = json.loads(lines[Planted.UNIGRAM])
     assert "context-independent" in unigram["flags"]
     assert unigram["measures"]["n_tokens"] == 1

@@ -202,6 +202,13 @@ def test_explanations_that_were_asked_otherwise_share_no_items(tmp_path):
     assert codes(catalogue, "np")["scores_repeat"] == 1
 
 
+def test_a_score_that_had_been_imported_before_says_so_once(tmp_path):
+    inner = gloss_score()["gloss"] | {"preset": "delphi (imported)"}
+    root = write_export(tmp_path / "np", scores=[gloss_score(gloss=inner)])
+    (one,) = shown(bring(tmp_path / "s", root), "np")[0]["explanations"]
+    assert one["scores"]["detection"]["preset"] == "delphi (imported)"
+
+
 def test_verdicts_that_are_cut_off_are_counted_and_the_score_stands(tmp_path):
     write_export(tmp_path / "x", scores=[gloss_score(jsonDetails='[{"text": "a')])
     catalogue = bring(tmp_path / "store", tmp_path / "x")

@@ -172,6 +172,18 @@ def test_two_caches_are_compared_by_every_measure_once(catalogue):
     assert (run["stage"], run["status"], run["done"]) == ("similarity", "done", 3)
 
 
+def test_a_comparison_from_the_other_side_is_the_same_one(catalogue):
+    _, before = compared(catalogue, "one", "two")
+    steps, after = compared(catalogue, "two", "one")
+    assert steps[-1].note.startswith("all ")
+    assert steps[-1].note.endswith(" comparisons are there already")
+
+    def between(rows):
+        return {r["similarity_id"] for r in rows if r["first_cache"] != r["second_cache"]}
+
+    assert between(before) == between(after)
+
+
 def test_one_cache_compares_its_hookpoints_and_says_what_cannot_be(catalogue):
     steps, cells = compared(catalogue, "two")
     assert [s.note for s in steps if s.stage == LEFT_OUT] == [
@@ -239,10 +251,14 @@ def test_the_command_prints_one_object_a_comparison_and_does_nothing_twice(catal
     done = gloss(*words)
     assert done.returncode == 0, done.stderr
     found = [json.loads(line) for line in done.stdout.splitlines()]
-    own = {one["measure"]: one for one in found if one["first"]["hookpoint"] == SECOND}
+    assert {one[side]["hookpoint"] for one in found for side in ("first", "second")} == {SECOND}
+    assert len(found) == 2
+    own = {one["measure"]: one for one in found}
     assert own["decoder"]["value"] == 1.0
     assert (own["decoder"]["shared"], own["decoder"]["method"]) == (24, "exact")
     assert own["decoder"]["interval"][0] > 0
     assert "all 2 comparisons are there already" in gloss(*words).stderr
+    only = gloss("similarity", "two", "one", "--measure", "decoder", "--store", words[-1])
+    assert {line.split()[0] for line in only.stdout.splitlines()} == {"decoder"}
     bad = gloss("similarity", "one", "nobody", "--store", str(catalogue.store))
     assert (bad.returncode, "no cache named 'nobody'" in bad.stderr) == (1, True)

@@ -263,6 +263,19 @@ def test_what_is_on_this_machine_comes_before_a_release():
     assert parse_source("gpt2-small-res-jb", is_there=True) == ("gpt2-small-res-jb", "", None)
 
 
+def test_a_copy_of_a_release_on_this_machine_is_meant_before_the_hub(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    width = tmp_path / "gemma-scope-2b-pt-res" / "layer_12" / "width_16k"
+    sae_files.gemma_scope(width / "average_l0_82")
+    (offer,) = list_sources(["gemma-scope-2b-pt-res/layer_12/width_16k/canonical"])
+    assert offer.root == "gemma-scope-2b-pt-res/layer_12/width_16k/average_l0_82"
+    (offer,) = list_sources([f"{width}/canonical"])
+    assert offer.root == f"{width}/average_l0_82"
+    sae_files.sparsify(tmp_path / "pythia-160m-k32" / "layers.3")
+    with pytest.raises(BadInput, match=r"pythia-160m-k32 has no layers\.9; it has layers\.3$"):
+        list_sources(["pythia-160m-k32/layers.9"])
+
+
 @pytest.mark.parametrize("layer", ["layer_99/width_16k", "layer_3/width_3k", "layer_3"])
 def test_where_none_is_canonical_an_example_is_named(layer):
     with pytest.raises(BadInput, match="no canonical SAE of gemma-scope-2b-pt-res is known"):
@@ -303,7 +316,9 @@ def test_the_command_lists_releases_without_a_subject(monkeypatch, capsys):
         with pytest.raises(SystemExit) as left:
             app()
         assert left.value.code in (0, None)
-        assert capsys.readouterr().out.startswith(first)
+        out = capsys.readouterr().out
+        assert out.startswith(first)
+        assert "pythia-160m-k32" in out  # another name of pythia-160m-32k
 
 
 def test_a_configuration_that_cannot_be_read_is_told_with_the_others(tmp_path, subjects):

@@ -87,7 +87,7 @@ def test_prices_name_their_source():
     tokens = {what: Tokens(1000, 10, 10, "measured, 8 calls of <m>", True, 8)
               for what in ("explanation", "detection", "fuzzing")}  # fmt: skip
     one = PresetPrice("gloss", calls(PRESETS["gloss"]), tokens)
-    drawn = price_table(Priced("one", 10, 5, (one,), LITERATURE))
+    drawn = price_table(Priced("one", (), 10, 5, (one,), LITERATURE))
     assert "measured, 8 calls of &lt;m&gt;" in drawn
     # (10 + 5 * 80) (1000 * 3 + 10 * 15) millionths = $1.29
     assert "$1.29" in drawn

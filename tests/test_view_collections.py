@@ -110,6 +110,7 @@ def test_the_words_of_a_start_name_the_model_once():
     assert "--model" not in words
     assert score_words("a", [], None) is None
     assert explain_words("a", "cot", EndpointSettings()) is None
+    assert explain_words("a", "output", None)[4:] == ["--explainer", "output"]
 
 
 def test_the_form_keeps_what_was_typed_when_something_is_wrong(monkeypatch, made):

@@ -241,7 +241,8 @@ def test_the_words_of_the_next_feature_are_sent_ahead_and_are_those_that_it_has(
     assert (sent["of"], sent["key"], sent["feature"]) == (0, "ArrowRight", 1)
     button(app, "Next").click().run()
     drawn = {json.loads(one.proto.json)["html"] for one in sent_to(app, "words")}
-    assert drawn == {sent["card"], sent["list"]}
+    assert drawn == {sent[part] for part in ("card", "facts", "list")}
+    assert figures(app)[0] == json.loads(sent["figure"])
     button(app, "Previous").click().run()
     button(app, "Previous").click().run()
     (sent,) = (json.loads(one.proto.json) for one in sent_to(app, "ahead"))

@@ -72,7 +72,7 @@ def entropy_figure(clouds: Sequence[Cloud]) -> Figure:
     """
     traces = [_dots(cloud, is_own=place == 0) for place, cloud in enumerate(clouds)]
     layout = common(
-        SCATTER, showlegend=len(clouds) > 1, legend=legend_above(1.0), dragmode=False,
+        SCATTER, showlegend=True, legend=legend_above(1.0), dragmode=False,
         margin={"l": 50, "r": 14, "t": 36, "b": 40},
         xaxis=axis("share of tokens it fires on", type="log", tickformat=".2%", nticks=6),
         yaxis=axis("token entropy, nats", rangemode="tozero"),
@@ -129,11 +129,18 @@ def position_figure(found: Profile, note: str) -> Figure:
         yaxis=axis("f_p", domain=[0.58, 1], tickformat=".2~%", rangemode="tozero", nticks=5),
         yaxis2=axis("nats", domain=[0, 0.4], anchor="x", nticks=5, range=[0, top]),
         annotations=[
-            heading("Share of sequences in which it fires", f"dotted: mean {mean:.3%}", 1.01),
+            heading("Share of sequences in which it fires",
+                    f"dotted: mean {mean:.3%}; n = {_sequences(found)} sequences a position", 1.01),
             heading("What the position tells", note + cut, 0.41),
         ],
     )  # fmt: skip
     return {"data": traces, "layout": layout}
+
+
+def _sequences(found: Profile) -> str:
+    """How many sequences have an ordinary token at a position, e.g. "312" or "298 to 312"."""
+    low, high = int(found.n_sequences.min()), int(found.n_sequences.max())
+    return f"{low:,}" if low == high else f"{low:,} to {high:,}"
 
 
 def position_table(found: Profile) -> pd.DataFrame:

@@ -11,11 +11,20 @@ import numpy as np
 import pandas as pd
 
 from core.intervening.pooled import WORDS, Arm, Target
-from dashboard.charts.parts import Figure, axis, common, heading, legend_above, line, whiskers
+from dashboard.charts.parts import (
+    Figure,
+    axis,
+    coloured,
+    common,
+    heading,
+    legend_above,
+    line,
+    whiskers,
+)
 
 HEIGHT = 360  # pixels
 ARMS = ("feature", "random-sae", "shuffled", "ablation")
-COLOURS = {"feature": "#0072B2", "random-sae": "#8A94A3", "shuffled": "#C85200",
+COLOURS = {"feature": coloured(1), "random-sae": "#8A94A3", "shuffled": "#C85200",
            "ablation": "#00795A"}  # fmt: skip
 SYMBOLS = {"feature": "circle", "random-sae": "square", "shuffled": "diamond",
            "ablation": "cross"}  # fmt: skip

@@ -13,6 +13,7 @@ from data.catalogue import Row
 WRITTEN = 12  # rows or columns up to which every cell says its number
 COUNTED = 8  # and its n
 CELL, SMALL = 58, 24  # pixels of a row, with and without numbers
+TITLE = 22  # pixels of an axis's title
 RAMP = [[0, "rgba(0,114,178,.05)"], [1, "rgba(0,114,178,.80)"]]
 DIVERGING = [[0, "rgba(213,94,0,.75)"], [0.5, "rgba(128,128,128,.06)"],
              [1, "rgba(0,114,178,.75)"]]  # fmt: skip
@@ -26,6 +27,16 @@ class Map(NamedTuple):
     columns: Sequence[str]
     cells: dict[tuple[int, int], Row]  # by row and column; what was not compared is not there
     above: bool  # draw the difference to chance instead of the similarity itself
+    of: tuple[str, str] = ("", "")  # caches of the rows and of the columns, where they are two
+
+    @property
+    def full(self) -> tuple[list[str], list[str]]:
+        """Rows and columns with the cache before the hookpoint, where there are two."""
+        rows, columns = (
+            [f"{cache}:{name}" if cache else name for name in names]
+            for cache, names in zip(self.of, (self.rows, self.columns), strict=True)
+        )
+        return rows, columns
 
 
 def value_of(cell: Row, *, above: bool) -> float | None:
@@ -41,23 +52,25 @@ def similarity_figure(drawn: Map, chosen: tuple[int, int] | None) -> Figure:
     values: list[list[float | None]] = [[None] * m for _ in range(n)]
     hover = [["not compared"] * m for _ in range(n)]
     custom = [[-1] * m for _ in range(n)]
+    rows, columns = drawn.full
     for (i, j), cell in drawn.cells.items():
         values[i][j] = value_of(cell, above=drawn.above)
-        hover[i][j] = html.escape(f"{drawn.rows[i]} with {drawn.columns[j]}: {figures(cell)}; "
+        hover[i][j] = html.escape(f"{rows[i]} with {columns[j]}: {figures(cell)}; "
                                   f"{counts(cell)}")  # fmt: skip
         custom[i][j] = i * m + j
     longest = max((len(name) for name in drawn.rows), default=0)
-    left = min(260, 20 + 7 * longest)
+    left = min(260, 20 + 7 * longest) + TITLE * bool(drawn.of[0])
+    titles = [html.escape(f"cache {cache}") if cache else "" for cache in drawn.of]
     layout = common(
-        92 + (CELL if n <= WRITTEN else SMALL) * n,
-        margin={"l": left, "r": 8, "t": 34, "b": 52},
+        92 + (CELL if n <= WRITTEN else SMALL) * n + TITLE * bool(drawn.of[1]),
+        margin={"l": left, "r": 8, "t": 34, "b": 52 + TITLE * bool(drawn.of[1])},
         plot_bgcolor="#8A94A333",
         annotations=[heading(*_title(drawn), 1.0) | {"xshift": -left + 4}, *_texts(drawn)],
         shapes=_frame(chosen),
-        xaxis=axis("", tickvals=list(range(m)), ticktext=_names(drawn.columns), showgrid=False,
-                   tickangle=0 if m <= COUNTED else 45),
-        yaxis=axis("", tickvals=list(range(n)), ticktext=_names(drawn.rows), showgrid=False,
-                   autorange="reversed"),
+        xaxis=axis(titles[1], tickvals=list(range(m)), ticktext=_names(drawn.columns),
+                   showgrid=False, tickangle=0 if m <= COUNTED else 45),
+        yaxis=axis(titles[0], tickvals=list(range(n)), ticktext=_names(drawn.rows),
+                   showgrid=False, autorange="reversed"),
     )  # fmt: skip
     ends = _ends(values, above=drawn.above)
     trace = {
@@ -133,9 +146,10 @@ def _frame(chosen: tuple[int, int] | None) -> list[dict[str, object]]:
 
 def similarity_table(drawn: Map) -> pd.DataFrame:
     """The numbers of the map, a row a comparison."""
+    rows, columns = drawn.full
     return pd.DataFrame(
         [
-            {"measure": drawn.measure, "first": drawn.rows[i], "second": drawn.columns[j],
+            {"measure": drawn.measure, "first": rows[i], "second": columns[j],
              "similarity": cell["value"], "by_chance": cell["baseline"],
              "difference": value_of(cell, above=True), "low": cell["low"], "high": cell["high"],
              "pairs": cell["n_pairs"], "features_first": cell["n_first"],

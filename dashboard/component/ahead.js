@@ -1,31 +1,55 @@
-// Shows the words of the next feature at the press of a key: they came with the page before it.
+// Shows the next feature at the press of a key: its words and its figure came with the page before.
 //
-// The press goes to the server as ever, and what comes back equals these words or takes their
-// place. Should nothing come back, the old ones return.
+// The press goes to the server as ever, and what comes back equals what is shown or takes its
+// place. Should nothing come back, what was there before returns.
 
 const PATIENCE = 4000; // milliseconds
 const TYPED = "input, textarea, select, [contenteditable=true]";
-const LIST = ".st-key-list .gloss-words";
-const CARD = ".st-key-cards .gloss-words";
+const PLACES = {
+  list: ".st-key-list .gloss-words",
+  card: ".st-key-cards .gloss-words",
+  facts: ".st-key-facts .gloss-words",
+};
+const FIGURE = ".st-key-figure-box .gloss-chart";
+const NUMBER = ".st-key-head input";
+
+function places() {
+  const found = Object.entries(PLACES).map(([name, at]) => [name, document.querySelector(at)]);
+  return Object.fromEntries(found);
+}
 
 function turn(key) {
   const state = window.glossAhead;
   const { data, of } = state.sent ?? {};
-  const [list, card] = [document.querySelector(LIST), document.querySelector(CARD)];
-  const number = document.querySelector(".st-key-head input");
+  const here = places();
+  const number = document.querySelector(NUMBER);
   // A filter may have changed the list since.
-  if (data?.key !== key || !list || list.shown !== of || !card || !number) return;
-  if (document.querySelector("[role=dialog]")) return;
-  state.sent = undefined; // these words are for one press
-  const old = { list: list.shown, card: card.shown, number: number.value };
-  list.show(data.list);
-  card.show(data.card);
+  if (data?.key !== key || !number || !Object.values(here).every(Boolean)) return;
+  if (here.list.shown !== of || document.querySelector("[role=dialog]")) return;
+  state.sent = undefined; // for one press
+  const before = Object.fromEntries(Object.entries(here).map(([name, at]) => [name, at.shown]));
+  const old = number.value;
+  for (const name in here) here[name].show(data[name]);
   number.value = data.feature;
+  const undone = redrawn(data);
   state.undo = setTimeout(() => {
-    if (list.shown === data.list) list.show(old.list);
-    if (card.shown === data.card) card.show(old.card);
-    number.value = old.number;
+    for (const name in here) if (here[name].shown === data[name]) here[name].show(before[name]);
+    number.value = old;
+    undone?.();
   }, PATIENCE);
+}
+
+function redrawn(data) {
+  const chart = document.querySelector(FIGURE);
+  if (!chart?.wanted || !data.figure) return undefined;
+  const before = chart.wanted;
+  // A frame later: the words are painted first.
+  requestAnimationFrame(() => {
+    if (chart.wanted === before) {
+      chart.show({ ...before, figure: data.figure, height: data.height });
+    }
+  });
+  return () => chart.wanted.figure === data.figure && chart.show(before);
 }
 
 function listen() {
@@ -47,7 +71,7 @@ export default function ({ data }) {
   if (!window.glossAhead) listen();
   const state = window.glossAhead;
   clearTimeout(state.undo);
-  state.sent = data.list && { data, of: document.querySelector(LIST)?.shown };
+  state.sent = data.list && { data, of: document.querySelector(PLACES.list)?.shown };
   return () => {
     clearTimeout(state.undo);
     state.sent = undefined;

@@ -87,6 +87,7 @@ async function draw(place) {
   const { data, layout } = JSON.parse(coloured);
   const whole = { ...layout, template: theme, width: place.clientWidth };
   const isNew = !place.classList.contains("js-plotly-plot");
+  if (isNew) place.replaceChildren(); // words of an earlier failure
   await library.react(place, data, whole, config(name));
   if (isNew) place.on("plotly_click", (event) => place.clicked(event.points[0].customdata));
 }
@@ -110,9 +111,12 @@ function soon(place) {
 export default function ({ data, parentElement, setTriggerValue }) {
   const place = parentElement.querySelector(".gloss-chart");
   place.clicked = (what) => setTriggerValue("clicked", what ?? null);
-  place.style.height = `${data.height}px`;
-  place.wanted = data;
-  soon(place);
+  place.show = (wanted) => {
+    place.style.height = `${wanted.height}px`;
+    place.wanted = wanted;
+    soon(place);
+  };
+  place.show(data);
   if (!place.sizes) {
     place.sizes = new ResizeObserver(() => soon(place));
     place.sizes.observe(place);

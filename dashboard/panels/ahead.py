@@ -1,7 +1,7 @@
 """The words of the feature that comes next, sent with the page before it.
 
 They stand in the page at the press of the key (component/ahead.js), before the server has heard of
-it: explanation, number and contexts. Everything else waits for the server as ever.
+it: number, explanation, facts, contexts, and the figure. All else waits for the server as ever.
 """
 
 from pathlib import Path
@@ -13,8 +13,9 @@ from core.drawing import cards
 from core.drawing.facts import why_silent
 from dashboard import session
 from dashboard.library import Place
-from dashboard.panels import examples
+from dashboard.panels import chart, examples, figure, header
 from dashboard.panels.examples import View
+from dashboard.panels.explanations import Choice
 from dashboard.scripts import script
 from data import results
 from data.errors import GlossError
@@ -38,7 +39,7 @@ def send(place: Place, feature: int, before: int, after: int) -> None:
 
 
 def _words(place: Place, feature: int) -> dict[str, Any] | None:
-    """Number, card and contexts; None: the page looks otherwise, so it must be asked for."""
+    """Number, card, facts, contexts, figure; None: the page looks otherwise, so ask for it."""
     library, view = session.library(), st.session_state.get("examples.view", View())
     try:
         record = library.feature(place, feature)
@@ -54,4 +55,7 @@ def _words(place: Place, feature: int) -> dict[str, Any] | None:
     columns = cards.scorers(record.explanations)
     corners = "first" if len(record.explanations) > 1 else "first last"
     card = cards.card(best, columns, name=corners, is_shown=True, is_pinned=False)
-    return {"feature": feature, "card": card, "list": listed}
+    strip = header.facts_of(place, record, best)
+    drawn = figure.drawn(record, Choice(best, None, None)).figure
+    picture = chart.sent(drawn) if drawn is not None else {}
+    return {"feature": feature, "card": card, "list": listed, "facts": strip, **picture}

@@ -47,14 +47,15 @@ def numbers(table: Callable[[], pd.DataFrame], *, key: str) -> None:
                        on_click="ignore", help="The numbers of this chart.")  # fmt: skip
 
 
+def sent(figure: Figure) -> dict[str, Any]:
+    """A figure as the browser is given it: its JSON and its height, pixels."""
+    text = json.dumps(figure, cls=PlotlyJSONEncoder, separators=(",", ":"))
+    return {"figure": text, "height": figure["layout"].get("height", HEIGHT)}
+
+
 def _draw(figure: Figure, key: str) -> Any:
     component = script("chart", SCRIPT, html="<div class=gloss-chart></div>", css=SHEET)
-    data = {
-        "figure": json.dumps(figure, cls=PlotlyJSONEncoder, separators=(",", ":")),
-        "height": figure["layout"].get("height", HEIGHT),
-        "name": f"gloss-{key}",
-        "version": plotly.__version__,
-    }
+    data = sent(figure) | {"name": f"gloss-{key}", "version": plotly.__version__}
     return component(key=key, data=data, on_clicked_change=_nothing).clicked
 
 

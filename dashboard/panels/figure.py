@@ -1,13 +1,16 @@
 """The figures beside the contexts: activation and accuracy by decile, logit effects."""
 
+from typing import NamedTuple
+
 import streamlit as st
 
 from core.drawing.cards import logit_table
-from core.drawing.curves import curve, histogram_of
+from core.drawing.curves import Curve, Histogram, curve, histogram_of
 from core.drawing.listing import SCORERS
 from core.drawing.spans import heading
 from dashboard import session
 from dashboard.charts.feature import feature_figure, numbers
+from dashboard.charts.parts import Figure
 from dashboard.library import FeatureRecord, Place
 from dashboard.panels import chart, examples
 from dashboard.panels.explanations import Choice
@@ -28,8 +31,16 @@ def deciles_of(customdata: list[str] | None) -> str | None:
     return customdata[3] or None if customdata else None
 
 
-def show(record: FeatureRecord, choice: Choice) -> None:
-    """Activation histogram over accuracy by decile; a click on a decile filters the contexts."""
+class Drawn(NamedTuple):
+    """A feature's figure and what it is drawn from; None: there is nothing to draw."""
+
+    figure: Figure | None
+    bins: Histogram
+    curves: list[Curve]
+
+
+def drawn(record: FeatureRecord, choice: Choice) -> Drawn:
+    """Activation histogram over accuracy by decile."""
     assert record.facts is not None  # or the page stops before
     curves = [
         curve(score, is_second=explanation is choice.against,
@@ -40,12 +51,20 @@ def show(record: FeatureRecord, choice: Choice) -> None:
         if score.scorer in SCORERS
     ]  # fmt: skip
     bins = histogram_of(record.facts)
+    if not bins.counts and not curves:
+        return Drawn(None, bins, curves)
+    chosen = st.session_state[examples.DECILE_SEEN]
+    return Drawn(feature_figure(bins, curves, chosen), bins, curves)
+
+
+def show(record: FeatureRecord, choice: Choice) -> None:
+    """Draw it; a click on a decile filters the contexts."""
+    figure, bins, curves = drawn(record, choice)
     if not bins.counts:
         st.html(heading("Activation distribution", "not in the import"))
-    if bins.counts or curves:
-        drawn = feature_figure(bins, curves, st.session_state[examples.DECILE_SEEN])
+    if figure is not None:
         with st.container(key="figure-box"):
-            chart.show(drawn, lambda: numbers(bins, curves), key=KEY)
+            chart.show(figure, lambda: numbers(bins, curves), key=KEY)
     if not curves:
         st.html(heading("Accuracy by decile", "not scored yet"))
 

@@ -6,8 +6,8 @@ from functools import partial
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from core.drawing.cards import sentence
-from core.drawing.facts import subject_line, why_unexplained
+from core.drawing.cards import fact_strip, sentence
+from core.drawing.facts import facts, subject_line, why_unexplained
 from core.drawing.spans import block, escape
 from core.show import feature_lines
 from dashboard import session
@@ -47,6 +47,14 @@ def end(
     ask(bar, place, feature, record, shown)
     if trouble := st.session_state.pop(notes.TROUBLE, None):
         st.html(sentence(trouble))
+
+
+def facts_of(place: Place, record: FeatureRecord, shown: ExplanationRecord | None) -> str:
+    """The strip of facts between the cards and the contexts, as HTML."""
+    assert record.facts is not None  # or the page stops before
+    nearest = next((row for row in record.neighbours if row["measure"] == "cosine"), None)
+    n_contexts = session.workbench(place.cache).contexts.n_distinct
+    return fact_strip(facts(record.facts, place.cache, shown, nearest, n_contexts=n_contexts))
 
 
 def walk(bar: DeltaGenerator, place: Place, feature: int) -> None:

@@ -3,14 +3,15 @@
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from core.drawing.cards import fact_strip, sentence
-from core.drawing.facts import facts, why_little, why_silent
+from core.drawing.cards import sentence
+from core.drawing.facts import why_little, why_silent
 from core.drawing.spans import block, escape
 from dashboard import session, strip
 from dashboard.address import every, feature_named
 from dashboard.library import FeatureRecord, Place
 from dashboard.panels import ahead, examples, explanations, figure, header, more
 from dashboard.panels.explanations import Choice
+from dashboard.words import words
 from data import results
 
 
@@ -82,7 +83,7 @@ def body(
     assert record.facts is not None  # or there was nothing to show
     figure.follow_click()
     shown, against, _ = choice
-    cards, between = st.container(), st.container()
+    cards, between = st.container(), st.container(key="facts")
     left, right = st.columns([1.62, 1], gap="large")
     with cards:
         explanations.show(place, feature, record, choice)
@@ -90,10 +91,8 @@ def body(
         examples.show(place, feature, shown and shown.explanation_id,
                       against and against.explanation_id)  # fmt: skip
     header.end(bar, place, feature, record, shown)
-    nearest = next((row for row in record.neighbours if row["measure"] == "cosine"), None)
-    n_contexts = session.workbench(place.cache).contexts.n_distinct
-    strip_of_facts = facts(record.facts, place.cache, shown, nearest, n_contexts=n_contexts)
-    between.html(fact_strip(strip_of_facts))
+    with between:
+        words(header.facts_of(place, record, shown), key="facts.words")
     if little := why_little(record.facts):
         between.html(block(f'<p class="mut">{escape(little)}</p>'))
     with right, st.container(key="side"):

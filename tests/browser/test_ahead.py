@@ -9,12 +9,17 @@ from stores import HOOKPOINT
 pytestmark = pytest.mark.browser
 ZERO = f"/feature?cache=made&feature={HOOKPOINT}/0"
 CARD, LIST = ".st-key-cards .gloss-words", ".st-key-list .gloss-words"
+FACTS, BARS = ".st-key-facts .gloss-words", ".st-key-figure-box .barlayer"
 HOSTILE = "<p class=a onclick='alert(1)'>a<img src=x onerror='alert(2)'><script>alert(3)</script>" \
           "<a href='javascript:alert(4)'>b</a></p>"  # fmt: skip
 
 
 def words(visitor):
-    return [visitor.page.locator(one).inner_text() for one in (CARD, LIST)]
+    return [visitor.page.locator(one).inner_text() for one in (CARD, LIST, FACTS)]
+
+
+def bars(visitor):
+    return visitor.page.locator(BARS).first.inner_html()
 
 
 @pytest.fixture
@@ -28,17 +33,23 @@ def halted(served):
 def test_a_press_shows_the_next_words_before_the_server_has_heard_of_it(visitor, request):
     visitor.open(ZERO)
     visitor.at_feature(0)
-    before, page = words(visitor), visitor.page
+    visitor.page.wait_for_selector(BARS)
+    before, bars_before, page = words(visitor), bars(visitor), visitor.page
     page.wait_for_function("() => window.glossAhead?.sent?.of")
     go_on = request.getfixturevalue("halted")
     page.keyboard.press("ArrowRight")
     ahead = words(visitor)
-    assert ahead[0] != before[0]
-    assert ahead[1] != before[1]
+    assert all(new != old for new, old in zip(ahead, before, strict=True))
+    page.wait_for_function(
+        f"old => document.querySelector('{BARS}').innerHTML !== old", arg=bars_before
+    )
     assert page.locator(".st-key-head input").input_value() == "1"
     page.wait_for_function(
         f"old => document.querySelector('{CARD}').innerText === old", arg=before[0]
     )  # nothing came
+    page.wait_for_function(
+        f"old => document.querySelector('{BARS}').innerHTML === old", arg=bars_before
+    )
     go_on()
     visitor.at_feature(1)
     visitor.still()

@@ -4,7 +4,7 @@ from time import sleep
 
 import streamlit as st
 
-from core.coverage import Coverage, Covered, Scored, covered, priced
+from core.coverage import Coverage, Covered, Scored, covered, lacking, priced, whole
 from core.coverage_price import BLOG_DOLLARS, BLOG_FEATURES, Priced, headline
 from core.drawing.cards import sentence
 from core.drawing.spans import block, escape, heading
@@ -48,14 +48,14 @@ def _hookpoint(one: Covered) -> str:
         words = f"{part.judge}, {part.preset}; {part.explainer}"
         lines.append(_bar(one, part.scorer, part.n, words))
         if part.null_n:
-            lines.append(_bar(one, "above its null", part.n_above, _null_words(part)))
+            lines.append(_bar(one, "above its null", part.n_above, _null_words(one, part)))
     return f"<h6>{escape(one.hookpoint or 'all hookpoints')}</h6>" + "".join(lines)
 
 
-def _null_words(part: Scored) -> str:
+def _null_words(one: Covered, part: Scored) -> str:
     """What the count is above of."""
     if part.n_above is None:
-        return f"{part.null_n:,} null scores are too few for a 95th percentile"
+        return lacking(one, part)
     limit = "" if part.threshold is None else f", {part.threshold:.2f}"
     return f"the 95th percentile of {part.null_n:,} null scores{limit}; one in twenty by chance"
 
@@ -69,7 +69,7 @@ def _bar(one: Covered, name: str, n: int | None, note: str) -> str:
     return (
         f'<div class="cov"><span>{escape(name)}</span>'
         f'<span class="track"><i style="width:{min(share, 1):.1%}"></i></span>'
-        f"<b>{n:,} ({share:.0%})</b><em>{escape(note)}</em></div>"
+        f"<b>{n:,} ({escape(whole(share))})</b><em>{escape(note)}</em></div>"
     )
 
 

@@ -14,9 +14,10 @@ from data.collections import Collection
 
 PAGE = "collections"
 RULES, MODEL = "the grammar", "a language model"
+DOES = "what it does: the tokens it makes likelier"
 HOW = {
-    "cot": "what it reads: contexts and logit effects, in stages",
-    "output": "what it does: the tokens it makes likelier",
+    RULES: {GRAMMAR: "what it reads: rules about its contexts", "output": DOES},
+    MODEL: {"cot": "what it reads: contexts and logit effects, in stages", "output": DOES},
 }
 SCORERS = (*DEFAULT, "output-side")
 
@@ -41,13 +42,13 @@ def _start(what: str, words: list[str] | None) -> None:
 
 
 def _explainer() -> tuple[str, EndpointSettings | None]:
-    """How it is explained: an explainer and the endpoint of its model."""
+    """How it is explained: an explainer and the endpoint of its model, None without one."""
     who = st.segmented_control("Explained by", [RULES, MODEL], default=RULES, required=True,
                                key="collections.explain.who")  # fmt: skip
-    if who == RULES:
-        return GRAMMAR, None
-    how = st.radio("Saying", list(HOW), format_func=HOW.__getitem__, key="collections.explain.how")
-    return how, chosen_endpoint("collections.explain", "Model")
+    said = HOW[who]
+    how = st.radio("Saying", list(said), format_func=said.__getitem__,
+                   key=f"collections.explain.how.{who}")  # fmt: skip
+    return how, None if who == RULES else chosen_endpoint("collections.explain", "Model")
 
 
 def _judge() -> tuple[list[str], EndpointSettings | None]:
@@ -67,7 +68,7 @@ def explain_words(name: str, explainer: str, endpoint: EndpointSettings | None) 
     """The command that explains, without the store; None without a model's name."""
     words = ["gloss", "collection", "explain", name]
     if endpoint is None:
-        return words
+        return words if explainer == GRAMMAR else [*words, "--explainer", explainer]
     if not endpoint.model:
         return None
     return [*words, "--explainer", explainer, *endpoint_words(endpoint)]

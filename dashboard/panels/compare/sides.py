@@ -15,7 +15,7 @@ from core import comparing
 from core.comparing import Comparison, Side, SideRecord
 from core.drawing.cards import HUMAN, sentence
 from core.drawing.spans import block, escape, plain
-from core.drawing.words import grammar_words, model_words
+from core.drawing.words import grammar_words, model_words, pushed_words
 from dashboard import session
 from dashboard.panels.compare import sweep
 
@@ -40,8 +40,8 @@ def words(record: SideRecord) -> str:
     elif {"examples", "explainer"} <= settings.keys():
         parts = [record.model or record.explainer, *model_words(settings | {"model": None})]
     else:
-        push = settings.get("kl")  # of an intervention
-        parts = [record.explainer, *filter(None, [record.model, push and f"KL {push:g}"])]
+        pushed = pushed_words(settings) if "kl" in settings else []  # of an intervention
+        parts = [record.explainer, *filter(None, [record.model]), *pushed]
     return plain(" · ".join(map(str, parts)))
 
 

@@ -63,7 +63,8 @@ def map_of(
         for a, b in ((row["first_id"], row["second_id"]), (row["second_id"], row["first_id"])):
             if a in ids and b in others:
                 found[ids[a], others[b]] = row
-    return Map(measure, rows, columns, found, above)
+    of = ("", "") if record.name == other.name else (record.name, other.name)
+    return Map(measure, rows, columns, found, above, of)
 
 
 def _cache(bar: DeltaGenerator, place: Place) -> CacheRecord:

@@ -20,7 +20,10 @@ UNEXPLAINED = "— not explained"
 def words(chosen: Chosen) -> None:
     """What the chosen cell says."""
     if row := chosen.row:
-        st.html(heading(f"{row['first']} with {row['second']}", "the chosen cell"))
+        a, b = row["first"], row["second"]
+        if row["first_cache"] != row["second_cache"]:
+            a, b = f"{row['first_cache']}:{a}", f"{row['second_cache']}:{b}"
+        st.html(heading(f"{a} with {b}", "the chosen cell"))
         st.html(block("".join(f'<p class="mut">{escape(line)}</p>' for line in said(row))))
 
 
