@@ -88,9 +88,7 @@ class Causal:
         """
         from core.pretrained import load_model, load_tokenizer
 
-        loaded = load_model(
-            name_or_path, dtype=dtype, device=device, revision=revision, role=role
-        )
+        loaded = load_model(name_or_path, dtype=dtype, device=device, revision=revision, role=role)
         tokenizer = load_tokenizer(name_or_path, revision=revision)
         if tokenizer is None or not loaded.has_head:
             lacks = "tokenizer" if tokenizer is None else "output head"

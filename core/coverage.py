@@ -7,14 +7,14 @@ a meaningless explanation lies there, too. Prices are in coverage_price.py.
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from core.coverage_price import Priced, price
 from core.drawing.words import explain_words
-from core.nulls.figures import HIGH, summarise
+from core.nulls.figures import FEWEST, HIGH, summarise
 from data import caches, coverage, nulls
 from data.catalogue import Catalogue, Connection, Row
 from data.nulls import Series
@@ -36,6 +36,7 @@ class Scored:
     threshold: float | None  # 95th percentile of the null; None below 20 null scores
     n_above: int | None  # features above it
     above: Interval | None  # their share of the scored ones
+    series: tuple[int, int]  # scorer_id and explainer_id: words alone may be those of several
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +95,8 @@ def _scored(con: Connection, hookpoint: HookpointRecord, one: Row) -> Scored:
     settings = json.loads(one["settings"]) if one["settings"] else {}
     who = ", ".join(dict.fromkeys([one["model"] or one["explainer"], *explain_words(settings)]))
     return Scored(one["scorer"], one["judge"], one["preset"], who, found.n, found.null_n,
-                  found.threshold, n_above, found.above)  # fmt: skip
+                  found.threshold, n_above, found.above,
+                  (one["scorer_id"], one["explainer_id"]))  # fmt: skip
 
 
 def _total(found: Sequence[Covered]) -> Covered:
@@ -110,17 +112,17 @@ def _added(found: Sequence[Covered]) -> tuple[Scored, ...]:
 
     n_above is None where a hookpoint has no null, so that a part is never taken for the whole.
     """
-    by: dict[tuple[str, str, str, str], list[Scored]] = {}
+    by: dict[tuple[int, int], list[Scored]] = {}
     for one in found:
         for part in one.scored:
-            by.setdefault((part.scorer, part.judge, part.preset, part.explainer), []).append(part)
+            by.setdefault(part.series, []).append(part)
     added = []
-    for key, parts in by.items():
+    for parts in by.values():
         counts = [part.n_above for part in parts]
         known = None if None in counts else sum(n for n in counts if n is not None)
-        scorer, judge, preset, explainer = key
         n, null_n = sum(part.n for part in parts), sum(part.null_n for part in parts)
-        added.append(Scored(scorer, judge, preset, explainer, n, null_n, None, known, None))
+        added.append(replace(parts[0], n=n, null_n=null_n, threshold=None, n_above=known,
+                             above=None))  # fmt: skip
     return tuple(added)
 
 
@@ -137,7 +139,8 @@ def objects(
 def priced(catalogue: Catalogue, found: Coverage) -> Priced:
     """What explaining and scoring all that can be would cost."""
     record: CacheRecord = caches.cache(catalogue, found.cache)
-    return price(catalogue, record, found.total.explainable, found.total.scorable)
+    chosen = [one.hookpoint for one in found.hookpoints]
+    return price(catalogue, record, found.total.explainable, found.total.scorable, chosen)
 
 
 def _object(cache: str, one: Covered) -> dict[str, Any]:
@@ -184,13 +187,26 @@ def scored_words(one: Covered, part: Scored) -> str:
     """How many are scored, and above their null."""
     said = f"scored {_of(one, part.n)}"
     if part.n_above is None:
-        return said + ("; no null to compare with" if not part.null_n else
-                       "; too few null scores for a 95th percentile")  # fmt: skip
+        return f"{said}; {lacking(one, part)}"
     high = f"{HIGH:.0%}"
     limit = "" if part.threshold is None else f" ({part.threshold:.2f})"
     return f"{said}; above {high} of the null{limit} {_of(one, part.n_above)}"
 
 
+def lacking(one: Covered, part: Scored) -> str:
+    """Why nothing can be said to lie above the null."""
+    if not part.null_n:
+        return "no null to compare with"
+    if not one.hookpoint:
+        return f"a hookpoint has fewer than {FEWEST} null scores of its own"
+    return f"{part.null_n:,} null scores are too few for a 95th percentile"
+
+
 def _of(one: Covered, n: int) -> str:
     share = one.share(n)
-    return f"{n:,}" + ("" if share is None else f" ({share:.0%} of those that fire)")
+    return f"{n:,}" + ("" if share is None else f" ({whole(share)} of those that fire)")
+
+
+def whole(share: float) -> str:
+    """A share as a whole per cent; what there is of is never nought, e.g. 0.004 -> "<1%"."""
+    return "<1%" if 0 < share < 0.005 else f"{share:.0%}"

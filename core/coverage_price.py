@@ -2,8 +2,9 @@
 
 Calls follow from a preset's sizes (one explanation, its contexts five a call). Tokens of a call are
 those that endpoints counted for calls of this store, by what was asked and the number and length of
-contexts; where there are none, those of the real prompts of a few features, counted by estimate. Every figure
-says which. Prices: models of prices.toml, and two that the literature states.
+contexts, with what had to be asked again; where there are none, those of the real prompts of a few
+features, counted by estimate. Every figure says which. Prices: models of prices.toml, and two that
+the literature states.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -111,6 +112,7 @@ class Priced:
     """Prices of one dictionary."""
 
     cache: str
+    hookpoints: tuple[str, ...]  # () = all
     explained: int  # features with contexts enough for an explanation
     scored: int  # with contexts enough for a score
     presets: tuple[PresetPrice, ...]
@@ -123,7 +125,8 @@ class Priced:
             for quote in self.quoted:
                 cost = one.dollars(quote.price, self.explained, self.scored)
                 yield {
-                    "cache": self.cache, "preset": one.preset, "model": quote.name,
+                    "cache": self.cache, "hookpoints": list(self.hookpoints) or None,
+                    "preset": one.preset, "model": quote.name,
                     "price_source": quote.source, "usd_per_token": list(quote.price),
                     "explanations": self.explained, "scored": self.scored,
                     "calls": dict(one.calls), "cost_usd": list(cost),
@@ -133,7 +136,8 @@ class Priced:
 
     def lines(self) -> Iterator[str]:
         """For people."""
-        yield (f"the whole of {self.cache}: {self.explained:,} explanations, {self.scored:,} "
+        part = ", ".join(self.hookpoints) or "the whole"
+        yield (f"{part} of {self.cache}: {self.explained:,} explanations, {self.scored:,} "
                "features scored by detection and fuzzing")  # fmt: skip
         for one in self.presets:
             n = sum(one.calls.values())
@@ -146,8 +150,13 @@ class Priced:
         yield from headline_lines()
 
 
-def price(catalogue: Catalogue, record: CacheRecord, explained: int, scored: int) -> Priced:
-    """Price a dictionary at every preset."""
+def price(
+    catalogue: Catalogue, record: CacheRecord, explained: int, scored: int,
+    hookpoints: Sequence[str] = (),
+) -> Priced:  # fmt: skip
+    """Price a dictionary, or some of its hookpoints, at every preset; names in full, () = all."""
+    every = [one.name for one in record.hookpoints]
+    chosen = [name for name in every if name in hookpoints] or every
     with catalogue.reading() as con:
         found = coverage.calls(con, ONE_CALL)
     measured = {name: _measured(found, preset) for name, preset in PRESETS.items()}
@@ -156,13 +165,15 @@ def price(catalogue: Catalogue, record: CacheRecord, explained: int, scored: int
         plan: Mapping[str, Tokens] = {}
         if len(measured[name]) < len(WHAT):
             try:
-                plan = _planned(catalogue, record, preset)
+                plan = _planned(catalogue, record, chosen[0], preset)
             except GlossError as error:  # what was measured is priced all the same
                 problem = str(error)
         tokens = {**plan, **measured[name]}
         if len(tokens) == len(WHAT):
             presets.append(PresetPrice(name, calls(preset), tokens))
-    return Priced(record.name, explained, scored, tuple(presets), _quoted(catalogue), problem)
+    part = () if chosen == every else tuple(chosen)
+    return Priced(record.name, part, explained, scored, tuple(presets), _quoted(catalogue),
+                  problem)  # fmt: skip
 
 
 def _quoted(catalogue: Catalogue) -> tuple[Quoted, ...]:
@@ -220,19 +231,21 @@ class _Offline(Trial):
         return self._clients[endpoint.model]
 
 
-def _planned(catalogue: Catalogue, record: CacheRecord, preset: Preset) -> Mapping[str, Tokens]:
-    """Tokens a call of the real prompts of a few features."""
+def _planned(
+    catalogue: Catalogue, record: CacheRecord, hookpoint: str, preset: Preset
+) -> Mapping[str, Tokens]:
+    """Tokens a call of the real prompts of a few features of one hookpoint."""
     endpoint = EndpointSettings(NOBODY, "vllm")
     settings = replace(ExplainerSettings(), examples=preset.train)
     request = SweepRequest(
-        record.name, (settings,), (record.hookpoints[0].name,), f"random:{SAMPLE}", endpoint,
+        record.name, (settings,), (hookpoint,), f"random:{SAMPLE}", endpoint,
         Means(judge=NOBODY, endpoint=endpoint), ("detection", "fuzzing"), preset.name,
     )  # fmt: skip
     at = open_sweep(catalogue, request)._replace(bench=open_bench(catalogue, record, preset.name))
     trial = _Offline(catalogue, request, at)
-    ((hookpoint, features),) = at.chosen
+    ((place, features),) = at.chosen
     for feature in features:
-        trial.explain_and_judge(settings, hookpoint, feature)
+        trial.explain_and_judge(settings, place, feature)
     shares = {name: share for plan in trial.taken(1.0) for name, share in plan.purposes.items()}
     if any(what not in shares or not shares[what].calls for what in WHAT):
         raise BadInput(f"none of {len(features)} features of cache '{record.name}' has contexts "

@@ -26,6 +26,7 @@ TOP, TOP_SHARE = 50, 0.9  # strongest tokens; share of the most frequent id
 HALF, HALF_SHARE = 100, 0.75  # drawn from the stronger half; share of the most frequent id
 DENSE, VERY_DENSE = 0.01, 0.1  # share of tokens
 ONE_TOKEN = 0.9  # share of all firings
+PARTLY, NOT_YET = "partly tried", "not tried yet"  # unigram features on random tokens
 
 
 class Flag(StrEnum):
@@ -130,10 +131,14 @@ MEASURED = """
     where hookpoint_id = {hookpoint}{only}
 """
 CHECKED = """
-    select feature, sum(n_fired) / nullif(sum(n), 0) as context_free,
-           sum(n)::uinteger as n_scrambled,
-           case when sum(n) = 0 then any_value(reason) end as unchecked
-    from scrambled
+    select feature,
+           case when count(s.token) >= any_value(len(g.tokens))
+                then sum(s.n_fired) / nullif(sum(s.n), 0) end as context_free,
+           sum(s.n)::uinteger as n_scrambled,
+           case when count(s.token) = 0 then any_value(s.reason)
+                when count(s.token) < any_value(len(g.tokens)) then '{partly}' end as unchecked
+    from scrambled s
+    left join feature_measure g using (hookpoint_id, feature)
     where hookpoint_id = {hookpoint}{only}
     group by feature
 """
@@ -149,8 +154,11 @@ def measured(hookpoint: str, only: str = "") -> str:
 
 
 def checked(hookpoint: str, only: str = "") -> str:
-    """SQL of how unigram features did on random tokens, the alias k."""
-    return CHECKED.format(hookpoint=hookpoint, only=only)
+    """SQL of how unigram features did on random tokens, the alias k.
+
+    A share is given only of those that were tried on all of their tokens.
+    """
+    return CHECKED.format(hookpoint=hookpoint, only=only, partly=PARTLY)
 
 
 def joins(hookpoint: str, only: str = "") -> str:
@@ -213,7 +221,7 @@ from feature f
 where f.hookpoint_id = $1
 """
 UNCHECKED = f"""
-select coalesce(k.unchecked, 'not asked for') as reason, count(*) as n
+select coalesce(k.unchecked, '{NOT_YET}') as reason, count(*) as n
 from ({measured("$1")}) g
 left join ({checked("$1")}) k using (feature)
 where {UNIGRAM} and k.context_free is null

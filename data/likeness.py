@@ -1,6 +1,7 @@
 """Comparisons of SAEs in the catalogue: a row a pair of hookpoints and measure, and its features.
 
-Rows are added, never overwritten; of a measure and two hookpoints the newest row holds.
+Rows are added, never overwritten; of a measure and two hookpoints, in either order, the newest row
+holds.
 """
 
 from collections.abc import Mapping, Sequence
@@ -91,7 +92,7 @@ join cache ca on ca.cache_id = a.cache_id
 join cache cb on cb.cache_id = b.cache_id
 where ? in (a.cache_id, b.cache_id)
 qualify row_number() over (
-    partition by s.measure, s.first_id, s.second_id
+    partition by s.measure, least(s.first_id, s.second_id), greatest(s.first_id, s.second_id)
     order by s.similarity_id desc
 ) = 1
 order by s.measure, s.first_id, s.second_id
@@ -128,7 +129,7 @@ with held as (
     from similarity
     where ? in (first_id, second_id)
     qualify row_number() over (
-        partition by measure, first_id, second_id
+        partition by measure, least(first_id, second_id), greatest(first_id, second_id)
         order by similarity_id desc
     ) = 1
 )

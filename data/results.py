@@ -106,12 +106,12 @@ def verdicts(con: Connection, hookpoint_id: int, feature: int) -> list[Row]:
     return con.rows(VERDICTS, [hookpoint_id, feature])
 
 
-Moment = tuple[datetime, int]
+Moment = tuple[datetime, int, int]
 
 
 def moment(score: Score) -> Moment:
-    """When it was made; of those written at once, the scorer that the store knew first."""
-    return score.judged_at or datetime.max, score.scorer_id or 0
+    """When it was made, by which run, by which scorer."""
+    return score.judged_at or datetime.max, score.run_id or 0, score.scorer_id or 0
 
 
 def _of_one_judge(score: Score) -> tuple[bool, Moment]:

@@ -1,5 +1,6 @@
 """Scores as rows of the catalogue: of a check, a judge, an encoder."""
 
+import time
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
@@ -41,8 +42,9 @@ def score_rows(run_id: int, scores: Sequence[ScoreRow]) -> pa.Table:
 
 
 def now(n: int) -> pa.Array:
-    """The present time, n times."""
-    return pa.array(np.full(n, np.datetime64("now", "us")), pa.timestamp("us"))
+    """The present time UTC to the microsecond, n times."""
+    present = np.datetime64(time.time_ns() // 1000, "us")
+    return pa.array(np.full(n, present), pa.timestamp("us"))
 
 
 def score_detail(score: Score) -> dict[str, Any]:

@@ -11,9 +11,9 @@ import pyarrow as pa
 
 from data.catalogue import Connection
 
-# When a score was made; of those written at once, the scorer that the store knew first.
-MOMENT = f"epoch_us(s.created_at)::hugeint * {2**32} + s.scorer_id"
-LATER = 2**96  # than any moment
+# When a score was made, by which run, by which scorer: one number that orders them.
+MOMENT = f"(epoch_us(s.created_at)::hugeint * {2**32} + s.run_id) * {2**32} + s.scorer_id"
+LATER = 2**120  # than any moment
 # An explanation's judge is that of its first detection, else of the first of the next.
 RANK = "case m.name when 'detection' then 0 when 'fuzzing' then 1 when 'exact' then 3 else 2 end"
 FIRST = f"({RANK})::hugeint * {LATER} + {MOMENT}"

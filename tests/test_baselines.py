@@ -121,6 +121,17 @@ def test_the_table_has_the_numbers_of_its_features(made):
     assert (null.summary.n, len(null.values)) == (5, 10)
 
 
+def test_a_null_without_contexts_is_called_what_the_feature_is(tmp_path):
+    catalogue, explainer = make_store(tmp_path / "store")
+    with catalogue.writing() as con:
+        con.run(
+            "insert into null_score by name select distinct on (feature) * replace "
+            "(if(feature = 0, 6, 5) as feature, null as value) from null_score where feature < 2"
+        )  # 6 is rare, 5 is not
+    _, _, shuffled = table(catalogue, question(explainer)).rows
+    assert shuffled.scores["detection"].without == {"undefined": 1, "too few contexts": 1}
+
+
 def test_a_sample_is_the_one_that_would_be_explained(made):
     catalogue, explainer = made
     found = table(catalogue, question(explainer, features="0-1")).rows[0]

@@ -264,7 +264,7 @@ def test_the_commands_make_list_show_and_refuse(scored, tmp_path):
     (tmp_path / "good.txt").write_text("layers.2/1\nlayers.2/1\nlayers.2/2")
     (tmp_path / "bad.txt").write_text("layers.2/99999\nnowhere/1")
     made = gloss("collection", "new", "two", "small", "--from", str(tmp_path / "good.txt"), *store)
-    assert "two: 2 features at 1 hookpoints of small; 1 entry names one again" in made.stdout
+    assert "two: 2 features at 1 hookpoints of small; 1 entry names a feature again" in made.stdout
     bad = gloss("collection", "new", "three", "small", "--from", str(tmp_path / "bad.txt"), *store)
     assert bad.returncode == 1
     assert "2 entries are not in cache 'small'" in bad.stderr
@@ -285,7 +285,7 @@ def test_names_are_quoted_and_what_it_does_needs_no_model(scored, tmp_path):
     done = gloss("collection", "explain", "it's a", "--explainer", "output", *store)
     assert done.returncode == 0, done.stderr
     shown = json.loads(gloss("collection", "show", "it's a", "--json", *store).stdout)
-    assert shown["source"] == "\\xff list.txt"
+    assert shown["source"] == "\\udcff list.txt"
     assert shown["features"][0]["does"].startswith("Promotes")
     refused = gloss("collection", "explain", "it's a", "--explainer", "cot", *store)
     assert (refused.returncode, refused.stderr.count("\n")) == (1, 1)

@@ -9,6 +9,7 @@ from threading import Event
 import pytest
 
 from core.drawing import cards, facts
+from core.drawing.words import explain_words
 from core.score.statistics import Comparison
 from dashboard import commands
 from dashboard.address import feature_named
@@ -271,16 +272,29 @@ def test_other_scores_are_one_line_with_interval_n_and_failures():
                        "gloss", {}, {}, {})  # fmt: skip
     intruder = Score("intruder", "accuracy", None, None, None, None, None, 0, 5, "llama", "quick",
                      {}, {}, {})  # fmt: skip
-    shown = replace(EXPLANATION, scores=(DETECTION, simulation, intruder))
+    nameless = Score("output-side", "accuracy", None, None, None, None, None, 0, 0, "named tokens",
+                     "gloss", {}, {}, {"reason": "names-no-<token>"})  # fmt: skip
+    shown = replace(EXPLANATION, scores=(DETECTION, simulation, intruder, nameless))
     assert cards.other_scores(shown, ["detection"]) == (
         "simulation r .41 [.30, .52], n 40 · "
-        "intruder undefined, n 0, 5 failed, judge llama, preset quick"
+        "intruder undefined, n 0, 5 failed, judge llama, preset quick · "
+        "output-side undefined: names-no-<token>, n 0, judge named tokens"
     )
+    assert "undefined: names-no-&lt;token&gt;" in cards.interval(nameless, "output-side")
 
 
 def test_a_hand_written_explanation_says_so_and_names_no_settings():
     written = replace(EXPLANATION, explainer="human", settings={})
     assert cards.made_words(written) == ["by hand"]
+
+
+def test_an_explanation_of_a_push_says_its_prompts_and_kl_and_no_grammar():
+    settings = {"explain": 4, "select": 4, "score": 8, "context": 48, "kl": 0.33}
+    pushed = replace(EXPLANATION, explainer="rising", model=None, settings=settings)
+    assert cards.made_words(pushed) == ["rising", "4/4/8 prompts of 48 tokens", "KL 0.33"]
+    assert explain_words({"model": "imported"}) == []
+    bare = {"explainer": "output", "examples": None, "sampling": None}
+    assert explain_words(bare) == ["output"]
 
 
 def test_only_what_a_model_was_asked_for_has_a_cost():

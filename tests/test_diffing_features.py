@@ -16,8 +16,9 @@ from planted_subject import Planted
 from core.diffing import features
 from core.diffing.settings import DiffSettings
 from core.diffing.statistics import Spans
+from core.diffing.words import fit_warning
 from core.pipeline.diffing import DiffRequest, diff_stage, open_pair
-from core.pipeline.second_subject import SecondRequest, second_stage
+from core.pipeline.second_subject import SecondRequest, named_after, second_stage
 from data import caches, diffs, runs
 from data.cachefiles import CacheFiles, read_meta, write_meta
 from data.catalogue import Catalogue
@@ -165,6 +166,23 @@ def test_the_command_prints_an_object_a_feature_and_lines_for_people(store):
     assert "differ 2 by mean activation, 2 of them confirmed" in lines[0]
     assert "second: FVU 2.199" in lines[2]
     assert len([line for line in lines if "#" in line]) == 1
+    listed = gloss(*words, "--json", "--order", "auroc").stdout.splitlines()
+    far = [abs(json.loads(line)["auroc"] - 0.5) for line in listed]
+    assert far == sorted(far, reverse=True)
+
+
+def test_a_subject_rebuilt_worse_than_by_its_mean_has_no_share_left_unexplained(store):
+    (shared,) = open_pair(store, "planted", "tuned").shared
+    first, second = (replace(one, fvu=fvu) for one, fvu in zip(shared, (0.1, 2250.6), strict=True))
+    assert fit_warning(first, second).startswith(
+        "The SAE rebuilds the second subject worse than its mean vector would (FVU 2,250.6), and "
+        "leaves 10% of the first subject's variance unexplained")  # fmt: skip
+
+
+def test_a_second_cache_is_named_after_its_subject():
+    names = ["/models/base/", "org/base.gguf", "re-randomised:3:/models/base", "/"]
+    assert [named_after(name) for name in names] == ["base", "base", "re-randomised-3-base",
+                                                     "second"]  # fmt: skip
 
 
 def test_a_comparison_that_is_cancelled_ends_and_keeps_nothing_half(store):

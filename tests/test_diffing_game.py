@@ -152,10 +152,11 @@ def test_a_game_needs_a_comparison(store):
 
 
 def test_a_game_is_about_the_comparison_asked_for(store):
-    list(diff_stage(store, DiffRequest("planted", "tuned", settings=DiffSettings(level=0, seed=1))))
+    strict = DiffSettings(level=1e-300, seed=1)
+    list(diff_stage(store, DiffRequest("planted", "tuned", settings=strict)))
     first, newest = diffed.all_found(store)
     assert guessing.open_table(store, replace(REQUEST, comparison=first.diff_id)).diff == first
-    with pytest.raises(BadInput, match="at q 0, .* planted tuned with a higher --level"):
+    with pytest.raises(BadInput, match=r"at q 1e-300, .* planted tuned with a higher --level"):
         guessing.open_table(store, REQUEST)
-    with pytest.raises(NotFound, match=rf"no comparison 99 .* {newest.diff_id} \(q 0, seed 1"):
+    with pytest.raises(NotFound, match=rf"no comparison 99 .* {newest.diff_id} \(q 1e-300, seed 1"):
         guessing.open_table(store, replace(REQUEST, comparison=99))

@@ -14,6 +14,7 @@ from core.diffing.noise import Place, Sweep, prompts_of
 from core.diffing.pairs import Reactions, reactions
 from core.diffing.points import as_numbers, curves, mean_of
 from core.diffing.settings import NoiseSettings, PairSettings
+from core.diffing.words import least_words
 from core.pipeline.contrasting import PairsRequest, pairs_stage
 from core.pipeline.noising import NoiseRequest, key_of, noise_stage, read_prompts, with_strengths
 from data import diffs
@@ -99,6 +100,18 @@ def test_a_line_ends_at_a_line_feed_only_and_half_a_character_is_replaced(tmp_pa
     assert read_pairs(path) == [("x\u2028y", "\x85z"), ("x \ufffd", "y")]
     path.write_bytes("\ufeffone\u2028still one\r\n\ntwo\n".encode())
     assert read_prompts(path) == ("one\u2028still one", "two")
+
+
+@pytest.mark.parametrize(
+    ("n", "words"),
+    [
+        (5, "with 5 pairs p is at least 0.062, so that no feature can react at q .05: give more"),
+        (6, "with 6 pairs p is at least 0.031: q .05 takes that p in 62% of the features tested"),
+        (20, "with 20 pairs p is at least 1.9e-06"),
+    ],
+)
+def test_what_so_few_pairs_can_show_is_said(n, words):
+    assert least_words(n).startswith(words)
 
 
 def sweep(settings=None, target=(), ids=None) -> Sweep:

@@ -16,13 +16,14 @@ from stores import HOOKPOINT, LENGTH, N_FEATURES, make_store
 
 from core.exporting.delphi import DelphiRequest, delphi_names, export_delphi
 from core.exporting.delphi_rows import Kept, distance, rows_of
+from core.exporting.neuronpedia_about import mlp_width
 from core.exporting.windows import Text
 from core.pipeline.workbench import Workbench
 from data import caches, judgements, ledger, runs
 from data.activations import Columns
 from data.catalogue import Catalogue
 from data.errors import BadInput, NotFound
-from data.exports import folder
+from data.exports import folder, queries
 from data.exports.delphi import one_file, write_shards
 from data.items import ItemTable
 from data.records import Score
@@ -332,6 +333,10 @@ def test_a_run_of_delphi_itself_has_the_same_rows_after_import_and_export(tmp_pa
     for path in (PARITY / "explanations").iterdir():
         assert (tmp_path / "out" / "explanations" / path.name).read_text() == path.read_text()
     assert same_activations(PARITY, tmp_path / "out") == 131_072
+    with catalogue.reading() as con:
+        found = queries.bookkeeping(con, 1)["subject_folder"]
+    told = json.loads((PARITY.parent / "model" / "config.json").read_text())
+    assert mlp_width(found) == told["intermediate_size"]
 
 
 def same_activations(one, other):

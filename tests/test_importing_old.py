@@ -1,5 +1,6 @@
 """Older runs of delphi, stores of autointerp, published explanations and the blog's tables."""
 
+import json
 import shutil
 import zipfile
 from pathlib import Path
@@ -11,6 +12,7 @@ from delphi_runs import activations, matrix, put, write_latents
 from imported_runs import SHARED, bring, codes, feature_of, rows_in, shown
 from safetensors.numpy import load_file, save_file
 
+from core.cli import app
 from core.importing.attach import Attached, AttachRequest, attach_explanations
 from data import caches
 from data.cachefiles import CacheFiles
@@ -276,6 +278,25 @@ def test_explanations_of_another_sae_are_refused(tmp_path, name, texts, said):
     with pytest.raises(GlossError, match=said):
         attach(catalogue, tmp_path / f"{name}_feature.json")
     assert rows_in(catalogue, "explanation", "run") == {"explanation": 0, "run": 1}
+
+
+def test_the_command_counts_explanations_that_say_there_is_none(tmp_path, monkeypatch, capsys):
+    write_latents(tmp_path / "run")
+    bring(tmp_path / "store", tmp_path / "run")
+    put(tmp_path / "layers.0_feature.json", {"1": "Fires on cat", "2": "No explanation found"})
+    said = []
+    for words in ((), ("--json",)):
+        monkeypatch.setattr("sys.argv", [
+            "gloss", "import", "explanations", str(tmp_path / "layers.0_feature.json"),
+            "--into", "run", "--store", str(tmp_path / "store"), *words,
+        ])  # fmt: skip
+        with pytest.raises(SystemExit) as left:
+            app()
+        assert left.value.code in (0, None)
+        said.append(capsys.readouterr().out)
+    assert "1 explanations, and 1 that say there is none; 2 of them new" in said[0]
+    assert json.loads(said[1]) == {"cache": "run", "hookpoints": [
+        {"hookpoint": "layers.0", "explanations": 1, "failed": 1, "written": 0}]}  # fmt: skip
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from safetensors.numpy import load_file, save_file
 
 from core.grammar.settings import Settings
 from core.pipeline.explaining import UNKNOWN, ExplainRequest, explain_stage
-from data import caches
+from data import caches, results
 from data.cachefiles import CacheFiles
 from data.errors import BadInput
 from data.imports.delphi_run import require_hookpoint
@@ -71,8 +71,15 @@ def test_values_that_differ_from_the_cache_are_counted(tmp_path):
     path = run / "scores" / "detection" / f"{HOOK}_latent1.txt"
     rows = json.loads(path.read_text())
     changed = rows[0] | {"activations": [value * 2 for value in rows[0]["activations"]]}
-    put(path, [*rows, changed])
-    assert codes(bring(tmp_path / "store", run), "run")["values_disagree_with_cache"] == 1
+    for scorer in ("detection", "fuzz"):
+        put(run / "scores" / scorer / f"{HOOK}_latent1.txt", [*rows, changed])
+    catalogue = bring(tmp_path / "store", run)
+    assert codes(catalogue, "run")["values_disagree_with_cache"] == 1  # the same context
+    with catalogue.reading() as con:
+        (found,) = results.explanations(con, 1, 1)[1]
+    flagged = {one.scorer: one.detail.get("values_disagree") for one in found.scores}
+    assert flagged == {"detection": 0, "fuzzing": 1}  # its marks were made by those values
+    assert "values_disagree_with_cache" in results.headline(found.scores)["fuzzing"].detail["flags"]
 
 
 def _endless(path: Path) -> None:

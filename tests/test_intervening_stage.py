@@ -263,9 +263,8 @@ def test_a_judge_without_log_probabilities_is_refused_and_silence_is_asked_again
     answers = {"mode": "mute"}
 
     def answer(body):
-        if answers["mode"] == "broken" and answers.setdefault("first", body["prompt"]) != (
-            body["prompt"]
-        ):
+        is_first = answers.setdefault("first", body["prompt"]) == body["prompt"]
+        if answers["mode"] == "broken" and not is_first:
             return Said(b"{}", 400)
         if answers["mode"] == "mute":
             choice = {"text": "x", "finish_reason": "stop", "index": 0, "logprobs": None}

@@ -18,6 +18,7 @@ from core.pipeline.pricing import price_explaining, price_scoring
 from core.pipeline.scorers import Means
 from core.pipeline.scoring import score_stage
 from core.pipeline.workbench import Workbench
+from core.show import feature_lines
 from data import caches, results
 from data.catalogue import Catalogue
 from data.errors import BadInput
@@ -166,3 +167,19 @@ def test_evidence_is_projected_and_measured_and_foretold(catalogue):
     assert len(prompts) == 4
     assert all(f"Measured, likelier: “ {PROMOTED}” +" in row["prompt"] or "apple" in row["prompt"]
                for row in prompts)  # fmt: skip
+
+
+def test_a_score_without_a_value_says_why(tmp_path):
+    made = planted_subject.make_store(tmp_path / "store")
+    feature = int(Planted.UNIGRAM)
+    settings = ExplainerSettings(explainer="output", evidence="both")
+    list(explain_stage(made, ExplainRequest("planted", (), str(feature), settings)))
+    with made.writing() as con:
+        con.run("update explanation set text = 'Fires on fruit.'")
+    list(score_stage(made, ScoreRequest("planted", (), str(feature), ("output-side",))))
+    address = f"{planted_subject.POINT}/{feature}"
+    (line,) = feature_lines(made, "planted", address, as_json=True)
+    (score,) = json.loads(line)["explanations"][0]["presets"]
+    assert (score["value"], score["reason"]) == (None, "names-no-token")
+    said = "\n".join(feature_lines(made, "planted", address, as_json=False))
+    assert "output-side undefined (names-no-token), n 0" in said

@@ -40,7 +40,7 @@ def hosted(monkeypatch):
 
 
 @pytest.mark.parametrize("family", tiny.FAMILIES)
-def test_a_rehearsal_gives_what_the_subject_gives(family, monkeypatch):
+def test_a_dry_run_of_remote_gives_what_the_subject_gives(family, monkeypatch):
     monkeypatch.setattr(sys, "path", list(sys.path))
     here = tiny.subject(family)
     tokenizer = tiny.tokenizer()

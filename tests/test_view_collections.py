@@ -37,7 +37,7 @@ def test_an_empty_store_shows_the_form_and_the_command(monkeypatch, tmp_path):
     app.text_area(key="collections.list").set_value(f"{HOOKPOINT}/1\n{HOOKPOINT}/1\n2")
     app.button(key="collections.create").click().run()
     assert not app.exception
-    assert "named a feature again" in html_of(app)
+    assert "1 entry names a feature again" in html_of(app)
     assert app.query_params["collection"] == "mine"
     assert app.dataframe[0].value["Feature"].tolist() == [f"{HOOKPOINT}/1", f"{HOOKPOINT}/2"]
 
@@ -54,7 +54,7 @@ def test_the_table_shows_what_is_read_beside_what_is_done(monkeypatch, made):
     assert table["Label in the list"][1] == EVIL
     assert set(table["Role"]) == {"not known"}
     assert table["Detection"][0] > 0.5
-    assert "n " in table["Detection 95 %"][0]
+    assert " n\u00a0" in table["Detection 95 %"][0]
 
 
 def test_side_by_side_says_what_each_reads_and_does(monkeypatch, made):

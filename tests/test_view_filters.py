@@ -57,7 +57,9 @@ def test_the_figures_hold_every_count_and_lead_somewhere(filtered):
     assert (shares["unigram"], shares["dead"]) == (0.25, 0.1)
     assert bars["customdata"][0] == [0, "positional", 1, 8]
     assert len(charts.counts_table(counts)) == len(flags.Flag)
-    (dots,) = charts.entropy_figure(clouds)["data"]
+    figure = charts.entropy_figure(clouds)
+    (dots,) = figure["data"]
+    assert figure["layout"]["showlegend"]  # n stands there
     assert dots["customdata"] == [f for f in Planted if f not in (Planted.RARE, Planted.DEAD)]
     assert "n = 8, median" in dots["name"]
 

@@ -228,11 +228,15 @@ class _Reader:
         chosen = {one["feature"] for one in mine}
         found = [one for one in found if one["feature"] in chosen]
         values, feature = _values(found), _features(found)
-        left = len({one["feature"] for one in found}) - len(np.unique(feature))
+        reason = {one["feature"]: one["reason"] for one in mine}
+        without: dict[str, int] = {}
+        for one in {one["feature"] for one in found} - {*feature.tolist()}:
+            why = _undefined(reason[one])
+            without[why] = without.get(why, 0) + 1
         gain = _gain(_features(mine), _values(mine), feature, values)
         return Scored(
             summarise(values, feature), 0, sum(one["n_failed"] for one in found),
-            {"undefined": left} if left else {}, paired_difference(gain), True, values,
+            without, paired_difference(gain), True, values,
         )  # fmt: skip
 
     def _chosen(self, record: CacheRecord, hookpoint: HookpointRecord) -> list[int]:
@@ -288,14 +292,18 @@ def _features(found: Sequence[Found]) -> np.ndarray:
     return np.array([one["feature"] for one in found if one["value"] is not None], np.int64)
 
 
+def _undefined(reason: str | None) -> str:
+    """What a score without a value is called, by what the feature has too little of."""
+    return "undefined" if reason in (None, "reduced") else "too few contexts"
+
+
 def _why(one: Found) -> str:
     """Why a feature has no score."""
     if one["is_scored"]:
-        return "undefined"
+        return _undefined(one["reason"])
     if not one["tries"]:
         return "not explained yet"
     if not one["explanation_id"]:
         return "explanation failed"
-    if one["reason"] not in (None, "reduced"):
-        return "too few contexts"
-    return "not scored yet"
+    why = _undefined(one["reason"])
+    return "not scored yet" if why == "undefined" else why

@@ -31,6 +31,13 @@ def lines(found: Collection, rows: Sequence[MemberRow]) -> list[str]:
     return out
 
 
+def repeated_words(n: int) -> str:
+    """That entries of a list name a feature that an earlier one named."""
+    if n == 1:
+        return "1 entry names a feature again and counts once"
+    return f"{n:,} entries name a feature again and count once"
+
+
 def role_words(row: MemberRow) -> str:
     """A role in a word, or as much of it as is known.
 

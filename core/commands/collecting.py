@@ -1,6 +1,7 @@
 """`gloss collection`: lists of features over several hookpoints, e.g. of a circuit."""
 
 import json
+import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -14,6 +15,7 @@ from core.commands.options import (
     Json,
     Store,
     Workers,
+    is_typed,
     open_store,
     parts,
     typed,
@@ -50,6 +52,7 @@ def new(
     store: Store = DEFAULT_STORE,
 ) -> None:  # fmt: skip
     """Make a collection of a list; entries that the cache does not have are all named."""
+    from core.collections.words import repeated_words
     from core.pipeline.collecting import make
     from data.imports.foreign import shown
 
@@ -59,10 +62,10 @@ def new(
         text = _read(source)
     said = "standard input" if str(source) == "-" else shown(source.name)
     found, repeated = make(open_store(store), name, cache, text, said)
-    again = f"; {repeated:,} entries named one again and count once" if repeated else ""
+    again = f"; {repeated_words(repeated)}" if repeated else ""
     say(f"{found.name}: {found.n_members:,} features at {found.n_hookpoints:,} hookpoints of "
         f"{found.cache}{again}")  # fmt: skip
-    say(f"next: gloss collection explain '{found.name}', or gloss serve")
+    say(f"next: gloss collection explain {shlex.quote(found.name)}, or gloss serve")
 
 
 def _read(source: Path) -> str:
@@ -129,23 +132,24 @@ def explain(
     name: Name,
     endpoint: EndpointSettings,
     store: Store = DEFAULT_STORE,
-    explainer: Annotated[ExplainerId, typer.Option(
+    explainer: Annotated[ExplainerId | None, typer.Option(
         help="Of the language model; cot is told to show logit effects and to mark from 0.7 of a "
-        "context's peak on, output says what the feature does.")] = "cot",
+        "context's peak on, output says what the feature does, without --model by a list of the "
+        "tokens.", show_default="grammar; with --model cot")] = None,
     workers: Workers = 0,
 ) -> None:  # fmt: skip
     """Explain every feature of a collection: by the grammar, or with --model by that model."""
     from dataclasses import replace
 
+    from core.commands.explaining import chosen_endpoint
     from core.pipeline.collecting import CIRCUIT, CollectionRequest, explain_collection
 
     request = CollectionRequest(name, workers=workers, command=typed())
-    if endpoint.model:
-        request = replace(request, settings=replace(CIRCUIT, explainer=explainer),
-                          endpoint=endpoint.require_model())  # fmt: skip
-    elif explainer != "cot":
-        endpoint.require_model()
-    do(store, request, explain_collection, f"gloss collection score '{name}'")
+    who = explainer or ("cot" if is_typed("model", "base-url") or endpoint.model else None)
+    if who is not None:
+        request = replace(request, settings=replace(CIRCUIT, explainer=who),
+                          endpoint=chosen_endpoint(who, endpoint))  # fmt: skip
+    do(store, request, explain_collection, f"gloss collection score {shlex.quote(name)}")
 
 
 @commands.command()
@@ -168,4 +172,4 @@ def score(
     request = CollectionRequest(name, means=Means(judge=judge, endpoint=endpoint),
                                 scorers=parts(scorers), preset=preset, workers=workers,
                                 command=typed())  # fmt: skip
-    do(store, request, score_collection, f"gloss collection show '{name}'")
+    do(store, request, score_collection, f"gloss collection show {shlex.quote(name)}")

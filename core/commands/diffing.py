@@ -1,6 +1,5 @@
 """`gloss diff`: two subjects through the same SAEs on the same tokens."""
 
-from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
@@ -58,10 +57,10 @@ def cache(
     The reconstruction error of both subjects is printed: an SAE of the
     first may fit the second one badly.
     """
-    from core.pipeline.second_subject import SecondRequest, second_stage
+    from core.pipeline.second_subject import SecondRequest, named_after, second_stage
     from core.progress import draw
 
-    called = name or Path(subject.rstrip("/")).name.removesuffix(".gguf") or "second"
+    called = name or named_after(subject)
     request = SecondRequest(cache, subject, called, tuple(hookpoint or ()), dtype, device, revision,
                             "ndif" if remote else "here", typed())  # fmt: skip
     draw(second_stage(open_store(store), request))
@@ -78,6 +77,9 @@ def features(
     hookpoint: Hookpoints = None,
     by: Annotated[Literal["mean", "rate"], typer.Option(
         help="Listed by mean activation or by firing rate.")] = "mean",
+    order: Annotated[Literal["p", "difference", "auroc", "up", "down", "feature"], typer.Option(
+        help="Surest first, largest difference, AUROC farthest from one half, most gained, most "
+        "lost, or by number.")] = "p",
     top: Top = 20,
     as_json: Json = False,
 ) -> None:  # fmt: skip
@@ -87,16 +89,17 @@ def features(
     signs, adjusted for the number of features (Benjamini-Hochberg). The
     effects and their 95 % intervals are of the held-out half alone.
 
-    --json gives one object a feature, all of them, surest first.
+    --json gives one object a feature, all of them, in that order.
     """
     from core.diffing.report import feature_lines
     from core.pipeline.diffing import DiffRequest, diff_stage
     from core.progress import draw
+    from data.diffs import Wanted
 
     catalogue = open_store(store)
     request = DiffRequest(cache, second, tuple(hookpoint or ()), settings, typed())
     draw(diff_stage(catalogue, request))
-    for line in feature_lines(catalogue, request, by, top, as_json=as_json):
+    for line in feature_lines(catalogue, request, Wanted(by, order, size=top), as_json=as_json):
         say(line, as_json=as_json)
 
 

@@ -50,7 +50,7 @@ def delphi(
     hookpoint: Hookpoints = None,
     run: Annotated[int | None, typer.Option(
         help="Run whose explanations are written.",
-        show_default="the one that pages show of each feature")] = None,
+        show_default="an import's own, else the one that pages show of each feature")] = None,
 ) -> None:  # fmt: skip
     """Write activations, explanations and verdicts as a delphi run directory."""
     from core.exporting.delphi import DelphiRequest, export_delphi

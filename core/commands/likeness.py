@@ -64,8 +64,18 @@ def similarity(
     with catalogue.reading() as con:
         found = likeness.cells(con, record.cache_id)
     names = {cache, other or cache}
+    records = [caches.cache(catalogue, name) for name in names]
+    places = {
+        one.hookpoint_id
+        for of in records
+        for one in [caches.hookpoint(of, name) for name in request.hookpoints] or of.hookpoints
+    }
     for row in found:
         if {row["first_cache"], row["second_cache"]} != names:
+            continue
+        if not {row["first_id"], row["second_id"]} <= places:
+            continue
+        if request.measures and row["measure"] not in request.measures:
             continue
         said = json.dumps(as_object(row), ensure_ascii=False) if as_json else sentence(row)
         say(said, as_json=as_json)

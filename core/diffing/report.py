@@ -14,6 +14,7 @@ from core.diffing.words import (
     fit_warning,
     fit_words,
     found_words,
+    least_words,
     point_line,
     reaction_line,
     settings_words,
@@ -21,7 +22,7 @@ from core.diffing.words import (
 )
 from data import diffs, guesses
 from data.catalogue import Catalogue
-from data.diffs import DiffRecord, Figure, Wanted
+from data.diffs import DiffRecord, Wanted
 from data.records import Interval
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ ALL = 2**31 - 1
 
 
 def feature_lines(
-    catalogue: Catalogue, request: "DiffRequest", figure: Figure, top: int, *, as_json: bool
+    catalogue: Catalogue, request: "DiffRequest", wanted: Wanted, *, as_json: bool
 ) -> Iterator[str]:
     """What a comparison of features found, hookpoint by hookpoint."""
     from core.pipeline.diffing import key_of, open_pair
@@ -43,7 +44,7 @@ def feature_lines(
     for shared in pair.shared:
         diff = _finished(catalogue, diffs.known(catalogue, key_of(shared, request)), "features",
                          request.first, request.second)  # fmt: skip
-        wanted = Wanted(figure=figure, size=ALL if as_json else top)
+        wanted = wanted._replace(size=ALL) if as_json else wanted
         with catalogue.reading() as con:
             rows = diffs.features(con, diff, wanted).to_dict("records")
         if as_json:
@@ -53,7 +54,7 @@ def feature_lines(
         yield found_words(diff)
         yield from (f"  {line}" for line in fit_words(*shared))
         yield from (f"  {line}" for line in [fit_warning(*shared)] if line)
-        yield from (f"  {feature_line(row, figure)}" for row in rows)
+        yield from (f"  {feature_line(row, wanted.figure)}" for row in rows)
 
 
 def pair_lines(
@@ -73,7 +74,7 @@ def pair_lines(
         if not as_json:
             lost = f", {facts['n_left_out']} without a token left out" * bool(facts["n_left_out"])
             yield (f"{diff.hookpoint}: {facts['n_pairs']} pairs{lost}, {facts['n_features']:,} "
-                   "features fire in any text")  # fmt: skip
+                   f"features fire in any text; {least_words(facts['n_pairs'])}")  # fmt: skip
         for side in map(int, sorted(facts["n_reacting"])):
             with catalogue.reading() as con:
                 size = ALL if as_json else top

@@ -12,6 +12,8 @@ from data.diffs import DiffRecord, Figure, Point
 from data.records import HookpointRecord
 
 NAMES: dict[Figure, str] = {"mean": "mean activation", "rate": "firing rate"}
+LEVEL = 0.05  # q from which on a feature reacts
+FEW = 0.01  # share of the features tested; less is no hindrance
 SIDES = {1: "first", 2: "second", 3: "second minus first"}
 
 
@@ -54,9 +56,16 @@ def fit_warning(first: HookpointRecord, second: HookpointRecord) -> str:
     if first.fvu is None or second.fvu is None or second.fvu <= 1.5 * first.fvu + 0.02:
         return ""
     return (
-        f"The SAE leaves {second.fvu:.0%} of the second subject's variance unexplained, and "
-        f"{first.fvu:.0%} of the first's: part of what changed lies outside of its features."
+        f"The SAE {_left(second.fvu, 'second')}, and {_left(first.fvu, 'first')}: part of what "
+        "changed lies outside of its features."
     )
+
+
+def _left(fvu: float, which: str) -> str:
+    """How badly a subject is rebuilt; above 1 a share of the variance would mean nothing."""
+    if fvu > 1:
+        return f"rebuilds the {which} subject worse than its mean vector would (FVU {fvu:,.1f})"
+    return f"leaves {fvu:.0%} of the {which} subject's variance unexplained"
 
 
 def feature_line(row: Mapping[str, Any], figure: Figure = "mean") -> str:
@@ -71,6 +80,17 @@ def feature_line(row: Mapping[str, Any], figure: Figure = "mean") -> str:
         f"q {'-' if _is_none(q) else f'{q:.2g}'}, {said}, AUROC {row['auroc']:.2f}"
         f"{_explained(row)}"
     )
+
+
+def least_words(n_pairs: int) -> str:
+    """What so many pairs can show at best: all the same way, p is 2 / 2^n, and q is no smaller."""
+    least = min(1.0, 2 / 2 ** min(n_pairs, 60))
+    said = f"with {n_pairs} pairs p is at least {least:.2g}"
+    if least > LEVEL:
+        return f"{said}, so that no feature can react at q .05: give more pairs"
+    share = least / LEVEL  # Benjamini-Hochberg: q = p m / k of k features with that p among m
+    return f"{said}: q .05 takes that p in {share:.0%} of the features tested" if (
+        share >= FEW) else said  # fmt: skip
 
 
 def reaction_line(row: Mapping[str, Any]) -> str:

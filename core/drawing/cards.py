@@ -11,7 +11,7 @@ from datetime import datetime
 from decimal import ROUND_HALF_UP, Decimal
 
 from core.drawing.spans import block, escape, one_line
-from core.drawing.words import HUMAN, explain_words, hand_words
+from core.drawing.words import HUMAN, explain_words, hand_words, pushed_words
 from data.records import ExplanationRecord, Score
 from data.results import headline
 
@@ -103,9 +103,9 @@ def made_words(explanation: ExplanationRecord) -> list[str]:
         return hand_words(explanation.settings)
     who = explanation.model or explanation.explainer
     if explanation.explainer != "grammar" and not explanation.settings.get("examples"):
-        push = explanation.settings.get("kl")  # of an intervention
-        pushed = [] if push is None else [f"KL {push:g}"]
-        return [*dict.fromkeys([who, explanation.explainer]), *pushed]  # else imported: not ours
+        push = "kl" in explanation.settings  # of an intervention, else imported: not ours
+        pushed = pushed_words(explanation.settings) if push else []
+        return [*dict.fromkeys([who, explanation.explainer]), *pushed]
     return [*dict.fromkeys([who, *explain_words(explanation.settings)])]
 
 
@@ -160,7 +160,8 @@ def interval(score: Score | None, name: str) -> str:
     failed = f'<div class="bad">{score.failed:,} failed</div>' if score.failed else ""
     head = f'<span class="k">{title}<small>n {compact(score.n)}</small></span>'
     if score.value is None:
-        return f'<div class="ci">{head}<span class="mut">{html.escape(undefined(score))}</span>{failed}</div>'
+        said = html.escape(undefined(score))
+        return f'<div class="ci">{head}<span class="mut">{said}</span>{failed}</div>'
     asked = score.n + score.failed
     grey = " grey" if asked and score.failed / asked > MANY_FAILED else ""
     return (

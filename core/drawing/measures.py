@@ -13,6 +13,8 @@ from data.flags import (
     HALF,
     HALF_SHARE,
     INFORMATION,
+    NOT_YET,
+    PARTLY,
     POSITION_SHARE,
     STRONGEST,
     TOP,
@@ -102,6 +104,7 @@ def _tried(found: Row) -> str:
     if found["n_tokens"] is None or found["n_tokens"] > FEW_TOKENS:
         return "not tried: it is no unigram feature"
     if found["context_free"] is None:
-        return f"not tried: {found['unchecked'] or 'not asked for'}"
+        why = found["unchecked"] or NOT_YET
+        return why if why in (PARTLY, NOT_YET) else f"not tried: {why}"
     n = found["n_scrambled"]
     return f"{percent(found['context_free'])}, {round(found['context_free'] * n)} of {n}"

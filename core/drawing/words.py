@@ -14,7 +14,24 @@ def explain_words(settings: dict[str, Any]) -> list[str]:
     """What an explanation was made from and how, e.g. ["40 examples, top", "mdl"]."""
     if settings.get("explainer") == HUMAN:
         return hand_words(settings)
-    return grammar_words(settings) if is_grammar(settings) else model_words(settings)
+    if "kl" in settings:
+        return pushed_words(settings)
+    if not is_grammar(settings):
+        return model_words(settings)
+    return grammar_words(settings) if "objective" in settings else []  # else imported: not ours
+
+
+def pushed_words(settings: dict[str, Any]) -> list[str]:
+    """What an intervention's explanation was written from and who chose it, in a few words.
+
+    >>> pushed_words({"explain": 4, "select": 4, "score": 8, "context": 48, "kl": 0.33})
+    ['4/4/8 prompts of 48 tokens', 'KL 0.33']
+    """
+    sizes = "/".join(str(settings.get(name, "?")) for name in ("explain", "select", "score"))
+    words = [f"{sizes} prompts of {settings.get('context', '?')} tokens", f"KL {settings['kl']:g}"]
+    if settings.get("judge"):
+        words.append(f"chosen by {str(settings['judge']).rstrip('/').rpartition('/')[2]}")
+    return words
 
 
 def hand_words(settings: dict[str, Any]) -> list[str]:
@@ -24,8 +41,9 @@ def hand_words(settings: dict[str, Any]) -> list[str]:
 
 def model_words(settings: dict[str, Any]) -> list[str]:
     """What a language model was shown, and what was said by whom where several were asked."""
-    words = [f"{settings.get('examples')} examples, {settings.get('sampling')}"]
-    words += [str(settings["explainer"])]
+    n, sampling = settings.get("examples"), settings.get("sampling")
+    shown = ", ".join([f"{n} examples"] * (n is not None) + [str(sampling)] * bool(sampling))
+    words = [*filter(None, [shown]), str(settings["explainer"])]
     if settings.get("model"):
         words.append(str(settings["model"]))
     if settings.get("judge"):

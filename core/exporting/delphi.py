@@ -28,7 +28,7 @@ from data.exports.delphi import (
     write_neighbours,
     write_shards,
 )
-from data.records import ExplanationRecord, Progress
+from data.records import ExplanationRecord, HookpointRecord, Progress
 from data.results import headline
 
 STEP = 16  # features between two signs of life
@@ -42,7 +42,7 @@ class DelphiRequest:
     cache: str
     out: Path
     hookpoints: tuple[str, ...] = ()  # () = all
-    run: int | None = None  # whose explanations; None = the one that pages show of each feature
+    run: int | None = None  # whose explanations; None = an import's own, else those pages show
 
 
 def export_delphi(catalogue: Catalogue, request: DelphiRequest) -> Iterator[Progress]:
@@ -166,7 +166,10 @@ def _explained(place: Place, found: ExplanationRecord, draft: Path, written: Wri
 def _scored(
     place: Place, known: Known, found: ExplanationRecord, windows: Windows, written: Written
 ) -> dict[str, list[dict[str, Any]]]:
-    """The verdicts behind the headline scores of an explanation, by scorer; its own before others."""
+    """The verdicts behind the headline scores of an explanation, by scorer.
+
+    Of an import those that it brought, where it brought any.
+    """
     rows, kept = {}, written.kept
     own = [score for score in found.scores if score.run_id == place.brought]
     chosen = headline(own or found.scores)

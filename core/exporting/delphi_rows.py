@@ -13,9 +13,11 @@ from typing import Any
 import numpy as np
 
 from core.examples.activating import N_DECILES
-from core.exporting.windows import Windows
+from core.exporting.reading import Known
+from core.exporting.windows import Text, Windows
 from data.catalogue import Row
-from data.records import Score
+from data.imports.delphi_rows import marked_by_delphi
+from data.records import ExplanationRecord, Score
 
 SILENT = -1.0
 KINDS = ("activating", "random", "wrong-mark")  # that a row can say
@@ -66,7 +68,6 @@ def rows_of(
 def _row(verdict: Row, n: int, windows: Windows) -> dict[str, Any]:
     window = windows.of(verdict["first_token"], verdict["length"])
     activating, predicted = verdict["kind"] == "activating", verdict["predicted"]
-    values = np.asarray(window.activations, np.float32)
     row = _context(window, windows) | {
         "distance": distance(verdict["decile"], n) if activating else SILENT,
         "activating": activating,
@@ -75,7 +76,7 @@ def _row(verdict: Row, n: int, windows: Windows) -> dict[str, Any]:
         "correct": None if predicted is None else predicted == activating,
     }
     marks = verdict.get("marks")
-    if marks and not (activating and list(marks) == marked_by_delphi(values)):
+    if marks and not (activating and list(marks) == marked_by_delphi(row["activations"])):
         row["marked"] = list(marks)
         row |= {} if activating else {"kind": verdict["kind"]}
     return row
@@ -104,7 +105,7 @@ def seen_rows(
              for first in (making.seen if making else ())
              if first in stored or not known.stored]  # fmt: skip
     windows.load(about)
-    rows = [_context(windows.of(**one), windows) for one in about]
+    rows = [_context(windows.of(*one.values()), windows) for one in about]
     rows = [row for row in rows if any(row["activations"])]
     if making and len(rows) < len(making.seen):
         kept.lost["contexts that explainers saw"] += len(making.seen) - len(rows)

@@ -83,7 +83,7 @@ def export_neuronpedia(catalogue: Catalogue, request: NeuronpediaRequest) -> Ite
     total = 2 * sum(map(len, chosen))
     rows: dict[str, int] = dict.fromkeys(PARTS, 0)
     done = 0
-    width = about.mlp_width(bench.record.subject)
+    width = about.mlp_width(facts.get("subject_folder") or bench.record.subject)
     with folder.drafted(out, "neuronpedia") as draft:
         for source, features in zip(named, chosen, strict=True):
             where = folder.below(draft, "v1", source.model_id, source.source_id,

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from data.flags import ENTROPY_FIRINGS, FIRINGS, Counts
+from data.flags import ENTROPY_FIRINGS, FIRINGS, NOT_YET, PARTLY, Counts
 
 
 def lines(found: Counts, cache: str) -> Iterator[str]:
@@ -29,4 +29,6 @@ def missing(found: Counts, cache: str) -> Iterator[str]:
     if found.no_position:
         yield f"{found.no_position:,} for lack of sequences (positions)"
     for reason, n in found.unchecked.items():
-        yield f"{n:,} unigram features not tried on random tokens ({reason})"
+        said = reason if reason in (PARTLY, NOT_YET) else "not tried"
+        why = "" if said == reason else f" ({reason})"
+        yield f"{n:,} unigram features {said} on random tokens{why}"

@@ -37,6 +37,7 @@ class Placed(NamedTuple):
     first_token: np.ndarray  # flat index, uint64 [contexts]
     length: np.ndarray  # tokens shown, uint16 [contexts]
     peak: np.ndarray  # largest activation there, float32 [contexts]
+    disagrees: np.ndarray | None = None  # values differ from the cache's, bool [contexts]
 
 
 def sequence_length(contexts: Contexts) -> int:

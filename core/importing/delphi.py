@@ -157,7 +157,9 @@ class Read:
         """The protocol of the run, as far as it says."""
         known = {key: value for key, value in settings_of(self.run).items() if value is not None}
         told = plain({k: v for k, v in self.run.config.items() if k != "hf_token"})  # a secret
-        return {"era": self.gathered.era} | known | ({"run_config": told} if told else {})
+        at = self.spelling and Path(self.spelling.source)
+        here = {"subject_folder": str(at.resolve())} if at and at.is_dir() else {}
+        return {"era": self.gathered.era, **here} | known | ({"run_config": told} if told else {})
 
     @property
     def total(self) -> int:

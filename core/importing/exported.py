@@ -37,6 +37,7 @@ CHUNK = 2048  # explanations or scores in one transaction
 SCALE = Scale(first=1, n=10)  # of distances there: 1 strongest .. 10 weakest
 NEAR = 0.005  # between a stated score and that of its verdicts, both of which are rounded
 FOREIGN = "neuronpedia"  # preset of scores that another tool computed
+IMPORTED = " (imported)"  # how the preset of an imported score ends
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,6 +234,7 @@ class _Judged:
     def _preset(self, row: ScoreRow, asked: Questions | None) -> str:
         stated = row.gloss.get("preset")
         preset = clean(stated) if isinstance(stated, str) else FOREIGN
+        preset = preset.removesuffix(IMPORTED)  # of an export that had been imported before
         if asked is not None:
             what = asked.context.tobytes() + asked.kind.tobytes() + asked.distance.tobytes()
             known = self._asked.setdefault((row.feature, row.scorer, preset), [])
@@ -240,7 +242,7 @@ class _Judged:
                 known.append(what)
             number = known.index(what) + 1
             preset += f" {number}" * (number > 1)
-        return f"{preset} (imported)"
+        return preset + IMPORTED
 
     def _scorer_id(self, scorer: str, judge: str, preset: str) -> int:
         who = scorer, judge, preset

@@ -20,6 +20,7 @@ from data.imports.delphi_rows import (
     SimulatedSequence,
     VerdictRow,
     explanation_of,
+    marked_by_delphi,
     read_contexts,
     read_explanation,
     read_simulations,
@@ -33,6 +34,7 @@ from data.imports.report import Report
 PAD = 0  # id of the token that fills up short contexts
 MOST_TOKENS = 2**31  # of all contexts together
 WRONG_MARK, RANDOM = KINDS.index("wrong-mark"), KINDS.index("random")
+SILENT_KINDS = KINDS[1:]
 INCOMPLETE = {"activations": "shown without activations", "prediction": "counted as failed",
               "predicted": "counted as failed", "correct": "worked out anew"}  # fmt: skip
 
@@ -297,8 +299,8 @@ class Reader:
         """Which kind of question a row is; the class is never told from `distance`."""
         if row.activating:
             return ACTIVATING
-        if row.kind in NAMED:
-            return NAMED[row.kind]
+        if row.kind in SILENT_KINDS and (row.kind != "wrong-mark" or scorer == "fuzzing"):
+            return KINDS.index(row.kind)
         is_active = any(value > 0 for value in row.context.activations)
         where = row.distance
         if where is not None and -1 < where <= 0:

@@ -103,8 +103,11 @@ def _score(judging: Judging, questions: Questions, decile: np.ndarray, *, has_te
     )
     flags = [*judging.flags, *["str_tokens_joined"] * questions.is_joined]
     flags += ["of_failed_explanation"] * (not has_text)
+    odd = _doubted(judging.placed, questions)
+    flags += ["values_disagree_with_cache"] * (odd > 0)
     detail = found.detail | {
         "flags": flags,
+        "values_disagree": odd,
         "slices": judging.scale.n,
         "distinct": len(np.unique(questions.context)),
     }
@@ -115,6 +118,13 @@ def _score(judging: Judging, questions: Questions, decile: np.ndarray, *, has_te
         usage=UNKNOWN_USAGE,
     )
     return replace(found, value=None, low=None, high=None) if is_void else found
+
+
+def _doubted(placed: Placed, questions: Questions) -> int:
+    """Fuzzing verdicts on contexts with other values than the cache's: marks were made by those."""
+    if placed.disagrees is None or questions.scorer != "fuzzing":
+        return 0
+    return int(placed.disagrees[questions.context].sum())
 
 
 def _by_kind(questions: Questions) -> dict[str, Any]:

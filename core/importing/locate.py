@@ -25,6 +25,8 @@ ODD = 0x9E3779B97F4A7C15  # base of the window hash
 ROWS = 4096  # sequences hashed at once
 LOST = 0.01  # share of activating contexts that may be missing from given tokens (formats 2.6)
 
+DISAGREES = "values_disagree_with_cache"
+
 Activations = Callable[[str, int], FeatureActivations]
 
 
@@ -56,6 +58,7 @@ def locate(
     active, is_joined = _active(gathered), contexts.joined
     first = np.full(len(contexts.peak), -1, np.int64)
     length, peak = contexts.length.copy(), contexts.peak.copy()
+    disagrees = np.zeros(len(contexts.peak), bool)
     for address, low, high in gathered.owners:
         one = activations(*address)
         for number in range(low, high):
@@ -75,7 +78,8 @@ def locate(
             if chosen is not None:
                 first[number], peak[number] = chosen.first, chosen.peak
                 report.add(chosen.doubt, bool(chosen.doubt), str(address))
-    return _beyond(gathered, Placed(first, length, peak), matrix.size, report)
+                disagrees[number] = chosen.doubt == DISAGREES
+    return _beyond(gathered, Placed(first, length, peak, disagrees), matrix.size, report)
 
 
 def require_found(gathered: Gathered, placed: Placed, n_tokens: int) -> None:
@@ -129,7 +133,7 @@ def _chosen(
     if same.any():
         best, doubt = int(np.argmax(same)), ""
     elif is_active:
-        best, doubt = int(np.argmax(there.max(axis=1) > 0)), "values_disagree_with_cache"
+        best, doubt = int(np.argmax(there.max(axis=1) > 0)), DISAGREES
     else:
         best, doubt = 0, "silent_not_located"
     return _Choice(int(found[best]), float(max(0.0, there[best].max())), doubt)
@@ -145,7 +149,7 @@ def _beyond(gathered: Gathered, placed: Placed, n_tokens: int, report: Report) -
     for which in np.unique(owner).tolist():
         report.add("not_located", int((owner == which).sum()), str(gathered.owners[which][0]))
     return Placed(first.astype(np.uint64), placed.length.astype(np.uint16),
-                  placed.peak.astype(np.float32))  # fmt: skip
+                  placed.peak.astype(np.float32), placed.disagrees)  # fmt: skip
 
 
 def _places(contexts: Contexts, matrix: np.ndarray, vocabulary: Vocabulary) -> Places:

@@ -150,12 +150,12 @@ class _Feature:
         """
         study, n = self.study, len(self.prompts)
         is_on = firing(study.sae, study.hookpoint, self.feature, self.ends)
-        said = f"on at the end of {sum(is_on)} of {n} as they are run"
+        said = f"the feature is on at the end of {sum(is_on)} of {n} as they are run"
         note = "; ".join(filter(None, [self.note, f"{said}, the silent ones are left out"]))
         self.silent = frozenset(i for i, one in enumerate(is_on) if not one)
         try:
             if not all(self.places(role) for role in ROLES):
-                return _nothing(arm, self.feature, None, f"the feature is {said}", note)
+                return _nothing(arm, self.feature, None, f"too few prompts: {said}", note)
             edit = ablating(study.sae, study.hookpoint, self.feature)
             return self._at(arm, None, None, edit, (), note)
         finally:

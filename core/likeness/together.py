@@ -4,7 +4,8 @@
 
 Counted exactly from the feature-sorted activations, on all tokens or on every s-th sequence where
 there are very many. The control pairs every text with another: one side is moved on by some
-sequences, so that rates and positions within a sequence stay and only the text differs.
+sequences, so that rates and positions within a sequence stay and only the text differs. The
+index is that of methods.md 2.4, here between SAEs; comparing by it, and the control, are ours.
 """
 
 from typing import NamedTuple

@@ -4,6 +4,7 @@ The stages keep to the collection's features, so every part is a run of the cata
 done twice, and the same command again goes on where it stopped.
 """
 
+import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import groupby
@@ -66,10 +67,10 @@ class CollectionRequest:
 
 
 def explain_collection(catalogue: Catalogue, request: CollectionRequest) -> Iterator[Progress]:
-    """Explain every member: by rules, or by a language model as circuits are."""
-    if not isinstance(request.settings, Settings) and request.endpoint is None:
-        raise BadInput(f"the explainer {request.settings.explainer} needs a language model: "
-                       "give --model ID")  # fmt: skip
+    """Explain every member: by rules, by what it promotes, or by a model as circuits are."""
+    how = None if isinstance(request.settings, Settings) else request.settings.explainer
+    if how not in (None, "output") and request.endpoint is None:
+        raise BadInput(f"the explainer {how} needs a language model: give --model ID")
     for record, hookpoint, features in _parts(catalogue, request.name):
         yield from explain_stage(
             catalogue,
@@ -102,7 +103,7 @@ def score_collection(catalogue: Catalogue, request: CollectionRequest) -> Iterat
         )  # fmt: skip
     if not explained:
         raise BadInput(f"no feature of collection '{request.name}' is explained: run gloss "
-                       f"collection explain '{request.name}' first")  # fmt: skip
+                       f"collection explain {shlex.quote(request.name)} first")  # fmt: skip
 
 
 def _parts(catalogue: Catalogue, name: str) -> list[tuple[CacheRecord, HookpointRecord, list[int]]]:

@@ -39,9 +39,7 @@ def row_of(found: Measured, series: Series) -> InterventionRow:
             "kl": found.kl,
             "note": found.note,
             "tried": found.tried,
-            "explained": None
-            if found.arm != "feature" or is_open
-            else _explained(found, series),
+            "explained": None if found.arm != "feature" or is_open else _explained(found, series),
             "usage": total_usage([judging, explaining]) if judging or explaining else None,
         }
     )

@@ -90,7 +90,7 @@ class Cell(NamedTuple):
     @property
     def ids(self) -> list[int]:
         """hookpoint_id of either side."""
-        return [side.hookpoint.hookpoint_id for side in (self.pair.first, self.pair.second)]
+        return [side.hookpoint_id for side in (self.pair.first, self.pair.second)]
 
     @property
     def key(self) -> str:
@@ -162,11 +162,12 @@ class Work:
         }
 
     def sides(self) -> list[tuple[Side, Side]]:
-        """Every two SAEs."""
+        """Every two SAEs, the older first: a comparison is the same from either side."""
         first = self.chosen(self.record)
         if self.other is None:
             return [(a, b) for place, a in enumerate(first) for b in first[place + 1 :]]
-        return [(a, b) for a in first for b in self.chosen(self.other)]
+        pairs = [(a, b) for a in first for b in self.chosen(self.other)]
+        return [(a, b) if a.hookpoint_id < b.hookpoint_id else (b, a) for a, b in pairs]
 
     def chosen(self, record: CacheRecord) -> list[Side]:
         """The SAEs of a cache that were asked for."""
@@ -232,7 +233,7 @@ class Work:
         from core.likeness.wording import by_wording
 
         a, b = self.inputs.vectors(first), self.inputs.vectors(second)
-        return by_wording(a, b, seed=self.record.seed)
+        return by_wording(a, b, seed=first.record.seed)
 
     def by_firing(self, first: Side, second: Side) -> Likeness:
         """Compare where the features fire."""
@@ -240,7 +241,7 @@ class Work:
 
         text = self.inputs.text(self.record)
         a, b = self.inputs.firings(first), self.inputs.firings(second)
-        found = by_firing(a, b, text, seed=self.record.seed)
+        found = by_firing(a, b, text, seed=first.record.seed)
         return found._replace(detail={"tokens": text.n_tokens, "of": self.record.n_tokens})
 
     def by_direction(self, first: Side, second: Side) -> Likeness:
@@ -253,7 +254,7 @@ class Work:
                 f"{first.name} writes {a.decoder.shape[1]} numbers a token and {second.name} "
                 f"{b.decoder.shape[1]}: they do not write to one place"
             )
-        return by_direction(a, b, seed=self.record.seed)
+        return by_direction(a, b, seed=first.record.seed)
 
 
 def as_stored(cell: Cell, found: Likeness) -> NewCell:

@@ -30,6 +30,11 @@ class Side(NamedTuple):
     hookpoint: HookpointRecord
 
     @property
+    def hookpoint_id(self) -> int:
+        """Of the catalogue: older SAEs have smaller ones."""
+        return self.hookpoint.hookpoint_id
+
+    @property
     def name(self) -> str:
         """As messages say it."""
         return f"{self.record.name}:{self.hookpoint.name}"

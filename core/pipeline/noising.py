@@ -171,8 +171,10 @@ def _prompts(
     target = probe.prompt(request.target)[before:] if request.target else []
     longest = probe.subject.max_length or meta.sequence_length
     if (needed := len(target) + max(2, before + 1)) > longest:
-        raise BadInput(f"the target has {len(target):,} tokens, {needed:,} with the shortest "
-                       f"prompt, and the subject reads {longest:,}: give a shorter --target")  # fmt: skip
+        raise BadInput(
+            f"the target has {len(target):,} tokens, {needed:,} with the shortest prompt, and the "
+            f"subject reads {longest:,}: give a shorter --target"
+        )
     if texts:
         room = max(1, longest - len(target) - before)
         whole = [probe.prompt(text) for text in texts]

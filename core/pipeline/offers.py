@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, NamedTuple
 
-from core.releases import Source, like, parse_source
+from core.releases import Source, find_release, in_release, like, parse_source
 from data.errors import BadInput
 
 if TYPE_CHECKING:
@@ -59,7 +59,8 @@ def _list(source: str) -> list[Offer]:
     if is_random(source) or is_neurons(source):
         read_size(source) if is_random(source) else read_kept(source)
         return [Offer(source, "", source)]
-    there = parse_source(source, is_there=_is_there(source))
+    path = _on_disk(source)
+    there = parse_source(path or source, is_there=path is not None)
     named = there.release.subject if there.release else None
     listed = _listed(source, there)
     if not listed:
@@ -82,10 +83,27 @@ def _readable(listed: Sequence["Listed"]) -> Sequence["Listed"]:
     return readable
 
 
-def _is_there(source: str) -> bool:
-    """Say whether a source is on this machine, or a mistyped path into a folder that is."""
+def _on_disk(source: str) -> str | None:
+    """Where on this machine a source is; None where it is a name of the hub.
+
+    A folder that is called like a release is a copy of it. Raises BadInput where a folder lacks
+    the part of it that is named.
+    """
     path = Path(source).expanduser()
-    return path.exists() or (len(path.parts) > 2 and Path(path.parts[0]).exists())
+    if path.exists() or not path.parts:
+        return source
+    home = next((one for one in path.parents if one.is_dir() and one.name), None)
+    if home is None or not (find_release(path.parts[0]) or len(path.parts) > 2):
+        return None
+    copy = next((one for one in path.parents if one.exists() and find_release(one.name)), None)
+    if copy is not None:
+        path = copy / in_release(copy.name, path.relative_to(copy).as_posix())
+    if path.exists():
+        return str(path)
+    home = next(one for one in path.parents if one.is_dir())
+    has = sorted(one.name for one in home.iterdir() if not one.name.startswith("."))
+    raise BadInput(f"the folder {home} has no {path.relative_to(home)}; it has "
+                   f"{shortened(has) or 'nothing'}")  # fmt: skip
 
 
 def _listed(source: str, there: Source) -> list["Listed"]:

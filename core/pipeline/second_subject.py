@@ -14,6 +14,7 @@ from core.pipeline.caching import corpus_facts, sae_facts
 from core.pipeline.inputs import full_subject, require_name
 from core.pipeline.running import noted, plan_as_asked, running
 from data import caches, runs
+from data.baselines import subject_words
 from data.cachefiles import CacheFiles, CacheMeta, HookpointMeta
 from data.caches import SubjectFacts
 from data.catalogue import Catalogue
@@ -42,6 +43,15 @@ class SecondRequest:
     revision: str | None = None
     runs_on: Literal["here", "ndif", "rehearsal"] = "here"
     command: tuple[str, ...] = field(default=(), compare=False)  # as typed, to go on with
+
+
+def named_after(subject: str) -> str:
+    """What a second subject's cache is called unless it is said.
+
+    >>> named_after("re-randomised:0:/models/base.gguf")
+    're-randomised-0-base'
+    """
+    return subject_words(subject, 1).replace(":", "-").removesuffix(".gguf") or "second"
 
 
 def second_stage(catalogue: Catalogue, request: SecondRequest) -> Iterator[Progress]:

@@ -11,7 +11,8 @@ from core.releases.canonical import canonical_l0
 from core.releases.table import RELEASES, Release
 from data.errors import BadInput
 
-__all__ = ["RELEASES", "Release", "Source", "find_release", "like", "lines", "parse_source"]
+__all__ = ["RELEASES", "Release", "Source", "find_release", "in_release", "like", "lines",
+           "parse_source"]  # fmt: skip
 
 CANONICAL = re.compile(r"layer_(\d+)/width_(\w+)/canonical")
 
@@ -54,6 +55,12 @@ def like(name: str) -> str | None:
     return next(iter(get_close_matches(name.partition("/")[0], known, n=1, cutoff=0.8)), None)
 
 
+def in_release(name: str, below: str) -> str:
+    """The folder of a release that a part of it names, "canonical" being none."""
+    release = find_release(name)
+    return below if release is None else _folder(release, below)
+
+
 def _folder(release: Release, below: str) -> str:
     """Replace "canonical" by the SAE that it stands for."""
     if not below.endswith("/canonical"):
@@ -77,7 +84,8 @@ def lines(*, as_json: bool) -> Iterator[str]:
     width = max(len(one.name) for one in RELEASES)
     for one in RELEASES:
         note = f"; {one.note}" if one.note else ""
+        also = f"; also {', '.join(one.also)}" if one.also else ""
         yield (
             f"{one.name:{width}}  {one.subject}  {one.hookpoints}; {one.features} features{note}; "
-            f"e.g. {one.name}/{one.folders}"
+            f"e.g. {one.name}/{one.folders}{also}"
         )

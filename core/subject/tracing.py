@@ -95,7 +95,7 @@ class Traces:
 
 
 class Rehearsal(Traces):
-    """The way to NDIF and back in this process: what is sent is packed, unpacked and run here."""
+    """nnsight's `remote="local"`: what NDIF would be sent is packed, unpacked and run here."""
 
     def __init__(self, model: Any, tokenizer: Any, **options: Any) -> None:
         self._lock = threading.Lock()

@@ -27,7 +27,7 @@ class Making(NamedTuple):
 
     seed: int | None
     prompt: str | None  # as sent; None = no model was asked
-    seen: tuple[int, ...]  # first tokens of the contexts that it was made from; () = not of single ones
+    seen: tuple[int, ...]  # first tokens of the contexts it was made from; () = of no chosen ones
 
 
 def makings(con: Connection, hookpoint_id: int, feature: int) -> dict[int, Making]:
@@ -63,9 +63,14 @@ def counts(con: Connection, hookpoint_id: int) -> Row:
 
 
 def bookkeeping(con: Connection, cache_id: int) -> Row:
-    """What a cache says of itself: `created_at`, `spec` of its corpus, `revision`."""
+    """What a cache says of itself: `created_at`, `spec` of its corpus, `revision`, ...
+
+    subject_folder: where an import found its subject; null of a cache of ours.
+    """
     return con.row(
-        "select c.created_at, k.spec, s.revision, s.name, s.architecture, s.n_layers, s.d_model "
+        "select c.created_at, k.spec, s.revision, s.name, s.architecture, s.n_layers, s.d_model, "
+        "(select min(json_extract_string(r.settings, '$.subject_folder')) from run r "
+        "where r.cache_id = c.cache_id and r.stage = 'import') as subject_folder "
         "from cache c join subject s using (subject_id) left join corpus k using (corpus_id) "
         "where c.cache_id = ?",
         [cache_id],

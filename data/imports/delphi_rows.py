@@ -5,6 +5,7 @@ reply; anything else is refused with the file and the row.
 """
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -183,6 +184,7 @@ def _verdict(row: _Row) -> VerdictRow:
         row.flag("highlighted") if era == "X" else None,
         era,
         tuple(key for key in EXPECTED[era] if key not in row.found),
+        row.found["kind"] if isinstance(row.found.get("kind"), str) else None,
     )
 
 

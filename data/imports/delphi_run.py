@@ -144,11 +144,13 @@ def configured(config: Mapping[str, Any]) -> list[str]:
 def require_hookpoint(name: str, where: str) -> str:
     """A name that foreign files give a hookpoint, or refused: it must never lead out of a folder.
 
-    A "/" between parts is usual (layer_12/width_16k); where: what names it, for the message.
+    A "/" between parts is usual (layer_12/width_16k), "--" in the names of files; where: what names
+    it, for the message.
     """
-    parts = name.split("/")
+    parts, undone = name.split("/"), name.replace("--", "/").split("/")
     is_text = name.isprintable() and len(name) <= LONGEST_NAME and "\\" not in name
-    if is_text and not {"", ".", ".."} & {part.strip() for part in parts}:
+    leads_out = {".", ".."} & {part.strip() for part in undone}
+    if is_text and not leads_out and "" not in {part.strip() for part in parts}:
         return name
     raise BadInput(f"{where} names the hookpoint {name[:80]!a}, which is no usable name: parts "
                    "between '/' may not be empty or dots, and there may be no backslash and no "

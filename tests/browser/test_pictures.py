@@ -29,6 +29,8 @@ PAGES = {
     "filters": "/filters?cache={cache}",
     "data": "/data",
     "baselines": "/baselines?cache={cache}",
+    "similarity": "/similarity?cache={cache}",
+    "collections": "/collections",
     "sql": "/data?part=SQL",
 }
 STICKS_OUT = """() => [...document.querySelectorAll('.fx *, button, label')]

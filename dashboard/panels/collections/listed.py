@@ -23,7 +23,8 @@ from data.collections import Collection
 from data.records import CacheRecord
 
 FEATURE = "views/feature.py"
-ROW, SEEN = 35, 18  # pixels of a table row; rows seen at once
+HEAD, ROW, SEEN = 35, 72, 9  # pixels of the head and of a row, five lines; rows seen at once
+WIDE = 154  # pixels of a score with its interval, and of a label
 TABLES = 8  # kept
 VIEWS = {"table": "Table", "sides": "Side by side"}
 BESIDE = 200  # members drawn side by side
@@ -82,10 +83,11 @@ def beside(chosen: Sequence[MemberRow]) -> None:
 
 def as_table(found: Collection, record: CacheRecord, chosen: Sequence[MemberRow]) -> None:
     """A row a member; a click opens the feature."""
+    shown = readable(chosen)
     picked = st.dataframe(
-        readable(chosen), key=f"collections.{found.collection_id}", hide_index=True,
+        shown, key=f"collections.{found.collection_id}", hide_index=True,
         on_select="rerun", selection_mode="single-cell", row_height=ROW,
-        height=ROW * (min(len(chosen), SEEN) + 1) + 3, column_config=_columns(),
+        height=HEAD + ROW * min(len(chosen), SEEN) + 3, column_config=_columns(shown),
     )  # fmt: skip
     cells = picked["selection"]["cells"]
     if cells and cells[0][0] < len(chosen):
@@ -171,7 +173,7 @@ def _span(score: Said | None) -> str:
     if score is None or score.low is None or score.high is None:
         return ""
     failed = f", {score.failed} failed" if score.failed else ""
-    return f"{interval(score.low, score.high)} n {score.n}{failed}"
+    return f"{interval(score.low, score.high)} n\u00a0{score.n}{failed}"  # n stays with its number
 
 
 def _promotes(row: MemberRow) -> str:
@@ -183,21 +185,26 @@ def _tokens(tokens: Sequence[str]) -> str:
     return " · ".join(f"“{plain(one)}”" for one in tokens[:TOKENS])
 
 
-def _columns() -> dict[str, Any]:
+def _columns(shown: pd.DataFrame) -> dict[str, Any]:
+    """Widths that fit a window of 1440 pixels; a text has up to five lines."""
     text, bar = st.column_config.TextColumn, st.column_config.ProgressColumn
+    parts = [*SCORES, "Label in the list"]
+    spare = WIDE * max(0, len(SCORES) - sum(name in shown for name in parts))
     columns: dict[str, Any] = {
-        "Feature": text(width=160, pinned=True),
-        "What it reads": text(width=270, help="the explanation shown for it, from contexts"),
-        "Fires on": text(width=150, help="tokens it fires on most often"),
-        "What it does": text(width=150, help="explanation of its output"),
-        "Promotes": text(width=150, help="tokens that its decoder direction makes likelier"),
-        "Suppresses": text(width=130, help="tokens that it makes less likely"),
-        "Role": text(width=110, help=MEANING),
-        "Label in the list": text(width=200),
-    }
+        "Feature": text(width=130, pinned=True),
+        "What it reads": text(width=230 + spare, help="the explanation shown for it, from "
+                              "contexts"),
+        "Fires on": text(width=108, help="tokens it fires on most often"),
+        "What it does": text(width=140, help="explanation of its output"),
+        "Promotes": text(width=110, help="tokens that its decoder direction makes likelier"),
+        "Suppresses": text(width=92, help="tokens that it makes less likely"),
+        "Role": text(width=92, help=MEANING),
+        "Label in the list": text(width=WIDE),
+    }  # fmt: skip
     for name, colour in (("Detection", "blue"), ("Fuzzing", "orange"), ("Output-side", "green")):
-        columns[name] = bar(min_value=0, max_value=1, format="%.2f", width=84, color=colour)
-        columns[f"{name} 95 %"] = text("95 %", width=120, help=f"95 % interval of {name}, and n")
+        columns[name] = bar(min_value=0, max_value=1, format="%.2f", width=72, color=colour)
+        columns[f"{name} 95 %"] = text("95 %", width=WIDE - 72, help=f"95 % interval of {name}, "
+                                       "and n")  # fmt: skip
     return columns
 
 

@@ -3,6 +3,7 @@
 import streamlit as st
 
 from core.collections.listing import LARGEST
+from core.collections.words import repeated_words
 from core.drawing.cards import capital, sentence
 from core.pipeline.collecting import make
 from dashboard import session
@@ -52,6 +53,6 @@ def _create() -> None:
         state[WRONG] = f"{capital(str(error))}."
         return
     if repeated:
-        state[TOLD] = f"{repeated:,} entries of the list named a feature again and count once."
+        state[TOLD] = f"{repeated_words(repeated)}."
     state["collections.name"] = state["collections.list"] = ""
     st.query_params.update({"collection": found.name, "role": []})

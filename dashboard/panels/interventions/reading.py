@@ -87,7 +87,7 @@ def figures(row: Row, other: Row | None) -> None:
     ]  # fmt: skip
     st.html(cards.fact_strip(facts))
     if row["note"]:
-        st.html(block(f'<p class="mut">Prompts {escape(row["note"])}.</p>'))
+        st.html(block(f'<p class="mut">Prompts: {escape(row["note"])}.</p>'))
     if row["candidates"]:
         st.html(drawn.candidates(row["candidates"], row["text"]))
 

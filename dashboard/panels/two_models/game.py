@@ -119,7 +119,7 @@ def results(chosen: Chosen, table: Table, seed: int, *, is_over: bool) -> None:
     if found:
         lines = "".join(f"<p>{escape(tally_words(name, one))}</p>" for name, one in found.items())
         st.html(heading("Answers", "a question answered alike in both orders counts once; "
-                        "Wilson's 95 % interval; a coin has 50 %"))
+                        "Wilson's 95 % interval; a coin has 50 %"))  # fmt: skip
         st.html(block(lines))
         st.download_button("CSV of the answers", lambda: _csv(found), "gloss-game.csv", "text/csv",
                            key="two.game.csv", type="tertiary", icon=":material/download:",

@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from core.diffing.words import SIDES
+from core.diffing.words import SIDES, least_words
 from core.drawing.cards import sentence
 from core.drawing.spans import block, escape, heading, plain
 from dashboard import session
@@ -80,9 +80,9 @@ def said(diff: DiffRecord) -> str:
     value = "mean activation a token" if diff.settings["value"] == "mean" else "peak activation"
     return (
         f"{facts['n_pairs']} pairs{lost}; {value} on text a minus text b, paired; of "
-        f"{facts['n_features']:,} features that fire, react at q .05: {counts}. With "
-        f"{facts['n_pairs']} pairs p is at least {2 / 2 ** min(facts['n_pairs'], 60):.2g}; q is of "
-        "features that differ in half of the pairs, or in ten."
+        f"{facts['n_features']:,} features that fire, react at q .05: {counts}; "
+        f"{least_words(facts['n_pairs'])}. q is of features that differ in half of the pairs, or "
+        "in ten."
     )
 
 
