@@ -9,6 +9,7 @@ from functools import cache
 from pathlib import Path
 
 import plotly
+import streamlit as st
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -30,4 +31,6 @@ def packed() -> bytes:
     return gzip.compress(LIBRARY.read_bytes(), 6)
 
 
-app = App("app.py", routes=[Route("/charts/plotly.{version}.js", library)])
+BASE = str(st.get_option("server.baseUrlPath") or "").strip("/")
+ADDRESS = "/charts/plotly.{version}.js"
+app = App("app.py", routes=[Route(f"/{BASE}{ADDRESS}" if BASE else ADDRESS, library)])

@@ -149,7 +149,7 @@ def valued(
     """
     if not examples.is_stored:
         return None
-    return spread(activations, examples.first_token, contexts.length).any(axis=1)
+    return np.asarray(spread(activations, examples.first_token, contexts.length).any(axis=1))
 
 
 def unmarked(contexts: Contexts, kind: int, slot: np.ndarray) -> Row:

@@ -64,7 +64,8 @@ def heading(text: str, note: str, y: float, x: float = 0) -> dict[str, Any]:
         "text": f'<b style="color:{INK}">{text}</b>'
         f'<span style="color:{GREY};font-size:12px">  {note}</span>',
         "font": {"size": 13}, "showarrow": False,
-        "x": x, "xref": "paper", "xanchor": "left", "xshift": 0 if x else -49,
+        "align": "left",  # a picture has another font: the words must not grow to both sides
+        "x": x, "xref": "paper", "xanchor": "left", "xshift": 0 if x else -46,
         "y": y, "yref": "paper", "yanchor": "bottom",
     }  # fmt: skip
 

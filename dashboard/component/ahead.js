@@ -4,7 +4,8 @@
 // place. Should nothing come back, what was there before returns.
 
 const PATIENCE = 4000; // milliseconds
-const TYPED = "input, textarea, select, [contenteditable=true]";
+// Where the keys are somebody else's.
+const TYPED = "input, textarea, select, [contenteditable=true], [role=radio]";
 const PLACES = {
   list: ".st-key-list .gloss-words",
   card: ".st-key-cards .gloss-words",
@@ -65,12 +66,23 @@ function listen() {
   }, true);
 }
 
-// Called when a page has come, with what may be shown after it; without words when the page that
-// follows looks otherwise.
+// What the server sent stands again. Two pages that come at once, forth and back, leave a component
+// with what it had: it hears of neither.
+function settle(feature) {
+  for (const place of Object.values(places())) if (place) place.show(place.sent);
+  const chart = document.querySelector(FIGURE);
+  if (chart?.sent && chart.wanted !== chart.sent) chart.show(chart.sent);
+  const number = document.querySelector(NUMBER);
+  if (number && number !== document.activeElement) number.value = feature;
+}
+
+// Called for every page that has come, with what may be shown after it; without words when the page
+// that follows looks otherwise.
 export default function ({ data }) {
   if (!window.glossAhead) listen();
   const state = window.glossAhead;
   clearTimeout(state.undo);
+  settle(data.of);
   state.sent = data.list && { data, of: document.querySelector(PLACES.list)?.shown };
   return () => {
     clearTimeout(state.undo);

@@ -12,11 +12,13 @@ function plotly(version) {
     const entry = document.querySelector('script[src*="static/js/"]').src;
     const script = document.createElement("script");
     script.src = entry.replace(/static\/js\/.*/, `charts/plotly.${version}.js`);
-    script.onload = () => resolve(window.Plotly);
-    script.onerror = () => {
+    const failed = () => {
       window.glossPlotly = undefined;
       reject(new Error("charts need the server that `gloss serve` starts"));
     };
+    // A server that knows no such file may answer with a page.
+    script.onload = () => (window.Plotly ? resolve(window.Plotly) : failed());
+    script.onerror = failed;
     document.head.append(script);
   });
   return window.glossPlotly;
@@ -116,6 +118,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
     place.wanted = wanted;
     soon(place);
   };
+  place.sent = data; // what the server says, whatever is shown ahead of it
   place.show(data);
   if (!place.sizes) {
     place.sizes = new ResizeObserver(() => soon(place));

@@ -5,12 +5,13 @@
 // an allowlist of what our HTML is made of does.
 
 const NAMES = ["class", "style", "title", "dir", "role", "aria-label"];
-const TAGS = new Set(["b", "br", "details", "div", "em", "h5", "h6", "i", "p", "s", "section", "small",
-  "span", "summary", "svg", "path"]);
+const TAGS = new Set(["b", "br", "code", "details", "div", "em", "h5", "h6", "i", "p", "pre", "s",
+  "section", "small", "span", "summary", "u"]);
 
 function natively(place, html) {
   const sanitizer = new Sanitizer(); // its default: nothing that runs or loads
   for (const name of NAMES) sanitizer.allowAttribute(name);
+  for (const tag of ["details", "summary"]) sanitizer.allowElement(tag);
   sanitizer.setDataAttributes(true);
   place.setHTML(html, { sanitizer });
 }
@@ -33,5 +34,6 @@ export default function ({ data, parentElement }) {
     place.shown = html;
     (place.setHTML ? natively : byHand)(place, html);
   };
+  place.sent = data.html; // what the server says, whatever is shown ahead of it
   place.show(data.html);
 }

@@ -5,6 +5,7 @@ it: number, explanation, facts, contexts, and the figure. All else waits for the
 """
 
 from pathlib import Path
+from time import time_ns
 from typing import Any
 
 import streamlit as st
@@ -32,8 +33,9 @@ def send(place: Place, feature: int, before: int, after: int) -> None:
     is_back = st.session_state.get(LAST) == after
     st.session_state[LAST] = feature
     key, wanted = ("ArrowLeft", before) if is_back else ("ArrowRight", after)
-    words = _words(place, wanted) or {}
-    script("ahead", SCRIPT)(key="ahead", data={"of": feature, "key": key, **words})
+    # The time makes every run another one: the script puts right what it showed too early.
+    data = {"of": feature, "key": key, "at": time_ns()} | (_words(place, wanted) or {})
+    script("ahead", SCRIPT)(key="ahead", data=data)
     step = wanted - feature
     examples.read_ahead(place, wanted + step, after if is_back else before)
 

@@ -53,7 +53,7 @@ def drawn(record: FeatureRecord, choice: Choice) -> Drawn:
     bins = histogram_of(record.facts)
     if not bins.counts and not curves:
         return Drawn(None, bins, curves)
-    chosen = st.session_state[examples.DECILE_SEEN]
+    chosen = st.session_state.get(examples.DECILE_SEEN, ())
     return Drawn(feature_figure(bins, curves, chosen), bins, curves)
 
 

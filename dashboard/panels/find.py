@@ -28,9 +28,12 @@ export default function () {
     body.addEventListener('keydown', event => {
         const isShortcut = event.key.length === 1 || event.key.startsWith('Arrow')
         if (isShortcut && document.querySelector('[role=dialog]')) event.stopPropagation()
+        if (event.key === 'Escape' && !document.querySelector('[role=dialog]'))
+            setTimeout(() => document.activeElement?.blur?.())
     })
 }
-"""  # the page's shortcuts are heard above the body and would act behind an open dialog
+"""  # the page's shortcuts are heard above the body and would act behind an open dialog; they rest
+# while a field or a filter has the focus, which Escape takes away
 FEATURE = "views/feature.py"
 
 

@@ -68,6 +68,49 @@ def test_after_a_filter_the_next_words_wait_for_the_server(visitor):
     assert visitor.page.evaluate(f"document.querySelector('{LIST}').shown") == listed
 
 
+def test_a_page_that_has_come_puts_right_what_was_shown_too_early(visitor):
+    visitor.open(ZERO)
+    visitor.at_feature(0)
+    visitor.still()
+    before = words(visitor)
+    for part in (CARD, LIST, FACTS):
+        visitor.page.evaluate(f"document.querySelector('{part}').show('<p>another</p>')")
+    assert words(visitor) == ["another"] * 3
+    visitor.press("b")  # a bookmark: the same page again
+    visitor.page.wait_for_function(f"!document.querySelector('{LIST}').innerText.includes('anoth')")
+    assert words(visitor) == before
+    visitor.press("b")
+
+
+@pytest.mark.parametrize("means", ["the browser's", "ours"])
+def test_words_look_as_they_were_sent(visitor, means):
+    visitor.open(f"{ZERO}&explanation=1")
+    visitor.at_feature(0)
+    if means == "ours":
+        visitor.page.evaluate("delete Element.prototype.setHTML")
+    for part in (CARD, LIST, FACTS):
+        shown, sent = visitor.page.evaluate(
+            """at => {
+                const place = document.querySelector(at);
+                const whole = document.createElement('template');
+                whole.innerHTML = place.sent;
+                place.show('');
+                place.show(place.sent);
+                return [place.innerHTML, whole.innerHTML];
+            }""", part)  # fmt: skip
+        assert shown == sent
+
+
+def test_escape_gives_the_keys_back(visitor):
+    visitor.open(ZERO)
+    visitor.at_feature(0)
+    visitor.page.locator(".st-key-head input").click()
+    visitor.page.keyboard.press("Escape")
+    visitor.page.wait_for_function("document.activeElement === document.body")
+    visitor.press("ArrowRight")
+    visitor.at_feature(1)
+
+
 @pytest.mark.parametrize("means", ["the browser's", "ours"])
 def test_words_are_cleaned_of_all_that_runs(visitor, means):
     visitor.open(ZERO)
