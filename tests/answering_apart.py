@@ -1,4 +1,4 @@
-"""Run by test_inspecting.py: the process of a question, forked from one that has imported all.
+"""Run by test_inspecting_hostile.py: questions, forked from a process that has imported all.
 
 A line of JSON in is a question, a line out has its exit code and what it wrote. What differs from
 `python -m data.answering` is only that DuckDB was loaded before.

@@ -28,9 +28,10 @@ FEATURES = "0-39"
 # Files that take longest, first: then all processes come to their end at about the same time.
 LONGEST = (
     "test_whole_run", "test_language_stages", "test_pipeline", "test_transformers_serve",
-    "test_diff_tuned", "test_baselines_stage", "test_inspecting", "test_cache",
+    "test_diff_tuned", "test_baselines_stage", "test_inspecting_hostile", "test_cache",
     "test_replies_store", "test_demonstration", "test_view_reexplain", "test_view_runs",
-    "test_demo_files", "test_caching_stage", "test_grammar_few", "test_sweeping",
+    "test_demo_files", "test_inspecting", "test_caching_again", "test_caching_stage",
+    "test_grammar_few", "test_sweeping",
 )  # fmt: skip
 
 

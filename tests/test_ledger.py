@@ -140,7 +140,8 @@ def test_verdicts_and_scores_are_read_back(catalogue, cache):
     with catalogue.reading() as con:
         found = results.explanations(con, hookpoint_id, 3)[3][0]
         verdicts = results.verdicts(con, hookpoint_id, 3)
-    assert [replace(score, scorer_id=None, judged_at=None, run_id=None) for score in found.scores] == [SCORE]
+    told = [replace(one, scorer_id=None, judged_at=None, run_id=None) for one in found.scores]
+    assert told == [SCORE]
     assert [v["predicted"] for v in verdicts] == [True, False, None, True]
     assert [v["expected"] for v in verdicts] == [True, False, True, False]
     assert [v["first_token"] for v in verdicts] == [32, 64, 96, 128]
