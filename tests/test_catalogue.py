@@ -76,7 +76,8 @@ except Halt:
 """
 
 
-def test_a_signal_during_a_query_ends_the_transaction_as_a_halt(tmp_path):
+def test_a_signal_during_a_query_ends_the_transaction_as_a_halt(tmp_path, monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")  # DuckDB takes it for its own threads, too
     catalogue = Catalogue(tmp_path)
     command = [sys.executable, "-c", STOPPED, str(tmp_path)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:

@@ -15,6 +15,7 @@ import threading
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any, NamedTuple, TypeVar
@@ -115,26 +116,45 @@ def _required() -> Iterator[None]:
 
 
 def _started(work: Callable[[Any], Any]) -> Worker:
-    """Start a worker; those started here ignore Ctrl+C, which is for the parent alone."""
+    """Start a worker, which Ctrl+C does not reach: it is for the parent alone."""
     # A fresh interpreter a worker: forking a process that holds threads (torch, DuckDB) can hang.
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
     process = context.Process(target=_serve, args=(theirs, work), daemon=True)
-    if threading.current_thread() is not threading.main_thread():
+    with _interrupted_later():
         process.start()
-    else:
-        before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # inherited while it starts
-        try:
-            process.start()
-        finally:
-            signal.signal(signal.SIGINT, before)
     theirs.close()
     return Worker(process, ours)
+
+
+@contextmanager
+def _interrupted_later() -> Iterator[None]:
+    """Keep Ctrl+C until the end of the block, and from processes that start in it.
+
+    Blocked, which they inherit, not ignored, which loses it; and noted, for it may reach the
+    process by another of its threads.
+    """
+    resource_tracker.ensure_running()  # where it starts, it unblocks what is blocked
+    is_main = threading.current_thread() is threading.main_thread()
+    heard = list[int]()
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    before = (
+        signal.signal(signal.SIGINT, lambda number, _: heard.append(number)) if is_main else None
+    )
+    try:
+        yield
+    finally:
+        if is_main:
+            signal.signal(signal.SIGINT, before)
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        if heard:
+            signal.raise_signal(signal.SIGINT)
 
 
 def _serve(pipe: Connection, work: Callable[[Any], Any]) -> None:
     """Do what comes through the pipe until nothing more can come; this is a worker."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})  # nor from what it starts itself
     threading.Thread(target=_end_with_parent, daemon=True).start()
     os.nice(5)  # give way to the dashboard
     try:
