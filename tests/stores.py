@@ -77,11 +77,12 @@ def _template(sequences: int, judged: bool) -> Path:
     """Make such a store once in this process."""
     place = tempfile.mkdtemp(prefix="gloss-made-")
     atexit.register(shutil.rmtree, place, ignore_errors=True)
-    _write(Path(place), sequences, judged)
+    write(Path(place), sequences, judged)
     return Path(place)
 
 
-def _write(folder: Path, sequences: int, judged: bool) -> None:
+def write(folder: Path, sequences: int, judged: bool) -> None:
+    """Write one that no other test has, e.g. with other features."""
     catalogue = Catalogue(folder)
     record = begin(catalogue)
     hookpoint_id = record.hookpoints[0].hookpoint_id

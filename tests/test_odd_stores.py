@@ -61,7 +61,7 @@ def one_feature(folder):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(stores, "N_FEATURES", 1)
         patch.setattr(stores, "FIRES_ON", {0: range(1, 6)})
-        stores.make_store(folder, sequences=60, judged=False)
+        stores.write(folder, 60, judged=False)
     return folder
 
 
