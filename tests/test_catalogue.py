@@ -68,8 +68,7 @@ try:
         con.run("insert into note (tag) values ('lost')")
         print("asking", flush=True)
         con.value(
-            "with recursive t(n) as (select 1 union all select n + 1 from t where n < 30000000) "
-            "select count(*) from t"
+            "select count(*) from range(1000000000000) t(n) where n % 7 = n % 11"
         )
 except Halt:
     print("halted")

@@ -191,7 +191,7 @@ def test_nothing_stored_is_asked_again_after_kills_and_a_full_disk(tmp_path):
         command = [sys.executable, Path(__file__).with_name("kill_asking.py"), tmp_path]
         done = subprocess.run(
             [*command, server.base_url, hanging.base_url],
-            capture_output=True, text=True, timeout=60, check=False,
+            capture_output=True, text=True, timeout=150, check=False,
         )  # fmt: skip
     assert done.stdout.splitlines() == [
         "killed True",

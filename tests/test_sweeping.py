@@ -89,7 +89,7 @@ def test_a_sweep_with_a_model_asks_what_its_plan_says(fresh_store):
     assert plan.dollars is None
     with catalogue.reading() as con:
         asked = con.value("select count(*) from reply")
-    assert plan.calls == pytest.approx(asked, rel=0.1)
+    assert plan.calls == pytest.approx(asked, rel=0.2)  # it looks at a sample, for a while
     found = results(catalogue, request)
     assert [(one.explainer, one.model) for one in found] == [("plain", MODEL), ("cot", MODEL)]
     assert all(set(one.scores) == {"detection"} for one in found)
