@@ -1,14 +1,21 @@
 """Scripts in the browser: the few places where Streamlit's own elements do not do.
 
-A script writes text as text, never as markup, and is registered with the running server once.
+A script writes text as text; the one that writes markup (words.js) cleans it first. Each is
+registered with the running server once; longer ones lie in component/.
 """
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import streamlit as st
 from streamlit import runtime
 from streamlit.components.v2 import component
+
+
+def source(file: str) -> str:
+    """The text of a file in component/."""
+    return Path(__file__).with_name("component").joinpath(file).read_text(encoding="utf-8")
 
 
 def script(

@@ -1,11 +1,8 @@
 """HTML of ours in a page, where st.html would take too long (component/words.js)."""
 
-from pathlib import Path
+from dashboard.scripts import script, source
 
-from dashboard.scripts import script
-
-HERE = Path(__file__).parent / "component"
-SCRIPT = (HERE / "words.js").read_text(encoding="utf-8")
+SCRIPT = source("words.js")
 
 
 def words(html: str, *, key: str) -> None:

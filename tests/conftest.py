@@ -80,6 +80,14 @@ def scored_store(cached_store, tmp_path_factory) -> Path:
     return made_once(tmp_path_factory, "scored", score)
 
 
+@pytest.fixture(scope="session")
+def things(tmp_path_factory) -> Path:
+    """A subject, SAEs in several arrangements and a text, in one folder; only to be read."""
+    from cached_things import make_things
+
+    return make_things(tmp_path_factory.mktemp("things"))
+
+
 @pytest.fixture
 def fresh_store(cached_store, tmp_path) -> Path:
     """A private copy of the cached store."""

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 import safetensors.torch
 import tiny
-from cached_things import cached, make_things, request
+from cached_things import cached, request
 
 from core import status
 from core.pipeline.caching import cache_stage
@@ -18,12 +18,6 @@ from data.catalogue import Catalogue
 from data.corpus import open_corpus
 from data.errors import BadInput, StoreBusy, StoreTrouble
 from data.identity import difference
-
-
-@pytest.fixture(scope="module")
-def things(tmp_path_factory):
-    """A subject, SAEs in several arrangements and a text, in one folder; only to be read."""
-    return make_things(tmp_path_factory.mktemp("things"))
 
 
 @pytest.fixture

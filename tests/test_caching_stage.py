@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import tiny
 import torch
-from cached_things import cached, make_things, request
+from cached_things import cached, request
 
 from core.baselines.kinds import Kind
 from core.pipeline.baseline_caches import make, targets
@@ -17,12 +17,6 @@ from data import baselines, caches, runs
 from data.cachefiles import CacheFiles
 from data.catalogue import Catalogue
 from data.errors import BadInput, WrongSae
-
-
-@pytest.fixture(scope="module")
-def things(tmp_path_factory):
-    """A subject, SAEs in several arrangements and a text, in one folder; only to be read."""
-    return make_things(tmp_path_factory.mktemp("things"))
 
 
 @pytest.fixture

@@ -56,7 +56,8 @@ class Gatherer:
         """Draw and read one feature's evidence; the same arguments give the same."""
         bench, name = self.bench, self.hookpoint.name
         found = bench.slice(self.hookpoint, feature)
-        drawn = self._drawn(feature, wanted)
+        kept = None if bench.stored is None else bench.taught(self.hookpoint, feature)
+        drawn = self._drawn(feature, wanted, kept)
         purpose = f"order-{wanted.attempt}" if wanted.attempt else "order"
         seed = seeds.seed_of(bench.contexts.seed, name, feature, purpose)
         order = seeds.permutation(seed, len(drawn.first_token))
@@ -70,31 +71,30 @@ class Gatherer:
             max_activation=float(found.activation.max(initial=0)),
             promoted=output.promoted,
             suppressed=output.suppressed,
-            peak_tokens=self._peak_tokens(found, self._taught(feature)),
+            peak_tokens=self._peak_tokens(found, self._taught(kept)),
             rising=output.rising,
             falling=output.falling,
         )
         return Gathered(evidence, tuple(drawn.first_token[order].tolist()))
 
-    def _drawn(self, feature: int, wanted: Wanted) -> FeatureExamples:
+    def _drawn(self, feature: int, wanted: Wanted, kept: FeatureExamples | None) -> FeatureExamples:
         """The activating contexts to show; of an import some of those kept for explainers."""
         bench, name = self.bench, self.hookpoint.name
-        if bench.stored is None:
+        if kept is None:
             return explainer_contexts(
                 bench.contexts, bench.columns(self.hookpoint), feature, hookpoint=name,
                 sampling=wanted.sampling, size=wanted.size, part=wanted.part,
                 attempt=wanted.attempt,
             )  # fmt: skip
-        kept = bench.taught(self.hookpoint, feature)
         seed = seeds.seed_of(bench.record.seed, name, feature, f"train-{wanted.attempt}")
         return kept.at(sampled(kept.peak, seed, wanted.sampling, wanted.size))
 
-    def _taught(self, feature: int) -> np.ndarray:
+    def _taught(self, kept: FeatureExamples | None) -> np.ndarray:
         """Sequences that explainers may be shown, bool [sequences]."""
         contexts = self.bench.contexts
-        if self.bench.stored is None:
+        if kept is None:
             return contexts.train
-        first = self.bench.taught(self.hookpoint, feature).first_token.astype(np.int64)
+        first = kept.first_token.astype(np.int64)
         mine = np.zeros_like(contexts.train)
         mine[first // contexts.sequence_length] = True
         return mine

@@ -85,12 +85,11 @@ def intervene_stage(
     bench = Workbench.open(catalogue, record)
     bench.require_activations()
     named = [caches.hookpoint(record, name) for name in request.hookpoints]
-    chosen = {one.name: bench.chosen(one, request.features) for one in named or record.hookpoints}
-    with opened(catalogue, record, list(chosen), request) as tools:
+    chosen = {one: bench.chosen(one, request.features) for one in named or record.hookpoints}
+    with opened(catalogue, record, [one.name for one in chosen], request) as tools:
         for note in tools.notes:
             yield Progress("intervening", 0, 0, note=note)
-        for name, features in chosen.items():
-            hookpoint = caches.hookpoint(record, name)
+        for hookpoint, features in chosen.items():
             one = _Hookpoint(catalogue, request, bench, tools, hookpoint)
             begun(one.place)
             yield from one.measured(features)

@@ -4,7 +4,6 @@ They stand in the page at the press of the key (component/ahead.js), before the 
 it: number, explanation, facts, contexts, and the figure. All else waits for the server as ever.
 """
 
-from pathlib import Path
 from time import time_ns
 from typing import Any
 
@@ -15,13 +14,10 @@ from core.drawing.facts import why_silent
 from dashboard import session
 from dashboard.library import Place
 from dashboard.panels import chart, examples, figure, header
-from dashboard.panels.examples import View
 from dashboard.panels.explanations import Choice
-from dashboard.scripts import script
-from data import results
-from data.errors import GlossError
+from dashboard.scripts import script, source
 
-SCRIPT = (Path(__file__).parents[1] / "component" / "ahead.js").read_text(encoding="utf-8")
+SCRIPT = source("ahead.js")
 LAST = "ahead.last"  # the feature that was shown before this one
 
 
@@ -42,17 +38,11 @@ def send(place: Place, feature: int, before: int, after: int) -> None:
 
 def _words(place: Place, feature: int) -> dict[str, Any] | None:
     """Number, card, facts, contexts, figure; None: the page looks otherwise, so ask for it."""
-    library, view = session.library(), st.session_state.get("examples.view", View())
-    try:
-        record = library.feature(place, feature)
-        best = results.best(record.explanations)
-        if best is None or why_silent(record.facts, place.cache):
-            return None
-        ids = (best.explanation_id, None)
-        listed = examples.drawn(library, place, feature, ids, view)
-    except GlossError:
-        return None  # the page itself will say so, if anybody goes there
-    if "<section" not in listed:
+    found = examples.prepared(session.library(), place, feature, examples.last_view())
+    if found is None:
+        return None
+    record, best, listed = found
+    if best is None or why_silent(record.facts, place.cache) or "<section" not in listed:
         return None
     columns = cards.scorers(record.explanations)
     corners = "first" if len(record.explanations) > 1 else "first last"

@@ -6,7 +6,6 @@ makes it anew for every change: half of what a next feature costs the browser.
 
 import json
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -15,10 +14,9 @@ import streamlit as st
 from plotly.utils import PlotlyJSONEncoder
 
 from dashboard.charts.parts import Figure
-from dashboard.scripts import script
+from dashboard.scripts import script, source
 
-HERE = Path(__file__).parents[1] / "component"
-SCRIPT, SHEET = ((HERE / f"chart.{kind}").read_text(encoding="utf-8") for kind in ("js", "css"))
+SCRIPT, SHEET = source("chart.js"), source("chart.css")
 HEIGHT = 450  # pixels, of a figure that does not say
 
 

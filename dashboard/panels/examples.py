@@ -88,16 +88,29 @@ def chosen_before() -> tuple[View, bool] | None:
 
 def read_ahead(place: Place, *features: int) -> None:
     """Draw the features that are a key press away, while this page is looked at."""
-    library, view = session.library(), st.session_state.get("examples.view", View())
-    library.ahead.wish(*(partial(_prepare, library, place, f, view) for f in features))
+    library, chosen = session.library(), last_view()
+    library.ahead.wish(*(partial(prepared, library, place, f, chosen) for f in features))
 
 
-def _prepare(library: Library, place: Place, feature: int, view: View) -> None:
+def last_view() -> View:
+    """What was chosen last."""
+    return st.session_state.get("examples.view", View())
+
+
+def prepared(
+    library: Library, place: Place, feature: int, chosen: View
+) -> tuple[FeatureRecord, ExplanationRecord | None, str] | None:
+    """A feature as its page begins: record, explanation shown, list as HTML.
+
+    None where that fails: the page itself will say so, if anybody goes there.
+    """
     try:
-        best = results.best(library.feature(place, feature).explanations)
-        drawn(library, place, feature, (best and best.explanation_id, None), view)
+        record = library.feature(place, feature)
+        best = results.best(record.explanations)
+        ids = (best and best.explanation_id, None)
+        return record, best, drawn(library, place, feature, ids, chosen)
     except GlossError:
-        return  # the page itself will say so, if anybody goes there
+        return None
 
 
 Ids = tuple[int | None, int | None]  # of the shown and of the pinned explanation
