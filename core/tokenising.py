@@ -49,6 +49,16 @@ def sequences(meta: CacheMeta, subject: Subject, corpus: Corpus) -> Sequences:
     return _packed(meta, subject, corpus)
 
 
+def require_readable(meta: CacheMeta, subject: Subject, corpus: Corpus) -> None:
+    """Refuse token ids that are not the subject's while nothing is written.
+
+    Those of the hub are not fetched twice: they are checked as they come.
+    """
+    if isinstance(corpus, TokenRows) and corpus.identity is None:
+        for _ in _taken(meta, subject, corpus):
+            pass
+
+
 def _layout(meta: CacheMeta) -> Layout:
     return Layout(
         sequence_length=meta.sequence_length,

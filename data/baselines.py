@@ -202,7 +202,8 @@ def studies(con: Connection, cache_id: int) -> list[Study]:
 
 SIZES = """
 select h.name as hookpoint, h.n_features, h.l0,
-       try_cast(json_extract_string(a.settings, '$.k') as integer) as k
+       try_cast(json_extract_string(a.settings, '$.k') as integer) as k,
+       json_extract_string(a.settings, '$.input_norm') as norm
 from hookpoint h
 join sae a using (sae_id)
 where h.cache_id = ?
@@ -224,6 +225,7 @@ class Origin(NamedTuple):
     revision: str | None
     settings: Mapping[str, Any]  # that the cache is compared by
     sizes: Mapping[str, tuple[int, int | None]]  # features and k of each hookpoint's SAE
+    norms: Mapping[str, str]  # what the SAEs that normalise their input do, by hookpoint
 
 
 def origin(con: Connection, cache_id: int) -> Origin:
@@ -233,11 +235,13 @@ def origin(con: Connection, cache_id: int) -> Origin:
     of the k are 0), else what the SAE says; None = unknown.
     """
     row = con.row(SUBJECT, [cache_id]) or {}
+    rows = con.rows(SIZES, [cache_id])
     sizes = {
         one["hookpoint"]: (one["n_features"], max(1, round(one["l0"])) if one["l0"] else one["k"])
-        for one in con.rows(SIZES, [cache_id])
+        for one in rows
     }
+    norms = {one["hookpoint"]: one["norm"] for one in rows if one["norm"]}
     return Origin(
         row.get("architecture"), row.get("dtype"), row.get("revision"),
-        json.loads(row["settings"]) if row.get("settings") else {}, sizes,
+        json.loads(row["settings"]) if row.get("settings") else {}, sizes, norms,
     )  # fmt: skip

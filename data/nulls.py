@@ -265,6 +265,7 @@ PLACE = """
 select h.name as hookpoint, h.n_features, c.name as cache, c.n_tokens, s.name as subject,
        k.spec as corpus, k.sequence_length, m.name as scorer, x.name as explainer,
        coalesce(cast(json_extract(a.settings, '$.k') as integer), 32) as k,
+       coalesce(':' || json_extract_string(a.settings, '$.input_norm'), '') as norm,
        (select max(other_cache.name)
         from hookpoint other
         join cache other_cache using (cache_id)
@@ -290,7 +291,8 @@ def _how_to_make(con: Connection, series: Series) -> str:
     name = row["there"] or f"{row['cache']}-random"
     at = ["--hookpoint", row["hookpoint"]]
     commands = (
-        ["gloss", "cache", row["subject"], "--sae", f"random:{row['n_features']}:{row['k']}",
+        ["gloss", "cache", row["subject"], "--sae",
+         f"random:{row['n_features']}:{row['k']}{row['norm']}",
          *at, "--corpus", str(row["corpus"]), "--tokens", str(row["n_tokens"]),
          "--sequence-length", str(row["sequence_length"]), "--name", name],
         ["gloss", "explain", name, *at, "--explainer", row["explainer"]],

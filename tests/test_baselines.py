@@ -64,6 +64,8 @@ def test_neurons_behind_a_gate_have_both_signs():
 def test_a_random_sae_has_the_size_of_the_real_one():
     (place,) = places(Kind("random-sae", seed=5), [RESIDUAL], NEOX)
     assert (place.hookpoint, place.source) == ("gpt_neox.layers.2", "random:2048:16:5")
+    normed = RESIDUAL._replace(norm="centre+unit_norm")
+    assert places(Kind("random-sae"), [normed], NEOX)[0].source == "random:2048:16:centre+unit_norm"
 
 
 def test_what_cannot_stand_beside_an_sae_says_why():

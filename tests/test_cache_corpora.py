@@ -5,6 +5,7 @@ import hashlib
 import json
 from dataclasses import replace
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -12,6 +13,7 @@ import tiny
 
 from core.cache import CacheSettings, build
 from core.pipeline.caching import CacheRequest, cache_stage
+from data import caches, runs
 from data.cachefiles import CacheFiles
 from data.catalogue import Catalogue
 from data.corpora.document import Choice
@@ -85,6 +87,18 @@ def test_a_corpus_read_another_way_is_another_cache(tmp_path, asked, other, word
     list(cache_stage(catalogue, asked))
     with pytest.raises(BadInput, match=f"'small' was begun with {words}"):
         list(cache_stage(catalogue, replace(asked, **other)))
+
+
+def test_token_ids_of_another_tokenizer_leave_the_store_as_it_was(tmp_path, asked):
+    ids = np.full((20, 32), 5)
+    ids[19, 31] = 99_999  # far behind the sequences that are tried out
+    np.save(tmp_path / "ids.npy", ids)
+    catalogue = Catalogue(tmp_path / "store")
+    given = replace(asked, corpus=str(tmp_path / "ids.npy"), n_tokens=640, sequence_length=None)
+    with pytest.raises(BadInput, match="the token id 99999, the subject's vocabulary ends at"):
+        list(cache_stage(catalogue, given))
+    assert caches.caches(catalogue) == []
+    assert runs.runs(catalogue) == []
 
 
 def rows_of_text(path, kind):

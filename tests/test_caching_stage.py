@@ -1,16 +1,19 @@
 """The stage `cache`: what is refused and when, and which SAE a hookpoint gets."""
 
+import json
 from dataclasses import replace
 
 import pytest
 import tiny
 import torch
 from cached_things import cached, request
+from safetensors.torch import save_file
 
 from core.baselines.kinds import Kind
 from core.pipeline.baseline_caches import make, targets
 from core.pipeline.caching import cache_stage
 from core.pipeline.inputs import require_name
+from core.pipeline.saes import load_again
 from core.probe import open_probe
 from core.sae import load_sae
 from data import baselines, caches, runs
@@ -149,6 +152,30 @@ def test_a_place_that_transformer_lens_normalises_is_cached_so_and_probed_so(
     assert_baseline_reads_the_same(catalogue, record, files)
     with pytest.raises(BadInput, match=f"what is read at {point} {NORMALISED}, not none"):
         cached(catalogue, replace(asked, hookpoints=(point,)))
+
+
+def test_a_random_sae_normalises_its_input_as_the_files_of_the_sae_beside_say(
+    catalogue, things, tmp_path
+):
+    tiny.save_subject(tmp_path / "llama", "llama")
+    w = tiny.weights()
+    settings = {"architecture": "standard", "d_in": 16, "d_sae": 24, "dtype": "float32",
+                "normalize_activations": "layer_norm",
+                "metadata": {"hook_name": NORMALISED}}  # fmt: skip
+    (tmp_path / "sae").mkdir()
+    (tmp_path / "sae" / "cfg.json").write_text(json.dumps(settings))
+    save_file({"W_enc": w.W_enc.contiguous(), "b_enc": w.b_enc, "W_dec": w.W_dec, "b_dec": w.b_dec},
+              tmp_path / "sae" / "sae_weights.safetensors")  # fmt: skip
+    asked = replace(request(things), subject=str(tmp_path / "llama"), saes=(str(tmp_path / "sae"),))
+    ((point, _),), _ = cached(catalogue, asked)
+    record = caches.cache(catalogue, "small")
+    with catalogue.reading() as con:
+        found = baselines.origin(con, record.cache_id)
+    (target,) = targets(record, found, [Kind("random-sae")], ())
+    source = target.places[0].source
+    assert source.endswith(":rms+layer_norm")
+    sae = load_again(tiny.subject("llama"), source, point)
+    assert [step.norm for step in sae.transforms] == ["rms", "layer_norm"]
 
 
 def assert_baseline_reads_the_same(catalogue, record, files):

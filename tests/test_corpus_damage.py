@@ -14,7 +14,7 @@ import pytest
 import safetensors.numpy
 import torch
 
-from data.corpora import streams
+from data.corpora import json_rows, streams
 from data.corpora.document import Choice
 from data.corpora.texts import Texts
 from data.corpus import documents, open_corpus
@@ -140,6 +140,13 @@ def test_lines_that_inflate_without_end_are_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(streams, "MOST_INFLATED", 10_000)
     (tmp_path / "a.jsonl.zst").write_bytes(zstd(b'{"text": "many"}\n' * 2000))
     with pytest.raises(BadInput, match="inflates to more than 10,000 bytes"):
+        list(documents(str(tmp_path)))
+
+
+def test_blank_lines_without_end_are_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(json_rows, "MOST_BLANK", 10)
+    (tmp_path / "a.jsonl.gz").write_bytes(gzip.compress(b'{"text": "x"}\n' + b"\n" * 11))
+    with pytest.raises(BadInput, match=r"a\.jsonl\.gz has more than 10 blank lines"):
         list(documents(str(tmp_path)))
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 from exported import done
-from imported_runs import bring, feature_of, shown
+from imported_runs import bring, codes, feature_of, shown
 from safetensors.numpy import load_file
 from stores import HOOKPOINT, LENGTH, N_FEATURES, make_store
 
@@ -71,6 +71,11 @@ def test_imported_again_it_has_the_same_explanations_and_verdicts(made, again):
             old, new = was["scores"][scorer], there[feature][0]["scores"][scorer]
             for same in ("n", "failed", "by_decile", "non_activating"):
                 assert new[same] == old[same], (feature, scorer, same)
+
+
+def test_rules_come_back_as_made_from_no_judged_context(out, again):
+    assert json.loads((out / "train" / one_file(HOOKPOINT, 0)).read_text()) == []
+    assert "train_test_overlap" not in codes(again, "again")
 
 
 def test_every_verdict_comes_back_on_its_context(made, again):

@@ -278,6 +278,7 @@ DAMAGE = {
     "no-gzip": lambda source: (source / BATCH).write_bytes(b"{}\n"),
     "utf-8": _raw(b'{"a": "\xff"}\n'),
     "bomb": _raw(b" " * 80_000_000),
+    "blank": _raw(b"\n" * 100_001),
     "nested": _raw(b"[" * 100_000),
     "link": lambda source: (source / "explanations/batch-9.jsonl.gz").symlink_to("/etc/passwd"),
     "name": lambda source: write_lines(source / "source.jsonl", [{"id": "../x", "modelId": MODEL}]),

@@ -70,7 +70,7 @@ def test_many_rows_are_drawn_as_one_stream():
 @pytest.mark.parametrize(
     "source",
     ["random:", "random:48", "random:48:0", "random:4:5", "random:x:1", "random:8:2:-1",
-     "random:8:2:1:1"],
+     "random:8:2:1:1", "random:8:2:tall", "random:999999999:4"],
 )  # fmt: skip
 def test_what_is_no_size_is_one_line(source):
     with pytest.raises(BadInput, match=r"write random:FEATURES:K .*e\.g\. random:2048:32"):
@@ -80,6 +80,17 @@ def test_what_is_no_size_is_one_line(source):
 def test_a_source_says_features_k_and_seed():
     assert read_size("random:2048:32") == Size(2048, 32, 0)
     assert read_size("random:2048:32:7") == Size(2048, 32, 7)
+    assert read_size("random:2048:32:7:rms") == Size(2048, 32, 7, "rms")
+
+
+def test_a_norm_of_the_source_is_done_to_the_input_and_undone():
+    x = torch.tensor([[3.0, 4.0, 5.0, 8.0], [1.0, 1.0, 1.0, 5.0]])
+    normed = torch.tensor([[-2.0, -1.0, 0.0, 3.0], [-1.0, -1.0, -1.0, 3.0]])
+    plain, sae = drawn("random:6:2", width=4), drawn("random:6:2:centre", width=4)
+    assert sae.input_norm == "centre"
+    assert torch.allclose(sae.encode(x).dense(), plain.encode(normed).dense())
+    want = plain.decode(plain.encode(normed)) + x.mean(1, keepdim=True)
+    assert torch.allclose(sae.decode(sae.encode(x), x), want)
 
 
 @pytest.fixture(scope="module")

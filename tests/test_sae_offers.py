@@ -161,6 +161,7 @@ def test_a_place_that_the_subject_lacks_is_noted_and_its_output_is_not_guessed(t
     sae_files.gemma_scope(folder / "average_l0_9")
     (sae,) = loaded(subjects["gemma2"], tmp_path, at=("blocks.1.ln2.hook_normalized",)).values()
     assert sae.origin.elsewhere == "transcoders/9"
+    assert sae.input_norm == ""  # the typed name says it
     assert sae.transforms[0].norm == "rms"
     assert not is_output_known(sae)
     sample = Sample.of_ids(subjects["gemma2"], torch.arange(12).reshape(2, 6), ())

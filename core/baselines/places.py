@@ -34,6 +34,7 @@ class Dictionary(NamedTuple):
     hookpoint: str
     n_features: int
     k: int  # features on at a token, its mean rounded
+    norm: str = ""  # what it does to its input first (core/sae/normalise.py)
 
 
 class Mlp(NamedTuple):
@@ -62,7 +63,8 @@ def places(kind: Kind, saes: Sequence[Dictionary], mlp: Mlp) -> list[Place]:
 
 
 def _random(sae: Dictionary, seed: int) -> str:
-    tail = f":{seed}" if seed else ""
+    """Name the random SAE that reads the same numbers."""
+    tail = (f":{seed}" if seed else "") + (f":{sae.norm}" if sae.norm else "")
     return f"random:{sae.n_features}:{sae.k}{tail}"
 
 

@@ -33,6 +33,7 @@ from data.results import headline
 
 STEP = 16  # features between two signs of life
 NEAR_BLOCK = 4096  # features whose neighbours are read together
+LEARNER = "grammar"  # learns from sequences that no judge is asked about: its list is empty
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +144,8 @@ def _judged(bench: Bench, place: Place, draft: Path, written: Written) -> Iterat
         for scorer, rows in _scored(place, known, found, windows, written).items():
             write_json(draft / "scores" / FOLDERS[scorer] / file, rows)
             written.rows[f"{FOLDERS[scorer]} verdicts"] += len(rows)
-        if seen := seen_rows(bench.work.context_length, known, found, windows, written.kept):
+        seen = seen_rows(bench.work.context_length, known, found, windows, written.kept)
+        if seen or found.explainer == LEARNER:
             write_json(draft / "train" / file, seen)
             written.rows["contexts that explainers saw"] += len(seen)
         if number % STEP == 0 or number == len(features):

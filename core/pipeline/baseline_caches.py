@@ -52,7 +52,7 @@ def targets(
         if k is None:
             raise BadInput(f"how many features of the SAE at {name} are on at a token is not "
                            "known, so nothing of its size can be made")  # fmt: skip
-        sizes[name] = Dictionary(name, n_features, k)
+        sizes[name] = Dictionary(name, n_features, k, found.norms.get(name, ""))
     mlp = Mlp(found.architecture, mlp_width(record.subject))
     is_all = not hookpoints or set(hookpoints) == set(sizes)
     sets = [list(sizes.values())] if is_all else [[sizes[name]] for name in hookpoints]
@@ -174,6 +174,7 @@ def _saes(
 ) -> Mapping[str, "Sae"]:
     """The features of each hookpoint, which read what the SAE beside was told to read there.
 
+    What that one's own files say of its input, the source of a random one says too.
     One that is trained learnt from what the module gives, which differs by a factor at most: a norm
     is on the input side, where none is trained.
     """

@@ -74,8 +74,8 @@ def cache_stage(catalogue: Catalogue, request: CacheRequest) -> Iterator[Progres
     meta = _planned(settings, subject, saes)
     notes = _note(subject, saes, meta, is_bos_asked=request.bos is not None)
     yield Progress("loading the subject", 1, 1, "models", note=notes)
-    if not request.anyway and _is_new(catalogue, request.name):
-        require_plausible(subject, saes, meta, found)
+    if _is_new(catalogue, request.name):
+        _try_out(request, subject, saes, meta, found)
     known = asdict(settings) | {
         "sequence_length": meta.sequence_length,
         "tokenizer": meta.tokenizer_sha256,
@@ -131,6 +131,18 @@ def _note(
     return "; ".join([*filter(None, [bos]), *lines])
 
 
+def _try_out(
+    request: CacheRequest, subject: "Subject", saes: Mapping[str, "Sae"], meta: CacheMeta,
+    corpus: "Corpus",
+) -> None:  # fmt: skip
+    """Refuse tokens that are not the subject's, and SAEs that do not fit on the first ones."""
+    from core.tokenising import require_readable
+
+    require_readable(meta, subject, corpus)
+    if not request.anyway:
+        require_plausible(subject, saes, meta, corpus)
+
+
 def _is_new(catalogue: Catalogue, name: str) -> bool:
     """Whether nothing of a cache is stored: one that goes on was tried when it was begun."""
     return all(
@@ -174,14 +186,15 @@ def _subject_facts(request: CacheRequest, subject: "Subject") -> SubjectFacts:
 
 def sae_facts(hookpoint: str, sae: "Sae") -> SaeFacts:
     """What is entered of an SAE; its settings say what was read where its files do not."""
-    read_as = {"read_as": sae.origin.read_as} if sae.origin.read_as else {}
+    said = {"read_as": sae.origin.read_as, "input_norm": sae.input_norm}
+    said = {name: word for name, word in said.items() if word}
     return SaeFacts(
         hookpoint=hookpoint,
         source=sae.origin.source,
         kind=sae.kind,
         weights_sha256=sae.sha256,
         n_features=sae.n_features,
-        settings={**sae.origin.settings, "notes": list(sae.origin.notes), **read_as},
+        settings={**sae.origin.settings, "notes": list(sae.origin.notes), **said},
     )
 
 

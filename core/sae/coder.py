@@ -128,6 +128,17 @@ class Sae(ABC):
         """What its file says of itself."""
         return self.origin.settings
 
+    @property
+    def input_norm(self) -> str:
+        """What is done to its input first, e.g. "centre+unit_norm"; "" = nothing.
+
+        Without the norm that the typed name of its place says already (`Origin.read_as`).
+        """
+        steps = self._steps()
+        if self.origin.read_as and steps and steps[0].norm == "rms":
+            steps = steps[1:]
+        return "+".join(step.norm for step in steps)
+
     def to(self, device: torch.device | str) -> Self:
         """Move to a device; returns itself."""
         self.weights = self.weights.to(torch.device(device))

@@ -11,12 +11,13 @@ some libraries name. The deviation of layer_norm is the unbiased one, and its 1e
 """
 
 from collections.abc import Sequence
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 import torch
 from torch import Tensor
 
 Norm = Literal["layer_norm", "unit_norm", "rms", "centre"]
+NORMS: dict[str, Norm] = {name: name for name in get_args(Norm)}
 TINY = 1e-5  # of layer_norm
 
 

@@ -1,4 +1,4 @@
-"""A random SAE, the baseline that nothing was trained for: `random:FEATURES:K` or with `:SEED`.
+"""A random SAE, the baseline that nothing was trained for: `random:FEATURES:K[:SEED][:NORM]`.
 
     p = x W_enc                a = relu of the k largest entries of p                xhat = a W_encᵀ
 
@@ -7,7 +7,9 @@ transpose and b_dec is 0 (methods 5.9 and 6.5; the baseline of arXiv 2410.13928)
 subtracted, as there: the weights then follow from their address alone, before a token is read. So
 where the hookpoint has a large mean, the features along it fire on most tokens and many others on
 none; compare densities before scores. Each hookpoint gets its own directions, or those of
-neighbouring layers of one residual stream would be the same features twice.
+neighbouring layers of one residual stream would be the same features twice. Beside an SAE that
+normalises its input, NORM says the same (`layer_norm`, `centre+unit_norm`, ...): contexts are
+ranked by values, which grow with the vector that is read.
 """
 
 import hashlib
@@ -18,12 +20,14 @@ import numpy as np
 import torch
 
 from core.sae.coder import Origin, Weights
+from core.sae.normalise import NORMS, Step
 from core.sae.topk import TopK
 from core.seeds import generator, text_seed
 from data.errors import BadInput
 
 PREFIX = "random:"
-SPEC = re.compile(r"random:(\d{1,9}):(\d{1,9})(?::(\d{1,18}))?")
+SPEC = re.compile(r"random:(\d{1,9}):(\d{1,9})(?::(\d{1,18}))?(?::([a-z_+]{1,60}))?")
+MOST = 2**24  # features: more than any dictionary has
 ROWS = 4096  # drawn at once
 NOTE = "random directions: a baseline, nothing was trained"
 
@@ -40,6 +44,12 @@ class Size(NamedTuple):
     n_features: int
     k: int  # features on at a token, at most
     seed: int
+    norm: str = ""  # of the input: names of core/sae/normalise.py joined by "+", first one first
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """What is done to the input; an error names what is none."""
+        return tuple(Step(NORMS[name]) for name in self.norm.split("+") if name)
 
 
 def is_random(source: object) -> bool:
@@ -48,13 +58,18 @@ def is_random(source: object) -> bool:
 
 
 def read_size(source: str) -> Size:
-    """Read "random:2048:32:7" as 2048 features, 32 at a token, seed 7; without a seed 0."""
+    """Read "random:2048:32:7" as 2048 features, 32 at a token, seed 7; without a seed 0.
+
+    A norm of the input may end it, "random:2048:32:rms".
+    """
     found = SPEC.fullmatch(source)
-    size = found and Size(int(found[1]), int(found[2]), int(found[3] or 0))
-    if not size or not 1 <= size.k <= size.n_features:
+    size = found and Size(int(found[1]), int(found[2]), int(found[3] or 0), found[4] or "")
+    is_known = size and all(name in NORMS for name in size.norm.split("+") if size.norm)
+    if not size or not is_known or not 1 <= size.k <= size.n_features <= MOST:
         raise BadInput(
             f"--sae {source} is no random SAE: write random:FEATURES:K or random:FEATURES:K:SEED "
-            "with 1 <= K <= FEATURES, e.g. random:2048:32"
+            f"with 1 <= K <= FEATURES <= {MOST:,}, e.g. random:2048:32, and behind it what is done "
+            f"to its input, if anything: {', '.join(f':{name}' for name in NORMS)}"
         )
     return size
 
@@ -75,7 +90,9 @@ def draw_sae(source: str, hookpoint: str, width: int) -> Random:
                   "dtype": "F32"},
         notes=(NOTE,),
     )  # fmt: skip
-    return Random(weights, size.k, origin=origin)
+    drawn = Random(weights, size.k, origin=origin)
+    drawn.transforms = size.steps
+    return drawn
 
 
 def _unit_rows(seed: int, n: int, width: int) -> np.ndarray:

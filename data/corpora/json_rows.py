@@ -9,16 +9,28 @@ from data.corpora.columns import TextColumn
 from data.corpora.document import Choice, Document
 from data.errors import BadInput
 
+MOST_BLANK = 1_000_000  # empty lines of one file: gzip folds billions into a few megabytes
 MAY_HOLD = "a .json file holds a list of objects, one object, or one object a line"
 
 
 def read_lines(path: Path, source: str, choice: Choice) -> Iterator[Document]:
     """Read one document a line; blank lines are passed over."""
     column = TextColumn(choice.column)
+    for number, line in _filled(path):
+        place = f"{path}, line {number}"
+        yield Document(column.of(_parsed(line, place), place), source, number)
+
+
+def _filled(path: Path) -> Iterator[tuple[int, str]]:
+    """The lines that are not blank, each with its number."""
+    blank = 0
     for number, line in enumerate(streams.lines(path), start=1):
         if line.strip():
-            place = f"{path}, line {number}"
-            yield Document(column.of(_parsed(line, place), place), source, number)
+            yield number, line
+            continue
+        blank += 1
+        if blank > MOST_BLANK:
+            raise BadInput(f"{path} has more than {MOST_BLANK:,} blank lines: take them out")
 
 
 def read_list(path: Path, source: str, choice: Choice) -> Iterator[Document]:
@@ -48,7 +60,7 @@ def _whole(path: Path):
 
 def _spans_lines(path: Path) -> bool:
     """Say whether a file begins with an object that goes on behind the first line of text."""
-    first = next((line.strip() for line in streams.lines(path) if line.strip()), "")
+    first = next((line.strip() for _, line in _filled(path)), "")
     if not first.startswith("{"):
         return False
     try:

@@ -15,6 +15,7 @@ from data.imports.foreign import parsed, shown
 
 MOST_INFLATED = 4_000_000_000  # bytes of one file
 LONGEST_LINE = 64_000_000  # bytes
+MOST_BLANK = 100_000  # empty lines of one file: gzip folds billions of them into a few megabytes
 
 
 def objects(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -22,8 +23,13 @@ def objects(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
 
     Bare NaN and Infinity are accepted; `data/imports/fields.py` says where.
     """
+    blank = 0
     for number, line in enumerate(_lines(path), start=1):
         if line.isspace():
+            blank += 1
+            if blank > MOST_BLANK:
+                raise BadInput(f"{shown(path)} has more than {MOST_BLANK:,} empty lines: it is no "
+                               "file of such an export")  # fmt: skip
             continue
         where = f"{shown(path)}: line {number}"
         yield where, parsed(line, dict, where)
