@@ -109,6 +109,11 @@ class Causal:
         """Longest sequence that the model was trained on, tokens; None when it says nothing."""
         return getattr(self.model.config.get_text_config(), "max_position_embeddings", None)
 
+    @property
+    def n_vocabulary(self) -> int:
+        """Tokens that can come next."""
+        return self.model.get_output_embeddings().weight.shape[0]
+
     def n_tokens(self, prefix: str) -> int:
         """Count the tokens of a prefix, the one that begins a sequence included."""
         return len(self._prefix_ids(prefix))
@@ -248,9 +253,8 @@ class Causal:
     def _batches(self, ids: Sequence[Sequence[int]], batch: int) -> Iterator[list[int]]:
         """Put texts of about one length together; an empty text has nothing to run."""
         order = sorted((i for i in range(len(ids)) if ids[i]), key=lambda i: -len(ids[i]))
-        vocabulary = self.model.get_output_embeddings().weight.shape[0]
         while order:
-            fits = max(1, CELLS // (vocabulary * len(ids[order[0]])))
+            fits = max(1, CELLS // (self.n_vocabulary * len(ids[order[0]])))
             size = min(batch, fits)
             yield order[:size]
             order = order[size:]

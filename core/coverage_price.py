@@ -1,6 +1,7 @@
 """What a whole dictionary would cost: tokens a call, measured or planned, times calls and prices.
 
-Calls follow from a preset's sizes (one explanation, its contexts five a call). Tokens of a call are
+Published prices are those of methods.md 9; counting calls from measured tokens is ours. Calls
+follow from a preset's sizes (one explanation, its contexts five a call). Tokens of a call are
 those that endpoints counted for calls of this store, by what was asked and the number and length of
 contexts, with what had to be asked again; where there are none, those of the real prompts of a few
 features, counted by estimate. Every figure says which. Prices: models of prices.toml, and two that

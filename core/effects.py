@@ -3,7 +3,8 @@
     effect[f, token] = W_dec[f] @ W_U,   W_U with the final norm folded in
 
 Only the direct path to the logits counts, and the norm's divisor, which differs by position, is
-left out: values rank tokens within a feature and are not logits (the "logit lens").
+left out: values rank tokens within a feature and are not logits (the "logit lens"; methods.md 3.2,
+5.10).
 """
 
 from collections.abc import Iterator

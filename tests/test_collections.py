@@ -115,9 +115,9 @@ def test_every_bad_entry_is_named_in_one_line():
         '[["layers.1", 99999999999999999999]]', '[{"feature": {"a": [1]}}]', '[["a", 1, 2, 3]]',
         "<img src=x onerror=alert(1)>/1", "layers.1/\u0663\u0663\u0663\u0663",
         '["layers.1\\u202e/2"]', '[["a\\nb", 1]]', '["\\ud800/1"]', "\x00/1",
-        "layers.1/" + "9" * 5000,
+        "layers.1/" + "9" * 5000, '{"layers.1": [1], "layers.1": [2]}',
     ],
-    ids=[f"hostile-{number}" for number in range(23)],
+    ids=[f"hostile-{number}" for number in range(24)],
 )  # fmt: skip
 def test_what_is_no_list_of_features_is_refused_in_one_line(text):
     with pytest.raises(BadInput) as caught:

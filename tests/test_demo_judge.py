@@ -1,10 +1,11 @@
 """`gloss demo --judge-model`: a second language model that judges; never over what is there."""
 
+import numpy as np
 import pytest
 
 from core.causal import Causal
-from core.demo.judge import train_judge
-from core.demo.language_model import ModelSettings
+from core.demo.judge import train_judge, warning
+from core.demo.language_model import ModelSettings, StepReport
 from data.errors import BadInput
 
 SMALL = ModelSettings(
@@ -31,6 +32,13 @@ def test_a_trained_judge_is_read_as_any_language_model(tmp_path, corpus):
     assert "not known" not in card
     with pytest.raises(BadInput, match="is not empty"):
         next(train_judge(out, 1, corpus=corpus, settings=SMALL))
+
+
+@pytest.mark.parametrize(("loss", "words"), [(1.38, ""), (1.39, "too few")], ids=["read", "not"])
+def test_a_judge_that_knows_frequencies_only_is_no_judge(loss, words):
+    said = warning(StepReport(3, 1.0, loss), np.arange(4))  # four tokens, equally often: ln 4
+    assert bool(said) == bool(words)
+    assert words in said
 
 
 def test_training_takes_time(tmp_path, corpus):

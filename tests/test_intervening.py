@@ -216,7 +216,7 @@ def test_pooled_figures_say_whether_the_random_sae_is_beaten():
     (alone,) = pooled(rows[:11])
     assert "no random SAE" in alone.sentence
     (flagged,) = pooled([*rows[:11], row("random-sae", 1, 0.5), row("random-sae", 2, None)])
-    assert "of the random SAE 1 directions have a score, 1 are flagged" in flagged.sentence
+    assert "directions of the random SAE with a score: 1, flagged: 1." in flagged.sentence
     assert found.arms["ablation"].more is None
     (both,) = pooled([*rows[:10], *(row("ablation", i, 0.0, None) for i in range(10))])
     assert both.arms["ablation"].mean.value == 0.0
@@ -300,6 +300,9 @@ def test_an_endpoint_judge_adds_up_what_begins_in_the_explanation():
     with pytest.raises(EndpointRefused, match="echoes no log-probabilities"):
         EndpointJudge(silent).ask(["wet"] * 9, ["rain"])
     assert len(silent.asked) == 1
+    lying = ScriptedClient(lambda _: Reply("", "x", "length", (TokenLogprob("r", 5.0, {}),), 1, 1,
+                                           None, 0.1))  # fmt: skip
+    assert EndpointJudge(lying).ask(["wet"], ["rain"]).values == [[None]]  # above 0: none
     dead = EndpointJudge(ScriptedClient(lambda _request: None))
     assert dead.ask(["wet"], ["rain"]).values == [[None]]
 

@@ -2,7 +2,9 @@
 
 import json
 from dataclasses import replace
+from types import SimpleNamespace
 
+import numpy as np
 import planted_subject as planted
 import pytest
 import tiny
@@ -16,6 +18,7 @@ from core.causal import Causal
 from core.intervening.settings import Sizes
 from core.llm.settings import EndpointSettings
 from core.pipeline.intervening import InterveneRequest, check, intervene_stage
+from core.pipeline.intervening_tools import unread
 from core.pipeline.judging import ScoreRequest
 from core.pipeline.scoring import score_stage
 from data import interventions, ledger, runs
@@ -216,13 +219,23 @@ def test_a_judge_that_is_too_short_or_no_model_is_refused(catalogue, request_, t
         list(intervene_stage(catalogue, replace(none, features="99")))
 
 
+@pytest.mark.parametrize(("loss", "told"), [(4.5, True), (3.0, False)], ids=["by-lot", "reads"])
+def test_a_judge_that_has_learned_nothing_is_told(loss, told):
+    reader = SimpleNamespace(
+        name="j", max_length=None, n_vocabulary=100, n_text_tokens=len,  # by lot: ln 100 = 4.6
+        logprobs=lambda _prefix, texts: [np.full(len(texts[0]), -loss)],
+    )  # fmt: skip
+    assert ("by lot" in unread(reader)) is told
+
+
 def test_the_subject_as_its_own_judge_is_told_by_its_weights(tmp_path, request_):
     catalogue = planted.make_store(tmp_path / "store")
     copied = str(planted.save_subject(tmp_path / "copied"))
     stage = intervene_stage(catalogue, replace(request_, judge_model=copied, baselines=()))
-    said = [next(stage).note, next(stage).note]
+    first = next(stage)  # all notes in one step: of two at once only one would be seen
     stage.close()
-    assert "the judge is the subject itself" in said[1]
+    assert "tokens instead of" in first.note or "few-shots" in first.note
+    assert "the judge is the subject itself" in first.note
 
 
 def test_wishes_that_make_no_sense_are_refused(catalogue, request_):

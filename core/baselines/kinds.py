@@ -1,5 +1,9 @@
 """Which baselines there are, what each is in words, and what is published of them.
 
+Neurons and random directions are those of arXiv 2410.13928, the re-drawn subject that of
+2501.17727, exchanged explanations EleutherAI's (methods.md 6.5, 8). Ours: one table of them over
+the same tokens.
+
 A kind is a row of the table. `Asked` is what a person names; neurons are two rows. Knows nothing of
 stores and models.
 """

@@ -1,5 +1,8 @@
 """A TopK SAE trained on a cache's tokens, by the demo's recipe (core/demo/autoencoder.py).
 
+The control of arXiv 2501.17727: one recipe on the trained subject and on weights drawn anew
+(methods.md 7.2, 8).
+
 In: a subject, the tokens of a cache, the size of an SAE. Out: weights in sparsify's layout, one
 folder a hookpoint, whole or not there. Steps are counted, not timed, so that a slower machine makes
 the same SAE. Knows nothing of the catalogue.

@@ -115,10 +115,10 @@ def made_words(row: Row) -> str:
 
 
 def without_words(row: Row) -> str:
-    """Features without a score, e.g. "3 of 100 without a score: 2 too few contexts, 1 ..."."""
+    """Features without a score, e.g. "3 of 100 without a score: too few contexts 2, ..."."""
     for one in row.scores.values():
         if one.without:
-            parts = [f"{n:,} {why}" for why, n in one.without.items()]
+            parts = [f"{why} {n:,}" for why, n in one.without.items()]
             n = sum(one.without.values())
             return f"{n:,} of {counted(row.chosen)} without a score: {', '.join(parts)}"
     return ""

@@ -5,6 +5,7 @@
     texts.py     the texts that a subject writes then
     change.py    how all logits move then, on texts that are given
 
+The output side of arXiv 2501.08319 (methods.md 5.10); ours: the SAE's error stays in the text.
 In: token ids, a subject and an SAE. Knows nothing of stores, judges or explanations. A person's
 steering of one feature from the end of a prompt on is core/steering.py.
 """

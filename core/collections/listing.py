@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 
 from data.errors import BadInput
 from data.imports.foreign import clean, shown
+from data.strict_json import RepeatedKey, loads
 
 MOST = 5_000  # entries
 LARGEST = 4_000_000  # characters
@@ -71,7 +72,10 @@ def _entries(text: str) -> Iterator[Entry]:
 def _json(text: str) -> Any | None:
     """The list or object that a text is; None where it is no JSON of that kind."""
     try:
-        found = json.loads(text, parse_constant=lambda word: word)
+        found = loads(text)
+    except RepeatedKey as error:  # of two values one would be lost
+        raise BadInput(f"the list has an object that names {_said(str(error))[:80]!r} twice: "
+                       "put what belongs to it together") from error  # fmt: skip
     except (ValueError, RecursionError):
         return None
     return found if isinstance(found, (list, dict)) else None

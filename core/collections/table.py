@@ -3,7 +3,8 @@
 *Reads* is the explanation shown for the feature (of those made from contexts), *does* the newest
 explanation of its output, else the tokens that it promotes. Beside them the tokens it fires on and
 the tokens it makes likelier and less likely: a feature that is explained by what it reads but acts
-on something else shows itself there (arXiv 2403.19647). The role is that of core/score/roles.py.
+on something else shows itself there (arXiv 2403.19647; methods.md 8). The role is that of
+core/score/roles.py.
 """
 
 from collections.abc import Sequence

@@ -5,10 +5,12 @@ that a few passages and a statement fit. It judges interventions (core/interveni
 download; a large base model judges better.
 """
 
+import math
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 from transformers import PreTrainedTokenizerFast
 
 from core.demo import CORPUS, MODEL, language_model, text
@@ -62,15 +64,27 @@ def train_judge(
         raise BadInput(f"corpus {corpus} has {len(tokens):,} tokens, too few to train on")
     yield Progress("reading text", 1, 1, unit="corpora", note=f"{len(tokens):,} tokens")
     model = language_model.new_model(settings)
-    loss = "not known"
+    at = language_model.StepReport(0, 0.0, math.inf)
     for at in language_model.train(model, tokens, settings, seconds):
-        loss = f"{at.loss:.3f}"
         yield Progress("training the judge", int(at.seconds), int(seconds), unit="seconds",
-                       rate=1.0, note=f"loss {loss}")  # fmt: skip
+                       rate=1.0, note=f"loss {at.loss:.3f}")  # fmt: skip
     save_subject(model, tokenizer, out)
     card = CARD.format(
-        corpus=corpus, n_tokens=len(tokens), n_layers=settings.n_layers, loss=loss,
+        corpus=corpus, n_tokens=len(tokens), n_layers=settings.n_layers, loss=f"{at.loss:.3f}",
         d_model=settings.d_model, context=settings.sequence_length, seed=seed, seconds=seconds,
     )  # fmt: skip
     (out / "README.md").write_text(card, encoding="utf-8")
-    yield Progress("training the judge", int(seconds), int(seconds), unit="seconds")
+    yield Progress("training the judge", int(seconds), int(seconds), unit="seconds",
+                   note=warning(at, tokens))  # fmt: skip
+
+
+def warning(at: language_model.StepReport, tokens: np.ndarray) -> str:
+    """Say so where the judge knows no more than how frequent tokens are; "" = it knows more."""
+    counts = np.bincount(tokens)
+    share = counts[counts > 0] / len(tokens)
+    frequencies = float(-(share * np.log(share)).sum())
+    if at.loss < frequencies:
+        return ""
+    return (f"{at.step:,} steps were too few: its loss is {at.loss:.2f} nats a token, and "
+            f"{frequencies:.2f} takes no more than how frequent tokens are, so that its scores "
+            "will be near 0; train one for more --seconds")  # fmt: skip

@@ -89,6 +89,8 @@ def train(
         if step % settings.report_every == 0:
             yield StepReport(step, spent, float(np.mean(losses)))
             losses.clear()
+    if losses:
+        yield StepReport(step, min(spent, seconds), float(np.mean(losses)))
     model.eval()
 
 

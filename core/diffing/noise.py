@@ -7,8 +7,9 @@
 e, d, u have length 1, R is the mean length of the subject's own vectors there, s the strength. All
 ordinary tokens are changed. KL(clean || changed) is of the token after the prompt, in nats; the
 target's log-probability is that of a whole text after the prompt (Poser, arXiv 2405.05466, injects
-noise at one layer and reads the likelihood of the misaligned answer). The same prompts, directions
-and noise serve all subjects of equal width. Knows nothing of texts and stores.
+noise at one layer and reads the likelihood of the misaligned answer; methods.md 8, d; KL, a
+feature's direction and the random control are ours). The same prompts, directions and noise serve
+all subjects of equal width. Knows nothing of texts and stores.
 """
 
 from collections.abc import Callable, Iterator, Sequence

@@ -1,5 +1,9 @@
 """Figures of every feature from its activations and the tokens: position, tokens, shape.
 
+Methods.md 7: position after Voita et al. (2309.04827), its share of the entropy ours; distinct ids
+of tokens and predecessors after EleutherAI's post of July 2024, read as the strongest 80 % by
+value; single tokens as delphi means them, its sort set right; token entropies after 2501.17727.
+
 In: the columns of one hookpoint and the token file. Out: arrays, one entry a feature, NaN (counts:
 -1) where there is too little to measure. Vectorised over a block of features, in memory bounded by
 the block's activations. An activation's strength is its absolute value: SAEs and neurons may have

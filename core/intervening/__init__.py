@@ -13,5 +13,7 @@
     random_sae.py  contexts of a random SAE's features, the baseline that nothing was trained for
 
 S = E_x[log p_M(z | steered) - log p_M(z | clean)] at fixed E_x KL(clean || steered) of the next
-token (arXiv 2410.13928; methods.md 5.9).
+token (arXiv 2410.13928; methods.md 5.9). Ours: candidates are chosen on prompts that no score is
+reported on; the edit holds at every token written, where the paper's code seems to steer the prompt
+alone; both texts of a prompt are drawn with the same random numbers; intervals are a bootstrap's.
 """

@@ -2,7 +2,8 @@
 
 The score is the mean over prompts of log p(z | steered) - log p(z | clean), in nats, and its error
 that of a mean, sd / sqrt(n). Differences are heavy-tailed, so the interval is a bootstrap's; over
-features it resamples features. A prompt without both answers is left out and counted.
+features it resamples features (arXiv 2410.13928; methods.md 5.9, 6.1; the interval and figures a
+token are ours). A prompt without both answers is left out and counted.
 """
 
 import math

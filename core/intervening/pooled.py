@@ -4,6 +4,9 @@ A row is one feature in one arm at one target, as data/interventions.py reads it
 (no strength, no explanation, no answer) are left out and counted. Of random SAE and features two
 separate samples are compared, of shuffled explanations the same features. An ablation moves the
 next token by a KL of its own, so its figures stand beside the others and are not taken off them.
+
+Arms and equal KL are those of arXiv 2410.13928 (methods.md 5.9, 6.1); intervals and differences
+over features are ours.
 """
 
 from collections.abc import Mapping, Sequence
@@ -49,13 +52,13 @@ class Target(NamedTuple):
         at = f"At KL {self.target:g}"
         if own.mean is None:
             n, flagged = len(own.values), own.flagged
-            return f"{at}: {n} features have a score, two are needed; {flagged} are flagged."
+            return f"{at}: features with a score: {n}, two are needed; flagged: {flagged}."
         said = f"{at} the explanations of {len(own.values)} features score {_nats(own.mean)}"
         if random is None:
             return f"{said}; there is no random SAE to compare with."
         if random.mean is None or random.more is None:
             n, flagged = len(random.values), random.flagged
-            return f"{said}; of the random SAE {n} directions have a score, {flagged} are flagged."
+            return f"{said}; directions of the random SAE with a score: {n}, flagged: {flagged}."
         than = f"those of {len(random.values)} random directions {_nats(random.mean)}"
         more = random.more
         apart = f"{more.value:+.2f} nats, {more.low:+.2f} to {more.high:+.2f}"

@@ -2,9 +2,10 @@
 
 The judge is a base language model that reads a few passages with statements of what they have too
 much of (core/prompts/intervention.py), then the feature's passage and the same statement; counted
-is the log-probability of the explanation and the closing quotation mark. The few-shots are run once
-and their keys and values kept. What does not fit into the judge is shortened in a fixed order, the
-same for every passage: fewer few-shots, then a shorter end of the passage.
+is the log-probability of the explanation and the closing quotation mark (arXiv 2410.13928;
+methods.md 5.9, 6). The few-shots are run once and their keys and values kept; upstream gives them
+as input again. What does not fit into the judge is shortened in a fixed order, the same for every
+passage: fewer few-shots, then a shorter end of the passage.
 In: passages and explanations. Out: nats. Knows no features and no stores.
 """
 
@@ -23,6 +24,7 @@ from data.errors import BadInput, EndpointRefused
 ROOM = 26  # judge tokens kept for an explanation: 20 and the words around it
 FEWEST = 16  # judge tokens of a passage, below which there is nothing to read
 ENOUGH = 32  # below it a few-shot is given up for more of the passage
+ROUNDING = 1e-3  # nats above 0, up to which a number still is a log-probability
 
 
 class Said(NamedTuple):
@@ -200,6 +202,6 @@ def _read(outcome: Outcome) -> Said | None:
     if not isinstance(outcome, Reply) or not outcome.logprobs:
         return None
     values = [one.logprob for one in outcome.logprobs]
-    if any(value is None or not np.isfinite(value) for value in values):
+    if any(value is None or not np.isfinite(value) or value > ROUNDING for value in values):
         return None
     return Said(float(sum(value for value in values if value is not None)), len(values))

@@ -2,7 +2,8 @@
 
 The template asks nobody: its candidates name the one, two, three ... tokens whose probability rises
 most over the prompts, in quotation marks, so that a program finds them. Candidates are chosen among
-on prompts that they were not written from. Knows no stores and no judges.
+on prompts that they were not written from. Tokens and number of candidates are those of methods.md
+5.9, 5 (arXiv 2410.13928); the template is ours. Knows no stores and no judges.
 """
 
 from collections.abc import Sequence

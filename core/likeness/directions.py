@@ -2,9 +2,9 @@
 
 Decoder directions are matched one to one; a pair is *shared* if its decoder and its encoder
 directions both have a cosine above 0.7. EleutherAI (December 2024, arXiv 2501.16615) found 53 % of
-the features of two seeds shared so, on Pythia-160m with 32k features. The control is what
-directions drawn at random give, in as many dimensions and numbers: in few dimensions the best of
-many is near.
+the features of two seeds shared so, on Pythia-160m with 32k features (methods.md 8). Ours is the
+control: what directions drawn at random give, in as many dimensions and numbers: in few dimensions
+the best of many is near.
 """
 
 from typing import NamedTuple

@@ -87,8 +87,8 @@ def intervene_stage(
     named = [caches.hookpoint(record, name) for name in request.hookpoints]
     chosen = {one: bench.chosen(one, request.features) for one in named or record.hookpoints}
     with opened(catalogue, record, [one.name for one in chosen], request) as tools:
-        for note in tools.notes:
-            yield Progress("intervening", 0, 0, note=note)
+        if tools.notes:  # one step: of several at once a terminal shows the last, a log the first
+            yield Progress("intervening", 0, 0, note="; ".join(tools.notes))
         for hookpoint, features in chosen.items():
             one = _Hookpoint(catalogue, request, bench, tools, hookpoint)
             begun(one.place)
@@ -171,6 +171,7 @@ class _Hookpoint:
         stage = f"random SAE, {self.hookpoint.name}"
         sae, seed = self.study.sae, self.bench.record.seed
         steps = run_random(self.study.subject, sae, self.hookpoint.name, self.study.text, seed)
+        total = 0
         for at, total, found in steps:
             made = found
             yield Progress(stage, at, total, unit="sequences")
@@ -179,7 +180,7 @@ class _Hookpoint:
         tasks = self._missing(drawn, ["random-sae"])
         if len(drawn) < n:
             note = f"only {len(drawn)} of {n} random directions fire often enough"
-            yield Progress(stage, 0, 0, note=note)
+            yield Progress(stage, total, total, unit="sequences", note=note)
         study = replace(self.study, sae=made.sae, hookpoint=made.hookpoint)
 
         def one(feature: int) -> list[InterventionRow]:

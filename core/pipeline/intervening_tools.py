@@ -1,5 +1,6 @@
 """What all hookpoints of an intervention study share: subject, SAEs, judge, explainer, clients."""
 
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
@@ -13,15 +14,18 @@ from core.llm.client import EndpointClient, open_client
 from core.llm.settings import EndpointSettings
 from core.pipeline.inputs import full_subject
 from core.probe import Probe, open_probe
+from core.prompts.intervention import few_shots
 from data.catalogue import Catalogue
 from data.errors import BadInput
 from data.records import CacheRecord
 
 if TYPE_CHECKING:
+    from core.causal import Causal
     from core.pipeline.intervening import InterveneRequest
 
 TEMPLATE = "template"
 IN_FLIGHT = 8  # features at once where an endpoint is waited for
+ABOVE_CHANCE = 0.5  # nats a token that a judge has to read better than by lot
 
 
 class Tools(NamedTuple):
@@ -67,19 +71,36 @@ def opened(
         for name in hookpoints:
             require_decoder(probe.sae(name))
         sizes, note = fitted(request.sizes, probe)
-        judge, sha256 = (far, None) if far else _local(request, sizes)
-        notes = [note, judge.note, _liking(request, record, sha256, probe)]
+        judge, sha256, unread = (far, None, "") if far else _local(request, sizes)
+        notes = [note, judge.note, unread, _liking(request, record, sha256, probe)]
         yield Tools(
             probe, judge, sha256, wording, tuple(clients), sizes, tuple(filter(None, notes))
         )
 
 
-def _local(request: "InterveneRequest", sizes: Sizes) -> tuple[LocalJudge, str]:
+def _local(request: "InterveneRequest", sizes: Sizes) -> tuple[LocalJudge, str, str]:
+    """The judge, the fingerprint of its weights, and whether it has learned to read at all."""
     from core.causal import Causal
 
     name = full_subject(request.judge_model)
     reader = Causal.load(name, device=request.device, role="judge")
-    return LocalJudge(reader, sizes.context + sizes.new_tokens), reader.sha256
+    judge = LocalJudge(reader, sizes.context + sizes.new_tokens)
+    return judge, reader.sha256, unread(reader)
+
+
+def unread(reader: "Causal") -> str:
+    """Say so where a judge finds text no likelier than tokens by lot; "" = it can read.
+
+    Such a judge gives every feature and every baseline a score near 0, which looks like a result.
+    """
+    text = few_shots(1)
+    if reader.max_length is not None and 2 * reader.n_text_tokens(text) > reader.max_length:
+        return ""
+    loss = -float(reader.logprobs("Passage: ", [text])[0].mean())
+    if loss < math.log(reader.n_vocabulary) - ABOVE_CHANCE:
+        return ""
+    return (f"{reader.name} finds English as unlikely as tokens by lot ({loss:.1f} nats a token): "
+            "it has learned nothing, its scores will be near 0 whatever features do")  # fmt: skip
 
 
 def _liking(

@@ -5,7 +5,8 @@
     token-change  ten either way, measured on 32 train contexts with the feature at its largest
     both          projection and token change
 
-arXiv 2501.08319 (VocabProj, TokenChange); it takes the ten largest changes whatever their sign.
+arXiv 2501.08319 (VocabProj, TokenChange; methods.md 5.10); it takes the ten largest changes
+whatever their sign.
 """
 
 from collections.abc import Callable, Mapping, Sequence

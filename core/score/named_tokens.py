@@ -3,7 +3,8 @@
 Only explanations that name tokens can be judged so: what stands between double quotation marks and
 is a token of the subject, e.g. Promotes “ shoulder”, “ arm”. Tokens are counted in what was written
 while the feature was turned up; spaces round a token do not count. Sets with equally many are
-drawn by lot, by seed, so that naming nothing useful is a guess among three.
+drawn by lot, by seed, so that naming nothing useful is a guess among three. Trials are those of
+arXiv 2501.08319, where a language model judges (methods.md 5.10); counting instead is ours.
 """
 
 import re

@@ -2,10 +2,10 @@
 
 Sparse feature circuits (arXiv 2403.19647) hold features that respond to patterns of the text and
 features that act on predictions; an explanation of the one kind scores like chance where the other
-kind is measured. Gloss's rule: *input* if detection beats the 95th percentile of its null, *output*
-if the steered texts are recognised in 5 of 6 trials at a chance of one in three (p = .018). The
-texts of a feature resemble each other from trial to trial, so that explanations of other features
-reach that a little more often than independent guesses would; null scores tell how often.
+kind is measured. Gloss's rule (methods.md 8): *input* if detection beats the 95th percentile of its
+null, *output* if the steered texts are recognised in 5 of 6 trials at a chance of one in three (p =
+.018). The texts of a feature resemble each other from trial to trial, so that explanations of other
+features reach that a little more often than independent guesses would; null scores tell how often.
 In: figures that other scores left. Out: a label, or None while one of the sides is not measured.
 """
 
