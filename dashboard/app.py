@@ -26,6 +26,13 @@ def style(theme: str | None) -> str:
     return "<style>" + "\n".join(rules) + "</style>"
 
 
+def study(title: str) -> str:
+    """What marks the menu of studies while one is shown: of its own the menu does not say which."""
+    menu = "[data-testid=stTopNavSection]"
+    return (f"<style>{menu} {{ background: rgba(151, 166, 195, .25); font-weight: 600 }} "
+            f'{menu} p::after {{ content: ": {title}" }}</style>')  # fmt: skip
+
+
 st.set_page_config(page_title="Gloss", page_icon=str(HERE / "icon.svg"), layout="wide")
 st.html(style(st.context.theme.type))
 PAGES = [
@@ -51,5 +58,7 @@ STUDIES: list[StreamlitPage] = [  # questions about a whole cache, in a menu of 
             url_path="two-models"),
 ]  # fmt: skip
 pages = st.navigation({"": PAGES, "Studies": STUDIES} if STUDIES else PAGES, position="top")
+if pages in STUDIES:
+    st.html(study(pages.title))
 find.button()
 pages.run()

@@ -3,7 +3,6 @@
 Knows nothing of Streamlit or of where it comes from.
 """
 
-import html
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -12,8 +11,9 @@ import numpy as np
 
 from core.drawing.cards import compact, cost_words, identity, made_words, short
 from core.drawing.spans import ContextRow, GroupHeading, Passage, block, escape, example_list
+from core.drawing.words import HUMAN
 from core.score import METHODS
-from dashboard.commands import known
+from dashboard.commands import counted, known
 from data.catalogue import Row
 from data.records import ExplanationRecord, Score, Usage
 
@@ -25,12 +25,11 @@ SIMULATED_MAX = 10.0  # what a simulator gives for the feature's largest activat
 def facts(explanation: ExplanationRecord, made: Row) -> str:
     """Who made it, from what, at what cost."""
     usage = explanation.usage
-    n = made["n_examples"]
     pairs = [
         ("explainer", " · ".join(made_words(explanation))),
         ("status", explanation.status if explanation.text else
          f"{explanation.status}: {explanation.error or 'no text'}"),
-        ("contexts shown", "all train tokens" if n is None else f"{n} contexts"),
+        ("contexts shown", _learnt_from(made["n_examples"], explanation.settings)),
         ("seed", str(made["seed"])),
         ("calls", usage_words(usage)),
         ("cost", cost_words(explanation.cost_usd) if usage else "free: no model was asked"),
@@ -38,6 +37,16 @@ def facts(explanation: ExplanationRecord, made: Row) -> str:
         ("made", f"{datetime.fromisoformat(explanation.created_at):%-d %b %Y %H:%M} UTC"),
     ]  # fmt: skip
     return identity(pairs)
+
+
+def _learnt_from(n: int | None, settings: Mapping[str, Any]) -> str:
+    """The contexts behind an explanation; what the grammar and a person saw is not listed."""
+    if n is not None:
+        return counted(n, "contexts")
+    if settings.get("explainer") == HUMAN:
+        return "not known"
+    most = settings.get("examples")
+    return f"at most {most} contexts" if most else "all train tokens"
 
 
 def usage_words(usage: Usage | None) -> str:
@@ -68,7 +77,7 @@ def score_table(scores: Sequence[Score]) -> str:
 
 
 def _cell(text: str) -> str:
-    return f"<td>{html.escape(text)}</td>"
+    return f"<td>{escape(text)}</td>"
 
 
 def _score_cells(score: Score) -> list[str]:
@@ -106,7 +115,7 @@ def _score_detail(score: Score) -> str:
     shown = {k: v for k, v in rates.items() if v is not None} | deciles | kinds
     usage = {"calls": usage_words(score.usage)} if score.usage else {}
     return (
-        f"<details><summary>{html.escape(title)}</summary><p class=mut>{html.escape(words)}</p>"
+        f"<details><summary>{escape(title)}</summary><p class=mut>{escape(words)}</p>"
         f"{nested(shown | usage | score.detail)}</details>"
     )
 

@@ -24,9 +24,12 @@ def verdict(found: CacheHealth) -> str:
         problems.append("it is not finished")
     if found.unfinished:
         problems.append(f"{counted(len(found.unfinished), 'runs')} stopped before the end")
-    problems += [
-        f"{one.name}: {one.extent}" for one in found.hookpoints if not one.is_size_known
-    ]  # fmt: skip
+    unsized = [one for one in found.hookpoints if not one.is_size_known]
+    if len(unsized) == 1:
+        problems.append(f"{unsized[0].name}: {unsized[0].extent}")
+    elif unsized:
+        problems.append(f"sizes of the SAEs and dead features of {len(unsized):,} hookpoints "
+                        "are unknown")  # fmt: skip
     return "; ".join(problems) or "nothing is missing"
 
 
@@ -40,10 +43,15 @@ def facts(found: CacheHealth) -> list[Fact]:
         Fact("Special positions", _special(found)),
         Fact("Vocabulary", "there" if found.has_vocabulary else
              "missing: tokens cannot be shown; make or import the cache again"),
-        Fact("Activations", "there" if found.has_activations else
-             "only some contexts: this cache was imported"),
+        Fact("Activations", _activations(found)),
         Fact("Half-finished runs", f"{runs} (the page of runs resumes them)" if runs else "none"),
     ]  # fmt: skip
+
+
+def _activations(found: CacheHealth) -> str:
+    if not found.has_files:
+        return "missing: the folder of this cache is gone; put it back or make the cache again"
+    return "there" if found.has_activations else "only some contexts: this cache was imported"
 
 
 def _special(found: CacheHealth) -> str:
@@ -81,7 +89,7 @@ def hookpoints(found: CacheHealth) -> str:
 def _hookpoint(one: HookpointHealth) -> str:
     counts = (one.reasons.get(reason, 0) for reason in REASONS)
     known = [f"{one.n_features:,}", *(_share(n, one.n_features) for n in counts)]
-    unknown = [one.extent, *["unknown"] * len(REASONS)]
+    unknown = [f"{one.n_alive:,} known", *["unknown"] * len(REASONS)]
     recovered = one.losses and one.losses.recovered_mean
     share = "not meaningful" if one.losses and recovered is None else _figure(recovered, ".1%")
     cells = [*(known if one.is_size_known else unknown), _figure(one.fvu, ".3f"),

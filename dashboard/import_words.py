@@ -1,6 +1,7 @@
 """What an import brought and what it had to say, as escaped HTML; knows nothing of Streamlit."""
 
 import html
+import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -23,7 +24,9 @@ LONGEST = 60  # letters of a name in a title
 def title(row: Row) -> str:
     """One import in a line, inert as Markdown."""
     when = row["finished_at"]
-    words = [plain(row["cache"])[:LONGEST], row["status"]]
+    cache, source = row["cache"], str(json.loads(row["settings"]).get("name") or "")
+    words = [plain(name)[:LONGEST] for name in (cache, source if source != cache else "") if name]
+    words += [row["status"]]
     words += [f"{when:%-d %b %H:%M}"] if isinstance(when, datetime) else []
     return literal(" · ".join(words))
 

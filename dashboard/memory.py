@@ -6,9 +6,12 @@ time; an error is never kept. Values are shared, so nobody changes them.
 
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from threading import Event, Lock, RLock, Thread
 from typing import Any, TypeVar
+
+from data.errors import GlossError
 
 T = TypeVar("T")
 UNMADE = object()
@@ -73,7 +76,8 @@ class Ahead:
             self._wake.clear()
             idle.wait(self._pause)
             while not self._wake.is_set() and (work := self._next()):
-                work()
+                with suppress(GlossError, OSError):  # the page says so, if anybody goes there
+                    work()
 
     def _next(self) -> Callable[[], object] | None:
         with self._lock:

@@ -43,6 +43,9 @@ LIGHT: dict[str, Value] = {
     "theme.light.textColor": "#1B2230",
     "theme.light.borderColor": "#DFE3E8",
     "theme.light.dataframeHeaderBackgroundColor": "#F4F6F8",
+    "theme.light.blueColor": "#0072B2",
+    "theme.light.orangeColor": "#D55E00",
+    "theme.light.greenColor": "#009E73",
     "theme.light.chartCategoricalColors": [
         "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00",
         "#56B4E9", "#7F6CC4", "#8C6D46", "#5B6675", "#A89500",
@@ -56,6 +59,9 @@ DARK: dict[str, Value] = {
     "theme.dark.textColor": "#E4E8EE",
     "theme.dark.borderColor": "#2C3440",
     "theme.dark.dataframeHeaderBackgroundColor": "#1A202A",
+    "theme.dark.blueColor": "#56B4E9",
+    "theme.dark.orangeColor": "#F0913A",
+    "theme.dark.greenColor": "#34C79A",
     "theme.dark.chartCategoricalColors": [
         "#56B4E9", "#F0913A", "#34C79A", "#E3A0C8", "#F2C14E",
         "#9AD0F5", "#B3A5EA", "#C7A77C", "#98A3B3", "#E6DA6A",

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from core.comparing import Comparison, Group
+from core.comparing.agreement import Agreement
 from core.comparing.words import p_words, spanned
 
 
@@ -27,8 +28,17 @@ def pairs_table(found: Comparison) -> pd.DataFrame:
     )
 
 
+def figure_table(found: Comparison) -> pd.DataFrame:
+    """What the figure draws: every pair, whose differences it counts, then the curves."""
+    pairs, curves = pairs_table(found), curve_table(found)
+    parts = [pairs.assign(panel="pairs"), curves.assign(panel="share right by place")]
+    whole = pd.concat([part for part in parts if len(part)], ignore_index=True)
+    whole.insert(0, "panel", whole.pop("panel"))
+    return whole
+
+
 def curve_table(found: Comparison) -> pd.DataFrame:
-    """Share right by place of either side, for the download of the figure."""
+    """Share right by place of either side."""
     return pd.DataFrame(
         [
             {"side": letter, "place": share.place, "right": share.right, "n": share.n,
@@ -40,14 +50,20 @@ def curve_table(found: Comparison) -> pd.DataFrame:
     )  # fmt: skip
 
 
-def parts_table(found: Comparison) -> pd.DataFrame:
-    """Means by hookpoint and by density."""
+def parts_table(found: Comparison, agreements: Sequence[Agreement]) -> pd.DataFrame:
+    """What the second figure draws: means by hookpoint and by density, then its points."""
     rows = [
         _group_row(name, group)
         for name, groups in (("hookpoint", found.by_hookpoint), ("density", found.by_density))
         for group in groups
     ]
-    return pd.DataFrame(rows)
+    scores = pairs_table(found)[["hookpoint", "feature", "a", "b"]].assign(by="distribution")
+    points = [
+        pd.DataFrame({"by": f"detection against fuzzing of {letter}",
+                      "detection": one.detection, "fuzzing": one.fuzzing})
+        for letter, one in zip("ab", agreements, strict=True) if len(one.detection)
+    ]  # fmt: skip
+    return pd.concat([pd.DataFrame(rows), scores, *points], ignore_index=True)
 
 
 def _group_row(by: str, group: Group) -> dict[str, object]:

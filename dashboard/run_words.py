@@ -195,4 +195,4 @@ def made_words(made: Made) -> str:
     words += [f"{n:,} {name}" for name, n in made.explanations.items() if name != "done"]
     words += [counted(made.scores, "scores")] if made.scores else []
     words += [counted(made.null_scores, "null scores")] if made.null_scores else []
-    return ", ".join(words) or "nothing yet"
+    return ", ".join(words) or "no explanations and no scores"

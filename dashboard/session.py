@@ -177,7 +177,7 @@ def guarded(draw: Callable[P, None]) -> Callable[P, None]:
         try:
             draw(*args, **kwargs)
         except GlossError as error:
-            st.html(sentence(f"{capital(str(error))}."))
+            st.html(sentence(f"{capital(str(error)).rstrip('.!')}."))
             if isinstance(error, StoreTrouble):
                 st.button("Try again", key=f"again.{draw.__name__}", icon=":material/refresh:")
 

@@ -5,14 +5,13 @@ explanation is the one that the others are compared with. A column has a letter,
 mark that its line has in the figure.
 """
 
-import html
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
 
-from core.drawing.cards import interval, made_words, score_of, scorers
+from core.drawing.cards import interval, made_words, says, score_of, scorers
 from core.drawing.listing import SILENT_KINDS, Context, asked
 from core.drawing.reader import Reader, Width
 from core.drawing.spans import (
@@ -99,16 +98,16 @@ def columns(found: Sequence[ExplanationRecord]) -> str:
     differs = differing(found)
     names, cells = scorers(found), []
     for k, explanation in enumerate(found):
-        settings = "".join(f"<dt>{html.escape(name)}</dt><dd>{one_line(values[k])}</dd>"
+        settings = "".join(f"<dt>{escape(name)}</dt><dd>{one_line(values[k])}</dd>"
                            for name, values in differs.items())  # fmt: skip
-        text = explanation.text or f"No explanation: {explanation.error or explanation.status}"
         same = f'<div class="s">{one_line(" · ".join(made_words(explanation)))}</div>'
         scores = "".join(interval(score_of(explanation, name), name) for name in names)
         cells.append(
             f'<div class="col c{k}"><div class="hd">{tag(k)}'
             f'<span class="mut">explanation #{explanation.explanation_id}</span></div>'
             f"{f'<dl>{settings}</dl>' if settings else same}"
-            f'<div class="t" dir="auto">{one_line(text)}</div><div class="sc">{scores}</div></div>'
+            f'<div class="t" dir="auto">{says(explanation)}</div>'
+            f'<div class="sc">{scores}</div></div>'
         )
     inside = f'<div class="cols" style="--n:{len(found)}">{"".join(cells)}</div>'
     note = ""
@@ -228,7 +227,7 @@ def _row(one: Compared, passage: Passage, peak: float, scale: float) -> str:
         f"{verdict(fuzzing, 'f', f'{LETTERS[k]} fuzzing')}</div>"
         for k, (detection, fuzzing) in enumerate(one.said)
     )
-    kind = "" if one.kind == "activating" else f"<em>{html.escape(_kind_words(one.kind))}</em>"
+    kind = "" if one.kind == "activating" else f"<em>{escape(_kind_words(one.kind))}</em>"
     return (
         f'<div class="row vs" style="--n:{len(one.said)}"><div class="pk">{peak:.1f}{kind}</div>'
         f'<div class="tx" dir="auto">{highlighted(passage, scale, Shade.LINEAR)}</div>{said}</div>'

@@ -32,6 +32,7 @@ class HookpointHealth(NamedTuple):
     fvu: float | None  # None = not measured
     l0: float | None
     extent: str  # how many features there are, in words
+    n_alive: int  # features that fired
     is_size_known: bool  # False = an import of contexts only: dead features are unknown
     losses: Losses | None  # None = not measured
 
@@ -46,6 +47,7 @@ class CacheHealth(NamedTuple):
     n_special: int  # of them never activate: BOS and the like
     has_vocabulary: bool
     has_activations: bool  # False = an import of contexts only
+    has_files: bool  # False = the catalogue knows of it, its folder is gone
     hookpoints: tuple[HookpointHealth, ...]
     unfinished: tuple[int, ...]  # runs that stopped before the end
 
@@ -68,9 +70,10 @@ def health(catalogue: Catalogue, record: CacheRecord) -> CacheHealth:
         n_special=record.n_tokens - record.n_unmasked if record.n_tokens else 0,
         has_vocabulary=(folder / "vocabulary.json").exists(),
         has_activations=record.has_activations,
+        has_files=folder.is_dir(),
         hookpoints=tuple(
             HookpointHealth(h.name, h.status, h.n_features, reasons.get(h.hookpoint_id, {}),
-                            h.fvu, h.l0, h.extent, h.is_size_known, h.losses)
+                            h.fvu, h.l0, h.extent, h.n_alive, h.is_size_known, h.losses)
             for h in record.hookpoints
         ),
         unfinished=tuple(row["run_id"] for row in unfinished),

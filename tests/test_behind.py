@@ -27,7 +27,9 @@ def test_an_unknown_count_is_not_nought_and_free_is_not_unknown():
     assert behind.usage_words(Usage(1, None, 3, None)) == "1 · unknown tokens in, 3 out"
     free = replace(EXPLANATION, usage=None, cost_usd=0.0)
     assert "no model was asked" in behind.facts(free, MADE | {"n_examples": None})
-    assert "all train tokens" in behind.facts(free, MADE | {"n_examples": None})
+    assert "at most 40 contexts" in behind.facts(free, MADE | {"n_examples": None})
+    every = replace(free, settings={})
+    assert "all train tokens" in behind.facts(every, MADE | {"n_examples": None})
 
 
 def test_every_score_is_a_row_with_interval_n_failures_judge_and_cost():

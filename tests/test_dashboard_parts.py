@@ -199,6 +199,14 @@ def test_a_card_escapes_its_text_and_says_what_failed():
     assert "all train tokens · f1" in drawn
 
 
+def test_nothing_on_a_card_is_turned_round_by_a_name_or_a_rule():
+    turned = "\u202emodel"
+    judged = (replace(DETECTION, judge=turned),)
+    told = replace(EXPLANATION, model=turned, rule=turned, scores=judged)
+    drawn = cards.card(told, ["detection"], name="", is_shown=True) + cards.sentence(turned, turned)
+    assert (drawn.count("[202E]"), "\u202e" in drawn) == (6, False)
+
+
 def test_a_skipped_explanation_says_why():
     skipped = replace(EXPLANATION, text=None, status="skipped", error="rare: too few", scores=())
     drawn = cards.card(skipped, ["detection"], name="first", is_shown=True)

@@ -1,10 +1,12 @@
 """Health of caches: what is missing, and files that do not fit the catalogue."""
 
 import json
+import shutil
 
 import pytest
 from stores import begin, make_store
 
+from dashboard.health_words import facts
 from data import caches, health
 from data.catalogue import Catalogue
 
@@ -48,6 +50,9 @@ def test_files_that_were_changed_are_found(tmp_path):
     (folder / "vocabulary.json").unlink()
     assert by_name(health.check(made.catalogue, "made"))["vocabulary file"] is False
     assert not health.health(made.catalogue, made.cache).has_vocabulary
+    shutil.rmtree(folder)
+    gone = facts(health.health(made.catalogue, made.cache))
+    assert next(one.value for one in gone if one.name == "Activations").startswith("missing")
 
 
 @pytest.mark.parametrize("text", [None, "{", '{"sequence_length": "no"}', "[]"])

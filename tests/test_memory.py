@@ -5,6 +5,7 @@ from threading import Event, Thread
 import pytest
 
 from dashboard.memory import Ahead, Memory
+from data.errors import StoreBusy
 
 
 def test_a_value_is_made_once():
@@ -55,3 +56,13 @@ def test_reading_ahead_does_the_latest_wish_in_order():
     ahead.wish(lambda: done.append(1), lambda: done.append(2), end.set)
     assert end.wait(10)
     assert done == [1, 2]
+
+
+def test_reading_ahead_goes_on_after_what_cannot_be_read():
+    ahead, end = Ahead(pause=0), Event()
+
+    def busy():
+        raise StoreBusy("held by another process")
+
+    ahead.wish(busy, end.set)
+    assert end.wait(10)

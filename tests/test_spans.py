@@ -16,6 +16,7 @@ from core.drawing.spans import (
     escape,
     example_list,
     highlighted,
+    in_brief,
     level,
     one_line,
     plain,
@@ -135,6 +136,12 @@ def test_a_train_row_says_so_in_place_of_verdicts():
 def test_cells_keep_glyphs_but_no_breaks():
     assert one_line("a\n<b>") == "a<i>↵</i>&lt;b&gt;"
     assert plain("a\n<b>\u202e") == "a↵<b>[202E]"
+
+
+def test_a_text_of_a_million_characters_is_drawn_in_brief():
+    assert in_brief("a<") == "a&lt;"
+    drawn = in_brief("\u202e" + "a" * 1_200_000)
+    assert drawn == "<i>[202E]</i>" + "a" * 9_999 + " … (1,200,001 characters in all)"
 
 
 def test_line_breaks_can_be_left_out_and_their_glyphs_stay():

@@ -51,7 +51,7 @@ def test_the_table_shows_what_is_read_beside_what_is_done(monkeypatch, made):
     assert table["What it reads"][0] == "Fires on the days of the week"
     assert table["What it reads"][2] == "— dead: it never fired"
     assert "Monday" in table["Fires on"][0]
-    assert table["Label in the list"][1] == EVIL
+    assert table["Feature"][1].endswith(f"\n{EVIL}")
     assert set(table["Role"]) == {"not known"}
     assert table["Detection"][0] > 0.5
     assert " n\u00a0" in table["Detection 95 %"][0]

@@ -8,9 +8,9 @@ from pages import click_chart, figures, html_of
 from stores import make_store
 
 from core.comparing import Question, compare, read, sides
-from core.comparing.agreement import agreement
+from core.comparing.agreement import Agreement, agreement
 from dashboard.charts import pairs, pairs_parts
-from dashboard.pairs_tables import pairs_table
+from dashboard.pairs_tables import figure_table, pairs_table, parts_table
 from data.catalogue import Catalogue
 
 FEATURES = [*range(5), *range(6, 16)]
@@ -198,6 +198,16 @@ def test_the_download_has_a_row_a_pair(found):
     assert len(table) == 15
     assert table["difference"].tolist() == pytest.approx([0.1] * 15)
     assert table["explanation_b"][0] == 16
+
+
+def test_the_numbers_of_a_figure_are_those_of_all_its_panels(found):
+    drawn = figure_table(found).groupby("panel", sort=False).size()
+    assert drawn.to_dict() == {"pairs": 15, "share right by place": sum(map(len, found.curves))}
+    none = Agreement(np.array([]), np.array([]), None)
+    two = Agreement(np.array([0.7, 0.8]), np.array([0.6, 0.9]), 1.0)
+    by = parts_table(found, [two, none]).groupby("by").size()
+    assert (by["distribution"], by["detection against fuzzing of a"]) == (15, 2)
+    assert by["hookpoint"] == len(found.by_hookpoint)
 
 
 def test_the_side_chosen_for_b_pairs_with_a_and_both_stand_in_the_address(monkeypatch, tmp_path):

@@ -80,7 +80,7 @@ def test_features_stand_beside_their_baselines_at_every_kl(monkeypatch, made):
     assert "At KL 1 the explanations of 3 features score 3.67 nats" in said
     assert "the features beat the random SAE" in said
     assert "there is no random SAE to compare with" in said  # at KL 0.1
-    assert "Judge judges/a, shown 1 few-shots, the last 40 tokens" in said
+    assert "Judge judges/a, shown 1 worked example, the last 40 tokens" in said
     table = next(t.value for t in app.dataframe if "Feature" in t.value)
     assert table["Feature"].tolist() == [1, 2, 5, 6]
     assert table["KL 1"].tolist()[:3] == [2.0, 3.0, 6.0]

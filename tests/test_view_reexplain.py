@@ -259,6 +259,9 @@ def test_words_of_ones_own_stand_beside_the_others(monkeypatch, store):
 
 def test_a_rule_of_ones_own_is_read_before_it_is_saved_and_then_scored(monkeypatch, store):
     app = open_drawer(monkeypatch, store, "Write")
+    app.text_area(key="write.text").set_value("a" * 2_001).run()
+    assert "has 2,001 characters: 2,000 are the most" in html_of(app)
+    app.text_area(key="write.text").set_value("").run()
     app.text_area(key="write.rule").set_value('here:colour="red"').run()
     assert "Rule text cannot be read" in html_of(app)
     assert button(app, "Save and score").disabled

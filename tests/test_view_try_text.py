@@ -178,6 +178,16 @@ def test_a_long_text_is_cut_in_the_address_only(monkeypatch, store):
     assert "1,500 tokens" in html_of(app)
 
 
+def test_a_text_that_is_too_long_is_cut_and_said_to_be(monkeypatch, store):
+    app = loaded(monkeypatch, store)
+    monkeypatch.setattr("dashboard.panels.try_text.asking.LONGEST", 6)
+    app.text_area(key="try.text").set_value("a word").run()
+    assert not app.toast
+    app.text_area(key="try.text").set_value("a word more").run()
+    assert app.text_area(key="try.text").value == "a word"
+    assert app.toast[0].value == "The text was cut to 6 characters."
+
+
 def test_hostile_text_is_text(monkeypatch, store):
     text = "<script>alert(1)</script>\u202e:material/home: $x$ **b**"
     app = loaded(monkeypatch, store, text=text, feature=f"{POINT}/0", do="Steer a feature")

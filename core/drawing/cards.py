@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import ROUND_HALF_UP, Decimal
 
-from core.drawing.spans import block, escape, one_line
+from core.drawing.spans import block, escape, in_brief, one_line, plain
 from core.drawing.words import HUMAN, explain_words, hand_words, pushed_words
 from data.records import ExplanationRecord, Score
 from data.results import headline
@@ -64,7 +64,7 @@ def pair(
     new: ExplanationRecord, old: ExplanationRecord, columns: Sequence[str], differences: list[str]
 ) -> str:
     """Two explanations side by side; differences: one line a score, already in words."""
-    lines = "".join(f"<span>{html.escape(line)}</span>" for line in differences)
+    lines = "".join(f"<span>{escape(line)}</span>" for line in differences)
     return block(
         f'<div class="two" style="--scores:{len(columns)}">{_card(new, columns, "cur")}'
         f'{_card(old, columns, "old", is_pinned=True)}<div class="dif">{lines}</div></div>'
@@ -74,19 +74,24 @@ def pair(
 def _card(
     explanation: ExplanationRecord, columns: Sequence[str], style: str, *, is_pinned: bool = False
 ) -> str:
-    text = explanation.text or f"No explanation: {explanation.error or explanation.status}"
     rule = explanation.rule and (
-        f"<details><summary>rule</summary><pre>{html.escape(explanation.rule)}</pre></details>"
+        f"<details><summary>rule</summary><pre>{escape(explanation.rule)}</pre></details>"
     )
     intervals = (interval(score_of(explanation, name), name) for name in columns)
     others = other_scores(explanation, columns)
-    beside = f'<div class="s more">{html.escape(others)}</div>' if others else ""
+    beside = f'<div class="s more">{escape(others)}</div>' if others else ""
     return (
-        f'<div class="ex {style}"><div><div class="t" dir="auto">{one_line(text)}</div>'
-        f'<div class="s">{PINNED * is_pinned}{html.escape(provenance(explanation))}</div>'
+        f'<div class="ex {style}"><div><div class="t" dir="auto">{says(explanation)}</div>'
+        f'<div class="s">{PINNED * is_pinned}{escape(provenance(explanation))}</div>'
         f"{beside}{rule or ''}</div>"
         f"{''.join(intervals)}</div>"
     )
+
+
+def says(explanation: ExplanationRecord) -> str:
+    """What an explanation says as HTML, or why it says nothing."""
+    why_not = f"No explanation: {explanation.error or explanation.status}"
+    return in_brief(explanation.text or why_not)
 
 
 def provenance(explanation: ExplanationRecord) -> str:
@@ -160,12 +165,12 @@ def interval(score: Score | None, name: str) -> str:
     failed = f'<div class="bad">{score.failed:,} failed</div>' if score.failed else ""
     head = f'<span class="k">{title}<small>n {compact(score.n)}</small></span>'
     if score.value is None:
-        said = html.escape(undefined(score))
+        said = escape(undefined(score))
         return f'<div class="ci">{head}<span class="mut">{said}</span>{failed}</div>'
     asked = score.n + score.failed
     grey = " grey" if asked and score.failed / asked > MANY_FAILED else ""
     return (
-        f'<div class="ci{grey}" title="{html.escape(_hint(score))}">{head}'
+        f'<div class="ci{grey}" title="{html.escape(plain(_hint(score)))}">{head}'
         f'<b style="color:{COLOUR.get(name, "var(--ink)")}">{two(score.value)}</b> {_range(score)}'
         f"{_bar(score, name)}{_below(score)}{failed}</div>"
     )
@@ -197,7 +202,7 @@ def _below(score: Score) -> str:
     figures = exact_figures(score)
     if figures is None:
         words = judged_words(score)
-        return f'<div class="low">{html.escape(words)}</div>' if words else ""
+        return f'<div class="low">{escape(words)}</div>' if words else ""
     precision, recall = figures
     return f'<div class="low">precision {_two(precision)} · recall {_two(recall)} of tokens</div>'
 
@@ -245,8 +250,8 @@ def compact(n: int) -> str:
 def fact_strip(facts: Sequence[Fact]) -> str:
     """A row of label, number, unit."""
     cells = (
-        f'<div title="{html.escape(f.hint)}"><div class="k">{html.escape(f.label)}</div>'
-        f'<div class="v">{html.escape(f.value)}<small>{html.escape(f.unit)}</small></div></div>'
+        f'<div title="{html.escape(f.hint)}"><div class="k">{escape(f.label)}</div>'
+        f'<div class="v">{escape(f.value)}<small>{escape(f.unit)}</small></div></div>'
         for f in facts
     )
     return block(f'<div class="strip">{"".join(cells)}</div>')
@@ -313,5 +318,5 @@ def capital(text: str) -> str:
 
 def sentence(text: str, command: str = "") -> str:
     """One sentence in place of a panel, with the command that helps."""
-    extra = f" <code>{html.escape(command)}</code>" if command else ""
-    return block(f'<div class="say">{html.escape(text)}{extra}</div>')
+    extra = f" <code>{escape(command)}</code>" if command else ""
+    return block(f'<div class="say">{escape(text)}{extra}</div>')

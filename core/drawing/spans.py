@@ -24,6 +24,7 @@ GLYPHS = str.maketrans(
 WORD = re.compile(r" \S{1,24}")
 LEADING_BREAK = re.compile(f"^((?:{NEWLINE})+)\n")  # would leave an empty line over the text,
 TRAILING_BREAK = re.compile(r"\n(?= *$)")  # and this one under it
+LONGEST = 10_000  # characters of an explanation that are drawn
 BORDER = '<i class="doc" title="document border">¶</i>'
 
 
@@ -92,7 +93,7 @@ def block(inside: str, name: str = "") -> str:
 
 def heading(text: str, note: str = "") -> str:
     """A small panel title with a muted note behind it."""
-    return block(f"<h5>{html.escape(text)}<span>{html.escape(note)}</span></h5>")
+    return block(f"<h5>{escape(text)}<span>{escape(note)}</span></h5>")
 
 
 def escape(text: str) -> str:
@@ -107,6 +108,13 @@ def escape(text: str) -> str:
 def one_line(text: str) -> str:
     """As `escape`, for a cell: the glyphs stay, the breaks behind them go."""
     return escape(text).replace("\n", "").replace("\t", "")
+
+
+def in_brief(text: str) -> str:
+    """As `one_line`; of a text that a browser would take minutes to lay out, the beginning."""
+    if len(text) <= LONGEST:
+        return one_line(text)
+    return f"{one_line(text[:LONGEST])} … ({len(text):,} characters in all)"
 
 
 def plain(text: str) -> str:
@@ -203,7 +211,7 @@ def _beside(found: Beside | None) -> str:
     if found is None:
         return ""
     if found.note:
-        return f'<div class="vd"><span class="note">{html.escape(found.note)}</span></div>'
+        return f'<div class="vd"><span class="note">{escape(found.note)}</span></div>'
     detection = verdict(found.detection, "d", "Detection")
     return f'<div class="vd">{detection}{verdict(found.fuzzing, "f", "Fuzzing")}</div>'
 
@@ -211,9 +219,9 @@ def _beside(found: Beside | None) -> str:
 def group_heading(heading: GroupHeading) -> str:
     """Name of the group, what it holds, and how many verdicts were right."""
     return (
-        f'<div class="grp"><b>{html.escape(heading.name)}</b>'
-        f"<span>{html.escape(heading.note)}</span>"
-        f'<span class="hits">{html.escape(heading.hits)}</span></div>'
+        f'<div class="grp"><b>{escape(heading.name)}</b>'
+        f"<span>{escape(heading.note)}</span>"
+        f'<span class="hits">{escape(heading.hits)}</span></div>'
     )
 
 
@@ -232,7 +240,7 @@ def example_list(
 
     columns: headings over the verdicts of two explanations; () with one of them.
     """
-    names = "".join(f"<span>{html.escape(name)}</span>" for name in columns)
+    names = "".join(f"<span>{escape(name)}</span>" for name in columns)
     parts = [f'<div class="row ids"><span></span><span></span>{names}</div>'] if columns else []
     for found, rows in groups:
         drawn = "".join(row(context, scale, shade, breaks=breaks) for context in rows)

@@ -58,6 +58,14 @@ def write_by_hand(
     return explanation_id
 
 
+def read_text(text: str) -> str:
+    """Words as they are stored, on one line; BadInput where there are too many of them."""
+    words = " ".join(text.split())
+    if len(words) > LONGEST:
+        raise BadInput(f"the explanation has {len(words):,} characters: {LONGEST:,} are the most")
+    return words
+
+
 def read_rule(rule: str | None) -> Rules | None:
     """Read a rule as a person types it; None where there is none.
 
@@ -112,10 +120,7 @@ def _explanation(
 ) -> ledger.NewExplanation:
     """Check and word it; words of one's own go before those of the rule."""
     start = perf_counter()
-    words = " ".join(text.split())
-    if len(words) > LONGEST:
-        raise BadInput(f"the explanation has {len(words):,} characters: {LONGEST:,} are the most")
-    exact = None
+    words, exact = read_text(text), None
     if rules is not None:
         result = check(bench.corpus, rules, found.token, found.activation)
         figures = result.test.tokens

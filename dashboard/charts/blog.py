@@ -13,7 +13,7 @@ import pandas as pd
 
 from core.figures.correlation import Cell, Matrix
 from core.figures.intervals import OUTCOMES, Picture
-from dashboard.charts.parts import INK, Figure, axis, common, heading, legend_above
+from dashboard.charts.parts import INK, Figure, axis, common, heading, legend_above, short
 from data.run_figures import INTERVALS
 
 HEIGHT = 340  # pixels
@@ -24,6 +24,7 @@ SILENT = INTERVALS + 0.9  # where the silent bar stands
 TRACES = (1, 2, 0, 3)  # index into OUTCOMES
 LAYERS = (0, 1, 2, 3)
 LETTERS_WIDE = 108  # letters of the titles of all panels, on a page of 1024 pixels
+PART = 28  # letters of a line of a scorer's name
 PATTERNS = {0: "", 1: "/", 2: "\\", 3: "x"}
 
 
@@ -39,7 +40,12 @@ def outcome_figure(panels: Sequence[Panel], *, shares: bool) -> Figure:
     traces = [_bars(outcome, panels, shares) for outcome in TRACES]
     width = LETTERS_WIDE // len(panels)
     titles = [
-        heading(html.escape(_short(panel.name, width)), f"n = {panel.picture.counts.sum():,}", 1.1)
+        heading(
+            html.escape(short(panel.name, width)),
+            f"n = {panel.picture.counts.sum():,}",
+            1.1,
+            left=52,
+        )
         | _place(k)
         for k, panel in enumerate(panels)
     ]
@@ -62,10 +68,6 @@ def outcome_figure(panels: Sequence[Panel], *, shares: bool) -> Figure:
 
 def _place(k: int) -> dict[str, Any]:
     return {} if not k else {"x": WIDE * k - 0.5, "xref": "x", "xshift": 0}
-
-
-def _short(name: str, width: int) -> str:
-    return name if len(name) <= width else name[: width - 1] + "…"
 
 
 def beside(panels: Sequence[Panel]) -> str:
@@ -143,26 +145,44 @@ def outcome_table(panels: Sequence[Panel]) -> pd.DataFrame:
 def correlation_figure(found: Matrix) -> Figure:
     """Pearson left, Spearman right; every cell says its number and n."""
     n = len(found.names)
-    names = [html.escape(name).replace(" · ", "<br>") for name in found.names]
-    common_axis = {"tickvals": list(range(n)), "ticktext": names, "showgrid": False}
+    written, below = _scorer_names(found.names)
+    left = 24 + 6 * max((len(part) for name in written for part in name.split("<br>")), default=0)
     panels = {
         "Pearson": [[c.pearson and c.pearson.value for c in row] for row in found.cells],
         "Spearman": [[c.spearman for c in row] for row in found.cells],
     }
-    layout: dict[str, Any] = common(150 + 62 * n, margin={"l": 96, "r": 4, "t": 34, "b": 46})
+    layout: dict[str, Any] = common(150 + 62 * n, margin={"l": left, "r": 4, "t": 34, "b": 46})
     notes, data = [], []
     for k, (name, values) in enumerate(panels.items()):
         low, high = (0.0, 0.44) if k == 0 else (0.56, 1.0)
         x, y = ("x", "y") if k == 0 else ("x2", "y2")
         data.append(_heat(found, values, x, y))
-        layout[f"xaxis{'' if k == 0 else 2}"] = axis("", domain=[low, high], anchor=y,
-                                                     tickangle=0, **common_axis)  # fmt: skip
-        layout[f"yaxis{'' if k == 0 else 2}"] = axis("", anchor=x, autorange="reversed",
-                                                     **common_axis)  # fmt: skip
+        place, beside = ("", written) if k == 0 else ("2", below)
+        ticks = {"tickvals": list(range(n)), "showgrid": False}
+        layout[f"xaxis{place}"] = axis("", domain=[low, high], anchor=y, tickangle=0,
+                                       range=[-0.5, n - 0.5], ticktext=below, **ticks)  # fmt: skip
+        layout[f"yaxis{place}"] = axis("", anchor=x, range=[n - 0.5, -0.5], ticktext=beside,
+                                       **ticks)  # fmt: skip
         title = heading(f"{name} correlation", "of scores over features", 1.02, low)
         notes.append(title | {"xshift": 0})
         notes += _cell_texts(found, values, x, y)
     return {"data": data, "layout": layout | {"annotations": notes, "plot_bgcolor": "#8A94A333"}}
+
+
+def _scorer_names(names: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Names at the far left, and what stands for them elsewhere: numbers, where they have parts.
+
+    >>> _scorer_names(["exact", "detection · meta/Llama-3 · gloss"])
+    (['1 exact', '2 detection<br>Llama-3<br>gloss'], ['1', '2'])
+    """
+    lines = [
+        "<br>".join(html.escape(short(part.rpartition("/")[2], PART)) for part in name.split(" · "))
+        for name in names
+    ]
+    if not any(" · " in name for name in names):
+        return lines, lines
+    numbers = [str(k + 1) for k in range(len(names))]
+    return [f"{k} {line}" for k, line in zip(numbers, lines, strict=True)], numbers
 
 
 def _heat(

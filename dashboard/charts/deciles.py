@@ -16,6 +16,7 @@ from core.drawing.curves import by_deciles
 from core.figures import deciles
 from core.score.statistics import wilson
 from dashboard.charts.parts import (
+    LEFT,
     Figure,
     axis,
     common,
@@ -23,11 +24,13 @@ from dashboard.charts.parts import (
     legend_above,
     line,
     share_axis,
+    short,
     whiskers,
 )
 from data.records import Interval, Score, Tally
 
 HEIGHT = 380  # pixels
+LETTERS_WIDE = 160  # of all names in the legend: one line of it on a page of 1024 pixels
 SYMBOLS = ("circle", "square", "diamond", "triangle-up", "star", "x", "cross", "hexagon")
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 DODGE = 0.5  # of a decile's width, shared by the traces, so that they do not hide each other
@@ -91,7 +94,7 @@ def decile_figure(lines: Sequence[Line], note: str) -> Figure:
     axes = _Axis(lines, scorers)
     return {
         "data": [_trace(k, len(lines), one, axes) for k, one in enumerate(lines)],
-        "layout": common(HEIGHT, margin={"l": 46, "r": 4, "t": 52, "b": 52})
+        "layout": common(HEIGHT, margin={"l": LEFT, "r": 4, "t": 52, "b": 52})
         | {
             "xaxis": axis("activation decile (1 weakest … 10 strongest)", showgrid=False,
                           tickangle=0, range=[0.2, axes.end], **axes.ticks()),
@@ -183,7 +186,7 @@ def _trace(k: int, n: int, one: Line, axes: _Axis) -> dict[str, Any]:
     return {
         "type": "scatter",
         "mode": "lines+markers",
-        "name": html.escape(one.name),  # a figure's text reads some tags
+        "name": html.escape(short(one.name, LETTERS_WIDE // n)),  # a figure's text reads some tags
         "line": {"width": 1.2},
         "marker": {"symbol": SYMBOLS[k % len(SYMBOLS)], "size": 7.5},
         "connectgaps": False,

@@ -12,7 +12,16 @@ import pandas as pd
 
 from core.drawing.spans import escape
 from core.filters.position import Profile
-from dashboard.charts.parts import NEUTRAL, Figure, axis, common, heading, legend_above, line
+from dashboard.charts.parts import (
+    NEUTRAL,
+    Figure,
+    axis,
+    coloured,
+    common,
+    heading,
+    legend_above,
+    line,
+)
 from data.filter_figures import Cloud
 from data.flags import INFORMATION, Counts, Flag
 
@@ -120,18 +129,19 @@ def position_figure(found: Profile, note: str) -> Figure:
     shapes = [
         line(dash="dot", x0=span[0], x1=span[1], y0=mean, y1=mean),
         line(dash="dot", x0=span[0], x1=span[1], y0=information, y1=information, yref="y2"),
-        limit | {"line": {"dash": "dash", "width": 1.6, "color": "#D55E00"}},
+        limit | {"line": {"dash": "dash", "width": 1.6, "color": coloured(2)}},
     ]
     layout = common(
         POSITIONS, showlegend=False, dragmode=False, bargap=0.1, shapes=shapes,
         margin={"l": 56, "r": 14, "t": 28, "b": 38},
         xaxis=axis("position in the sequence", range=list(span), anchor="y2"),
-        yaxis=axis("f_p", domain=[0.58, 1], tickformat=".2~%", rangemode="tozero", nticks=5),
+        yaxis=axis("share", domain=[0.58, 1], tickformat=".2~%", rangemode="tozero", nticks=5),
         yaxis2=axis("nats", domain=[0, 0.4], anchor="x", nticks=5, range=[0, top]),
         annotations=[
             heading("Share of sequences in which it fires",
-                    f"dotted: mean {mean:.3%}; n = {_sequences(found)} sequences a position", 1.01),
-            heading("What the position tells", note + cut, 0.41),
+                    f"dotted: mean {mean:.3%}; n = {_sequences(found)} sequences a position", 1.01,
+                    left=56),
+            heading("What the position tells", note + cut, 0.41, left=56),
         ],
     )  # fmt: skip
     return {"data": traces, "layout": layout}

@@ -12,6 +12,7 @@ import pandas as pd
 
 from core.intervening.pooled import WORDS, Arm, Target
 from dashboard.charts.parts import (
+    NEUTRAL,
     Figure,
     axis,
     coloured,
@@ -24,8 +25,8 @@ from dashboard.charts.parts import (
 
 HEIGHT = 360  # pixels
 ARMS = ("feature", "random-sae", "shuffled", "ablation")
-COLOURS = {"feature": coloured(1), "random-sae": "#8A94A3", "shuffled": "#C85200",
-           "ablation": "#00795A"}  # fmt: skip
+COLOURS = {"feature": coloured(1), "random-sae": NEUTRAL, "shuffled": coloured(2),
+           "ablation": coloured(3)}  # fmt: skip
 SYMBOLS = {"feature": "circle", "random-sae": "square", "shuffled": "diamond",
            "ablation": "cross"}  # fmt: skip
 STEP, SPREAD = 0.24, 0.075  # of the distance between two KL
@@ -51,7 +52,7 @@ def interventions_figure(targets: Sequence[Target]) -> Figure:
         yaxis=axis("score, nats"),
         margin={"l": 50, "r": 8, "t": 58, "b": 62},
         annotations=[heading("Scores by KL", f"n = {n:,} scores; bars: mean with its 95 % "
-                             "interval over features", 1.1)],
+                             "interval over features", 1.1, left=50)],
         shapes=[line(dash="dash", x0=0, x1=1, xref="paper", y0=0, y1=0)],
         legend=legend_above(1.0),
         dragmode=False,
@@ -80,7 +81,7 @@ def _points(name: str, found: Sequence[tuple[float, Arm]]) -> dict[str, Any]:
         "type": "scatter", "mode": "markers", "name": WORDS[name], "x": xs, "y": ys,
         "customdata": [[name, number] for number in numbers], "legendgroup": name,
         "marker": {"size": 5, "opacity": 0.5, "color": COLOURS[name], "symbol": SYMBOLS[name]},
-        "hovertemplate": f"{said}%{{customdata[1]}}: %{{y:.2f}} nats<extra></extra>",
+        "hovertemplate": f"{said}%{{customdata[1]}}: %{{y:.3f}} nats<extra></extra>",
     }  # fmt: skip
 
 
@@ -94,7 +95,7 @@ def _means(name: str, found: Sequence[tuple[float, Arm]]) -> dict[str, Any]:
         "marker": {"size": 9, "color": COLOURS[name], "symbol": f"{SYMBOLS[name]}-open",
                    "line": {"width": 2}},
         "legendgroup": name, "showlegend": False,
-        "hovertemplate": "mean %{y:.2f} nats<extra></extra>",
+        "hovertemplate": "mean %{y:.3f} nats<extra></extra>",
     }  # fmt: skip
 
 

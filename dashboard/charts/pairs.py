@@ -11,6 +11,7 @@ from core import seeds
 from core.comparing import Comparison, Share
 from core.comparing.words import signed
 from dashboard.charts.parts import (
+    LEFT,
     NEUTRAL,
     Figure,
     axis,
@@ -55,7 +56,7 @@ def pairs_figure(found: Comparison) -> Figure:
     bars, bins = _bars(found)
     return {
         "data": [*curves, *points, bars],
-        "layout": common(HEIGHT, margin={"l": 46, "r": 4, "t": 28, "b": 42})
+        "layout": common(HEIGHT, margin={"l": LEFT, "r": 4, "t": 28, "b": 42})
         | _scatter_axes(low, high) | _bar_axes(bins) | _curve_axes(kinds, _share_title(found))
         | {
             "legend": {"x": PANELS[2][0] + 0.005, "y": 0.99, "font": {"size": 11.5}},
@@ -73,8 +74,14 @@ def _headings(found: Comparison) -> list[dict]:
     return [
         heading(found.question.scorer.capitalize(), some, 1.01),
         heading("Differences", shown, 1.01, PANELS[1][0]),
-        heading("Right by decile", "95 % intervals", 1.01, PANELS[2][0]),
+        heading("Right by decile", f"95 %, n = {_verdicts(found)}", 1.01, PANELS[2][0]),
     ]
+
+
+def _verdicts(found: Comparison) -> str:
+    """How many verdicts stand behind a decile of either side, e.g. "5,611 to 5,634"."""
+    sizes = [s.n for curve in found.curves for s in curve if s.place.isdecimal()] or [0]
+    return f"{min(sizes):,}" if min(sizes) == max(sizes) else f"{min(sizes):,} to {max(sizes):,}"
 
 
 def _points(found: Comparison) -> tuple[list[dict], float, float]:

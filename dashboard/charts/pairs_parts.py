@@ -54,7 +54,7 @@ def _headings(found: Comparison, agreements: Sequence[Agreement]) -> list[dict]:
     return [
         heading("Distribution of scores", f"n = {found.n:,} features", 1.01),
         heading("Detection against fuzzing", words + some, 1.01, RIGHT[0]),
-        heading("By hookpoint", "mean, 95 % interval", lower),
+        heading("By hookpoint", f"mean, 95 % interval, n = {found.n:,} features", lower),
         heading("By density", f"mean, 95 % interval, {fifths}", lower, RIGHT[0]),
     ]
 
@@ -140,9 +140,11 @@ def _axes(found: Comparison) -> dict:
         "yaxis2": axis("fuzzing", domain=UPPER, anchor="x2", range=[0, 1.03], dtick=0.2),
         "xaxis3": _group_axis(hookpoint_title(layers), short_names(layers), LEFT, "y3"),
         "yaxis3": axis(f"mean {scorer}", domain=LOWER, anchor="x3", nticks=6),
-        "xaxis4": _group_axis("share of tokens on which it fires", fifths, RIGHT, "y4"),
-        "yaxis4": axis(f"mean {scorer}", domain=LOWER, anchor="x4", nticks=6),
-    }
+        "xaxis4": _group_axis("share of tokens on which it fires", fifths, RIGHT, "y4")
+        | {"visible": bool(fifths)},
+        "yaxis4": axis(f"mean {scorer}", domain=LOWER, anchor="x4", nticks=6,
+                       visible=bool(fifths)),
+    }  # fmt: skip
 
 
 def _group_axis(title: str, names: Sequence[str], domain: list[float], anchor: str) -> dict:

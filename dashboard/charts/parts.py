@@ -5,6 +5,8 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Protocol
 
 INK, GREY = "light-dark(#1B2230,#E4E8EE)", "light-dark(#5B6675,#98A3B3)"  # text in spans only
+LEFT = 46  # pixels of a figure's left margin, for ticks and the title of the axis
+INSET = 2  # pixels that Plotly keeps free around an annotation
 NEUTRAL = "#8A94A3"  # marks take no light-dark(): one grey that reads on both backgrounds
 Figure = dict[str, Any]  # {"data": traces, "layout": layout}
 
@@ -29,7 +31,7 @@ def common(height: int, **settings: object) -> dict[str, Any]:
     """The layout that all figures share; height in pixels."""
     return {
         "height": height,
-        "margin": {"l": 46, "r": 4, "t": 28, "b": 38},
+        "margin": {"l": LEFT, "r": 4, "t": 28, "b": 38},
         "bargap": 0.06,
         "hoverlabel": {"font": {"size": 12}},
     } | settings
@@ -41,6 +43,7 @@ def axis(title: str, **settings: object) -> dict[str, Any]:
     return {
         "title": {"text": title, "font": small, "standoff": 4},
         "tickfont": small,
+        "ticklabelstandoff": 3,  # else the zeros of both axes meet in the corner
         "zeroline": False,
         "automargin": False,
     } | settings
@@ -58,16 +61,24 @@ def legend_above(y: float, **settings: object) -> dict[str, Any]:
     } | settings  # fmt: skip
 
 
-def heading(text: str, note: str, y: float, x: float = 0) -> dict[str, Any]:
-    """A panel's title with a muted note, at the left edge of the figure (x, y: paper, 0..1)."""
+def heading(text: str, note: str, y: float, x: float = 0, *, left: int = LEFT) -> dict[str, Any]:
+    """A panel's title with a muted note, at the left edge of the figure (x, y: paper, 0..1).
+
+    left: the figure's left margin, pixels; the title stands under the headings of the page.
+    """
     return {
         "text": f'<b style="color:{INK}">{text}</b>'
         f'<span style="color:{GREY};font-size:12px">  {note}</span>',
         "font": {"size": 13}, "showarrow": False,
         "align": "left",  # a picture has another font: the words must not grow to both sides
-        "x": x, "xref": "paper", "xanchor": "left", "xshift": 0 if x else -46,
+        "x": x, "xref": "paper", "xanchor": "left", "xshift": 0 if x else -left - INSET,
         "y": y, "yref": "paper", "yanchor": "bottom",
     }  # fmt: skip
+
+
+def short(name: str, width: int) -> str:
+    """A name in at most so many letters."""
+    return name if len(name) <= width else name[: width - 1] + "…"
 
 
 def line(*, dash: str, **place: float | str) -> dict[str, Any]:

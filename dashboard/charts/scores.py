@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from dashboard.charts.parts import NEUTRAL, Figure, axis, common, heading, line
+from dashboard.charts.parts import LEFT, NEUTRAL, Figure, axis, common, heading, line
 from data.feature_table import BINS, Distribution, Picture
 
 HEIGHT, PANEL = 560, 190  # pixels, of the whole and of one distribution where they stand alone
@@ -27,7 +27,7 @@ def scores_figure(picture: Picture) -> Figure:
     has_points = picture.n_both > 0
     height = HEIGHT if has_points else max(1, len(spread)) * PANEL + 60
     domain = SIDE if has_points else [0.0, 1.0]
-    room = {"l": 46, "r": 14, "t": 28, "b": 38}  # for the last tick of the right panels
+    room = {"l": LEFT, "r": 14, "t": 28, "b": 38}  # for the last tick of the right panels
     layout = common(height, showlegend=False, dragmode=False, margin=room)
     notes: list[dict[str, Any]] = []
     for place, found in enumerate(spread):

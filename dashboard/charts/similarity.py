@@ -14,6 +14,7 @@ WRITTEN = 12  # rows or columns up to which every cell says its number
 COUNTED = 8  # and its n
 CELL, SMALL = 58, 24  # pixels of a row, with and without numbers
 TITLE = 22  # pixels of an axis's title
+ROOM = 440  # pixels that the names of columns share
 RAMP = [[0, "rgba(0,114,178,.05)"], [1, "rgba(0,114,178,.80)"]]
 DIVERGING = [[0, "rgba(213,94,0,.75)"], [0.5, "rgba(128,128,128,.06)"],
              [1, "rgba(0,114,178,.75)"]]  # fmt: skip
@@ -60,17 +61,18 @@ def similarity_figure(drawn: Map, chosen: tuple[int, int] | None) -> Figure:
         custom[i][j] = i * m + j
     longest = max((len(name) for name in drawn.rows), default=0)
     left = min(260, 20 + 7 * longest) + TITLE * bool(drawn.of[0])
+    below, tilt = _names_below(drawn.columns)
     titles = [html.escape(f"cache {cache}") if cache else "" for cache in drawn.of]
     layout = common(
-        92 + (CELL if n <= WRITTEN else SMALL) * n + TITLE * bool(drawn.of[1]),
-        margin={"l": left, "r": 8, "t": 34, "b": 52 + TITLE * bool(drawn.of[1])},
+        34 + (CELL if n <= WRITTEN else SMALL) * n + below + TITLE * bool(drawn.of[1]),
+        margin={"l": left, "r": 8, "t": 34, "b": below + TITLE * bool(drawn.of[1])},
         plot_bgcolor="#8A94A333",
-        annotations=[heading(*_title(drawn), 1.0) | {"xshift": -left + 4}, *_texts(drawn)],
+        annotations=[heading(*_title(drawn), 1.0, left=left), *_texts(drawn)],
         shapes=_frame(chosen),
         xaxis=axis(titles[1], tickvals=list(range(m)), ticktext=_names(drawn.columns),
-                   showgrid=False, tickangle=0 if m <= COUNTED else 45),
+                   showgrid=False, range=[-0.5, m - 0.5], tickangle=tilt),
         yaxis=axis(titles[0], tickvals=list(range(n)), ticktext=_names(drawn.rows),
-                   showgrid=False, autorange="reversed"),
+                   showgrid=False, range=[n - 0.5, -0.5]),
     )  # fmt: skip
     ends = _ends(values, above=drawn.above)
     trace = {
@@ -105,6 +107,18 @@ def _title(drawn: Map) -> tuple[str, str]:
         return title, what
     n = f"{min(pairs):,}" if min(pairs) == max(pairs) else f"{min(pairs):,} to {max(pairs):,}"
     return title, f"{what}, n {n} a cell"
+
+
+def _names_below(names: Sequence[str]) -> tuple[int, int]:
+    """Pixels below the map for the names of its columns, and their angle: tilted if they are long.
+
+    >>> _names_below(["layers.0", "layers.1"])
+    (30, 0)
+    """
+    longest = max((len(name) for name in names), default=0)
+    if 6 * longest * len(names) <= ROOM:
+        return 30, 0
+    return min(200, 24 + 5 * longest), 45
 
 
 def _names(names: Sequence[str]) -> list[str]:

@@ -66,7 +66,7 @@ def diff_figure(rows: pd.DataFrame, figure: Measure, level: float) -> Figure:
             "legend": legend_above(1.06, x=0.2, traceorder="normal"),
             "clickmode": "event+select",
             "annotations": [
-                heading("Differences", some, 1.02),
+                heading("Differences", some, 1.02, left=58),
                 heading("Second against first", "log scales; silent in one: at the edge", 1.02,
                         PANELS[1][0]),
             ],
@@ -162,7 +162,7 @@ def reaction_figure(first: pd.DataFrame, second: pd.DataFrame | None, n_pairs: i
             "clickmode": "event+select",
             "annotations": [heading("Reactions", f"n = {len(first):,} features, {n_pairs} pairs; "
                                     + ("dashed: both react alike" if second is not None else
-                                       "sign-flip test over pairs"), 1.02)],
+                                       "sign-flip test over pairs"), 1.02, left=56)],
         },
     }  # fmt: skip
 
@@ -173,7 +173,7 @@ def noise_figure(kl: Sequence[Curve], target: Sequence[Curve], n: int) -> Figure
     left = [one for one in kl if one.side < 3]
     panels = PANELS if right else ([0, 1], [0, 1])
     annotations = [heading("KL(clean || changed)", f"nats, next token; n = {n} prompts, "
-                           "95 % intervals", 1.02)]  # fmt: skip
+                           "95 % intervals", 1.02, left=52)]  # fmt: skip
     layout = common(HEIGHT, margin={"l": 52, "r": 8, "t": 58, "b": 44}) | {
         "xaxis": axis("strength, mean lengths of the vectors there", domain=panels[0]),
         "yaxis": axis("nats", rangemode="tozero"),

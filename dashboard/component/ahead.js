@@ -14,9 +14,14 @@ const PLACES = {
 const FIGURE = ".st-key-figure-box .gloss-chart";
 const NUMBER = ".st-key-head input";
 
+// What stands at a place of the page; nothing while its own component has not filled it yet.
+function filled(at) {
+  const place = document.querySelector(at);
+  return place?.show && place;
+}
+
 function places() {
-  const found = Object.entries(PLACES).map(([name, at]) => [name, document.querySelector(at)]);
-  return Object.fromEntries(found);
+  return Object.fromEntries(Object.entries(PLACES).map(([name, at]) => [name, filled(at)]));
 }
 
 function turn(key) {
@@ -41,8 +46,8 @@ function turn(key) {
 }
 
 function redrawn(data) {
-  const chart = document.querySelector(FIGURE);
-  if (!chart?.wanted || !data.figure) return undefined;
+  const chart = filled(FIGURE);
+  if (!chart || !data.figure) return undefined;
   const before = chart.wanted;
   // A frame later: the words are painted first.
   requestAnimationFrame(() => {
@@ -70,8 +75,8 @@ function listen() {
 // with what it had: it hears of neither.
 function settle(feature) {
   for (const place of Object.values(places())) if (place) place.show(place.sent);
-  const chart = document.querySelector(FIGURE);
-  if (chart?.sent && chart.wanted !== chart.sent) chart.show(chart.sent);
+  const chart = filled(FIGURE);
+  if (chart && chart.wanted !== chart.sent) chart.show(chart.sent);
   const number = document.querySelector(NUMBER);
   if (number && number !== document.activeElement) number.value = feature;
 }

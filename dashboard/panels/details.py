@@ -7,8 +7,9 @@ import numpy as np
 import streamlit as st
 
 from core.drawing import cards
-from core.drawing.spans import escape, heading
+from core.drawing.spans import heading, plain
 from dashboard import behind, session, steered_sets
+from dashboard.labels import literal
 from dashboard.library import Place
 from data import results
 from data.catalogue import Row
@@ -28,7 +29,7 @@ def dialog(place: Place, explanation: ExplanationRecord) -> None:
     if made is None:
         st.html(cards.sentence(f"Explanation #{number} is not in the store any more."))
         return
-    st.html(cards.block(f"<p><b>#{number}</b> {escape(explanation.text or 'No explanation')}</p>"))
+    st.html(cards.block(f"<p><b>#{number}</b> {cards.says(explanation)}</p>"))
     st.html(behind.facts(explanation, made))
     if made["run_id"] is not None:
         st.page_link("views/runs.py", label=f"Run {made['run_id']}", icon=":material/history:",
@@ -77,7 +78,7 @@ def every_score(explanation: ExplanationRecord) -> tuple[Score, ...]:
 
 def opened(title: str, draw: Callable[[], None]) -> None:
     """A closed part that is read and drawn when it is opened."""
-    expander = st.expander(title, key=f"details.{title}", on_change="rerun")
+    expander = st.expander(literal(plain(title), 160), key=f"details.{title}", on_change="rerun")
     if expander.open:
         with expander:
             draw()

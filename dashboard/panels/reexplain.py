@@ -12,6 +12,7 @@ from core.pipeline.again import Answer, answer, reexplain
 from core.pipeline.ask import Ask
 from core.pipeline.watching import Say
 from dashboard import session
+from dashboard.labels import literal
 from dashboard.library import FeatureRecord, Place
 from dashboard.panels import asking, forecast, presets, working
 from data import results
@@ -27,7 +28,7 @@ def drawer(
     place: Place, feature: int, record: FeatureRecord, shown: ExplanationRecord | None
 ) -> None:
     """Settings for a new explanation; the page stays readable behind it."""
-    st.caption(f"Feature {feature} · {place.hookpoint.name}")
+    st.caption(f"Feature {feature} · {literal(place.hookpoint.name)}")
     working.settle(KIND, place, feature, shown)
     if running := working.running_about(KIND, place, feature):
         for job in running:

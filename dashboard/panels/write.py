@@ -10,12 +10,13 @@ from core.drawing import cards
 from core.drawing.spans import block, escape
 from core.pipeline.again import score_chosen
 from core.pipeline.ask import check_judge
-from core.pipeline.by_hand import LONGEST, offline_offers, read_rule, write_by_hand
+from core.pipeline.by_hand import offline_offers, read_rule, read_text, write_by_hand
 from core.pipeline.judging import DEFAULT
 from core.pipeline.scorers import COUNTED, JUDGELESS, Means
 from core.pipeline.watching import Hearing, Say
 from dashboard import session
 from dashboard.commands import counted
+from dashboard.labels import literal
 from dashboard.library import FeatureRecord, Place
 from dashboard.panels import asking, endpoints, working
 from dashboard.panels.fields import KEEP
@@ -52,7 +53,7 @@ def dialog(
 ) -> None:
     """Words, a rule or both; stored beside all other explanations of the feature."""
     beside = counted(len(record.explanations), "explanations")
-    st.caption(f"Feature {feature} · {place.hookpoint.name} · stands beside {beside}")
+    st.caption(f"Feature {feature} · {literal(place.hookpoint.name)} · stands beside {beside}")
     working.settle(KIND, place, feature, shown)
     begin(place, feature)
     written = typed(shown)
@@ -75,7 +76,8 @@ def typed(shown: ExplanationRecord | None) -> Written:
     """The widgets; what was typed stays for the session."""
     for name in ("text", "rule", "author"):
         st.session_state.setdefault(f"write.{name}", "")
-    text = st.text_area("What the feature means", key="write.text", max_chars=LONGEST, height=110,
+    # No max_chars: with it, a field drops a longer text that is pasted.
+    text = st.text_area("What the feature means", key="write.text", height=110,
                         placeholder="Names of days, where they date an event", **KEEP)  # fmt: skip
     rule = st.text_area("As a rule that a program can check", key="write.rule", height=90,
                         placeholder='here:word="monday"|"friday"', help=RULE_HELP,
@@ -115,6 +117,7 @@ def problem(written: Written) -> str | None:
     if not written.text and not written.rule:
         return "Say what the feature means, in words or as a rule"
     try:
+        read_text(written.text)
         read_rule(written.rule)
         if written.scorers:
             check_judge(written.means, written.scorers, has_rules=False)

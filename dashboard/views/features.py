@@ -93,7 +93,7 @@ def filters(bar: DeltaGenerator, place: Place, found: Options) -> tuple[Filter, 
 def search(bar: DeltaGenerator, place: Place) -> str:
     """The words looked for; what names a feature opens it instead."""
     words = bar.text_input(
-        "Search", key="q", icon=":material/search:", width=300, max_chars=300, type="search",
+        "Search", key="q", icon=":material/search:", width=270, max_chars=300, type="search",
         placeholder="words of an explanation, or a feature", label_visibility="collapsed",
         on_change=_new_search, **KEPT,
     )  # fmt: skip

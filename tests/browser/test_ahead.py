@@ -6,6 +6,8 @@ import signal
 import pytest
 from stores import HOOKPOINT
 
+from dashboard.scripts import source
+
 pytestmark = pytest.mark.browser
 ZERO = f"/feature?cache=made&feature={HOOKPOINT}/0"
 CARD, LIST = ".st-key-cards .gloss-words", ".st-key-list .gloss-words"
@@ -80,6 +82,18 @@ def test_a_page_that_has_come_puts_right_what_was_shown_too_early(visitor):
     visitor.page.wait_for_function(f"!document.querySelector('{LIST}').innerText.includes('anoth')")
     assert words(visitor) == before
     visitor.press("b")
+
+
+def test_a_part_that_is_not_there_yet_is_left_to_its_own_script(visitor):
+    visitor.page.set_content(
+        "<div class=st-key-list><div class=gloss-words></div></div>"
+        "<div class=st-key-figure-box><div class=gloss-chart></div></div>"
+    )
+    visitor.page.evaluate("""source => import('data:text/javascript,' + encodeURIComponent(source))
+        .then(script => script.default({data: {of: 0, key: 'ArrowRight', list: '<p>1</p>'}}))""",
+        source("ahead.js"))  # fmt: skip
+    visitor.page.keyboard.press("ArrowRight")
+    assert visitor.page.locator(LIST).inner_text() == ""
 
 
 @pytest.mark.parametrize("means", ["the browser's", "ours"])

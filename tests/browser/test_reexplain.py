@@ -80,13 +80,25 @@ def test_keys_of_the_page_rest_while_a_dialog_is_open(windows):
     visitor.press("Escape")
 
 
-def test_a_job_outlives_a_reload_and_is_joined_by_another_window(windows):
+def test_a_job_outlives_back_and_a_reload_and_is_joined_by_another_window(windows):
     first = windows[0]
+    first.open(f"/feature?feature={HOOKPOINT}/6")
+    first.at_feature(6)
+    first.press("ArrowRight")
+    first.at_feature(7)
+    first.press("e")
+    drawer = first.page.get_by_role("dialog")
     with serving(by_text, latency=25.0) as server:
-        drawer = at_drawer(first, 7)
         with_model(first, drawer, server.base_url)
         drawer.get_by_role("button", name="Start").click()
         first.page.wait_for_selector(".job.wait")
+        first.page.go_back()
+        first.at_feature(6)
+        assert first.page.locator(".job.wait").count() == 0  # the job is of the other feature
+        first.page.go_forward()
+        first.at_feature(7)
+        first.press("e")
+        drawer.locator(".job.wait").wait_for()
         first.page.reload()
         for window in windows:
             at_drawer(window, 7).locator(".job.wait").wait_for()

@@ -45,7 +45,7 @@ def _hookpoint(one: Covered) -> str:
              f"{one.explainable:,}")]  # fmt: skip
     lines = [_bar(one, *row) for row in rows]
     for part in one.scored:
-        words = f"{part.judge}, {part.preset}; {part.explainer}"
+        words = f"judge {part.judge}, {part.preset}; explainer {part.explainer}"
         lines.append(_bar(one, part.scorer, part.n, words))
         if part.null_n:
             lines.append(_bar(one, "above its null", part.n_above, _null_words(one, part)))

@@ -23,8 +23,8 @@ from data.collections import Collection
 from data.records import CacheRecord
 
 FEATURE = "views/feature.py"
-HEAD, ROW, SEEN = 35, 72, 9  # pixels of the head and of a row, five lines; rows seen at once
-WIDE = 154  # pixels of a score with its interval, and of a label
+HEAD, ROW, SEEN = 35, 86, 8  # pixels of the head and of a row, six lines; rows seen at once
+WIDE = 154  # pixels of a score with its interval
 TABLES = 8  # kept
 VIEWS = {"table": "Table", "sides": "Side by side"}
 BESIDE = 200  # members drawn side by side
@@ -147,7 +147,7 @@ def pooled(rows: Sequence[MemberRow]) -> str:
 def readable(rows: Sequence[MemberRow]) -> pd.DataFrame:
     """The table in words: what a feature reads beside what it does."""
     columns: dict[str, Any] = {
-        "Feature": [plain(row.address) for row in rows],
+        "Feature": [_entry(row) for row in rows],
         "What it reads": [plain(row.reads) if row.reads else f"— {plain(row.why or '')}"
                           for row in rows],
         "Fires on": [_tokens(row.top_tokens) for row in rows],
@@ -161,9 +161,12 @@ def readable(rows: Sequence[MemberRow]) -> pd.DataFrame:
         if attribute != "output_side" or any(scores):
             columns[name] = [score.value if score else None for score in scores]
             columns[f"{name} 95 %"] = [_span(score) for score in scores]
-    if any(row.label for row in rows):
-        columns["Label in the list"] = [plain(row.label or "") for row in rows]
     return pd.DataFrame(columns)
+
+
+def _entry(row: MemberRow) -> str:
+    """A member's address, its label in the list below it."""
+    return "\n".join(plain(words) for words in (row.address, row.label) if words)
 
 
 SCORES = {"Detection": "detection", "Fuzzing": "fuzzing", "Output-side": "output_side"}
@@ -182,16 +185,16 @@ def _promotes(row: MemberRow) -> str:
 
 
 def _tokens(tokens: Sequence[str]) -> str:
-    return " · ".join(f"“{plain(one)}”" for one in tokens[:TOKENS])
+    """Tokens in quotation marks; a line does not end inside one."""
+    return " · ".join(f"“{plain(one)}”".replace(" ", "\u00a0") for one in tokens[:TOKENS])
 
 
 def _columns(shown: pd.DataFrame) -> dict[str, Any]:
-    """Widths that fit a window of 1440 pixels; a text has up to five lines."""
+    """Widths that fit a window of 1440 pixels; a text has up to six lines."""
     text, bar = st.column_config.TextColumn, st.column_config.ProgressColumn
-    parts = [*SCORES, "Label in the list"]
-    spare = WIDE * max(0, len(SCORES) - sum(name in shown for name in parts))
+    spare = WIDE * sum(name not in shown for name in SCORES)
     columns: dict[str, Any] = {
-        "Feature": text(width=130, pinned=True),
+        "Feature": text(width=130, pinned=True, help="with its label in the list"),
         "What it reads": text(width=230 + spare, help="the explanation shown for it, from "
                               "contexts"),
         "Fires on": text(width=108, help="tokens it fires on most often"),
@@ -199,7 +202,6 @@ def _columns(shown: pd.DataFrame) -> dict[str, Any]:
         "Promotes": text(width=110, help="tokens that its decoder direction makes likelier"),
         "Suppresses": text(width=92, help="tokens that it makes less likely"),
         "Role": text(width=92, help=MEANING),
-        "Label in the list": text(width=WIDE),
     }  # fmt: skip
     for name, colour in (("Detection", "blue"), ("Fuzzing", "orange"), ("Output-side", "green")):
         columns[name] = bar(min_value=0, max_value=1, format="%.2f", width=72, color=colour)

@@ -13,7 +13,7 @@ from dashboard import session
 from dashboard.charts.pairs import pairs_figure
 from dashboard.charts.pairs_parts import parts_figure
 from dashboard.memory import Memory
-from dashboard.pairs_tables import against_reference, curve_table, pairs_table, parts_table
+from dashboard.pairs_tables import against_reference, figure_table, pairs_table, parts_table
 from dashboard.panels import chart
 from dashboard.panels.compare import none, one, sides
 from data.comparing import texts
@@ -77,7 +77,7 @@ def draw(found: Comparison, records: list[SideRecord]) -> None:
                   + "</div>"))  # fmt: skip
     if len(records) > 2:
         against(found, records)
-    picked = chart.clickable(pairs_figure(found), lambda: curve_table(found), key="compare-pairs")
+    picked = chart.clickable(pairs_figure(found), lambda: figure_table(found), key="compare-pairs")
     if isinstance(picked, int) and 0 <= picked < found.n:
         open_pair(found, picked)
     largest(found, records)
@@ -94,7 +94,7 @@ def against(found: Comparison, records: list[SideRecord]) -> None:
     st.html(heading("Every run against A", "difference = run minus A; p adjusted for "
                     f"{len(every)} comparisons (Benjamini–Hochberg)"))  # fmt: skip
     table = against_reference(comparing.adjusted(every), [sides.option(r) for r in records[1:]])
-    st.dataframe(table, hide_index=True, key="compare.against",
+    st.dataframe(table, hide_index=True, key="compare.against", placeholder="–",
                  column_config={"Run": st.column_config.TextColumn(width=430)})  # fmt: skip
 
 
@@ -118,7 +118,7 @@ def largest(found: Comparison, records: list[SideRecord]) -> None:
     }
     ids = found.pairs.explanations[[i for rows in chosen.values() for i in rows]].ravel()
     said = session.library().ask(texts, tuple(ids.tolist()))
-    bar = st.container(horizontal=True, vertical_alignment="bottom")
+    bar = st.container(horizontal=True, vertical_alignment="center")
     bar.html(
         heading(
             "Largest differences", "click a row, or a point above, to see both on that feature"
@@ -181,5 +181,5 @@ def more(found: Comparison) -> None:
     ask = session.library().ask
     agreements = [ask(agreement, side, asked.hookpoint) for side in (asked.first, asked.second)]
     with box:
-        chart.show(parts_figure(found, agreements), lambda: parts_table(found),
+        chart.show(parts_figure(found, agreements), lambda: parts_table(found, agreements),
                    key="compare-parts")  # fmt: skip

@@ -41,7 +41,7 @@ def show(
     """Scores as bars with their intervals as text; a click on a row opens the feature."""
     shown = readable(found.rows, wanted, has_labels=has_labels, has_judges=has_judges)
     picked = st.dataframe(
-        shown, key="table", hide_index=True, on_select=sort_by_header,
+        shown, key="table", hide_index=True, on_select=sort_by_header, placeholder="–",
         selection_mode=["single-cell", "single-column"],  # columns: else a header sorts this page
         height=ROW * (min(len(shown), ROWS) + 1) + 3, row_height=ROW,
         column_config=_columns(scorers(found.rows, wanted)),

@@ -46,11 +46,12 @@ def table(place: Place, found: Counts) -> None:
     picked = st.dataframe(
         shown, key=f"filters.table.{found.hookpoint_id}", hide_index=True, on_select="rerun",
         selection_mode="single-cell", row_height=ROW, height=ROW * (len(shown) + 1) + 3,
+        placeholder="–",
         column_config={
-            "Flag": text(width=132), "Features": number(width=62, format="%d"),
-            "Of": number(width=56, format="%d", help="features of which it can be said"),
-            "Share, %": number(width=60, format="%.2f"), "When": text(width=470),
-            "Source": text(width=196),
+            "Flag": text(width=132), "Features": number(width=62, format="localized"),
+            "Of": number(width=56, format="localized", help="features of which it can be said"),
+            "Share, %": number(width=60, format="%.2f"), "When": text(width=420),
+            "Source": text(width=236),
         },
     )  # fmt: skip
     cells = picked["selection"]["cells"]

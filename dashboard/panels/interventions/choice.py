@@ -7,6 +7,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from core.intervening.pooled import Target, pooled
 from dashboard import session
+from dashboard.commands import counted
 from dashboard.library import Place
 from dashboard.panels.place import pick_place
 from data import interventions
@@ -60,13 +61,18 @@ def words(study: Row) -> str:
     return f"judge {judge} · {study['explainer'] or 'template'} · {sizes} prompts"
 
 
+def _solved(n: int | None) -> str:
+    """The worked questions in front of a judge's own."""
+    return "worked examples" if n is None else counted(n, "worked examples")
+
+
 def notes(study: Row) -> str:
     """What a study's settings are, in a sentence for those who compare."""
     settings = study["settings"]
     kept = settings.get("passage_tokens")
     cut = f", the last {kept} tokens of a passage with its statement" if kept else ""
     return (
-        f"Judge {study['judge']}, shown {settings.get('few_shots', '?')} few-shots{cut}; explainer "
+        f"Judge {study['judge']}, shown {_solved(settings.get('few_shots'))}{cut}; explainer "
         f"{study['explainer'] or 'template: names the tokens that rise'}; contexts of "
         f"{settings.get('context', '?')} tokens, {settings.get('explain', '?')} prompts to "
         f"explain, {settings.get('select', '?')} to choose and {settings.get('score', '?')} to "

@@ -28,8 +28,8 @@ def show(chosen: Chosen, feature: int) -> None:
     bar = st.container(horizontal=True, vertical_alignment="center", gap="small")
     bar.html(block(f"<h5>Feature {feature}</h5>"))
     if not rows:
-        st.html(cards.sentence(f"Feature {feature} is not in this study; the command above "
-                               "measures it with --features."))  # fmt: skip
+        st.html(cards.sentence(f"Feature {feature} is not in this study; “Measure features” "
+                               "above measures it."))  # fmt: skip
         return
     row = rows[_pick(bar, list(rows), rows)]
     at = f"{chosen.place.hookpoint.name}/{feature}"
@@ -69,7 +69,7 @@ def figures(row: Row, other: Row | None) -> None:
     if row["reason"]:
         st.html(cards.sentence(f"No score: {row['reason']}."))
     if row["text"]:
-        st.html(block(f'<p class="big" dir="auto">“{one_line(row["text"])}”</p>'))
+        st.html(block(f'<p class="big" dir="auto">{one_line(row["text"])}</p>'))
     facts = [
         Fact("Score", _number(row["value"]), _interval(row),
              "log p(explanation | with the push) − log p(explanation | without), nats, mean over "

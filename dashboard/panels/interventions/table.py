@@ -1,15 +1,19 @@
 """Pooled figures in sentences, and the table of features by KL."""
 
+from typing import Any
+
 import pandas as pd
 import streamlit as st
 
 from core.drawing.spans import block, escape, plain
 from core.intervening.pooled import WORDS, Arm, Target
 from dashboard.charts.interventions import interventions_figure, interventions_table
+from dashboard.commands import counted
 from dashboard.panels import chart
 from dashboard.panels.interventions.choice import Chosen
 
 KEY = "interventions-by-kl"
+ROW, HEIGHT = 35, 320  # pixels: of a row, of the table at most
 
 
 def pooled(chosen: Chosen) -> int | None:
@@ -19,7 +23,8 @@ def pooled(chosen: Chosen) -> int | None:
                              key=KEY)  # fmt: skip
     st.html(block("".join(f"<p>{escape(target.sentence)}</p>" for target in targets)))
     with st.expander("Pooled figures"):
-        st.dataframe(pooled_table(targets), hide_index=True, key="interventions.pooled")
+        st.dataframe(pooled_table(targets), hide_index=True, key="interventions.pooled",
+                     placeholder="–")  # fmt: skip
     if isinstance(picked, list) and len(picked) == 2 and picked[0] != "random-sae":
         return int(picked[1])
     return None
@@ -54,16 +59,30 @@ def _interval(arm: Arm) -> str:
 def features(chosen: Chosen) -> int | None:
     """One row a feature; gives the one whose row was chosen."""
     table = features_table(chosen)
-    st.html(block(f"<h5>{len(table):,} features<span>score in nats ± standard error over prompts; "
-                  "choose a row to read it</span></h5>"))  # fmt: skip
-    picked = st.dataframe(table, hide_index=True, key="interventions.features", height=320,
-                          on_select="rerun", selection_mode="single-row")  # fmt: skip
+    st.html(block(f"<h5>{counted(len(table), 'features')}<span>score in nats ± standard error "
+                  "over prompts; choose a row to read it</span></h5>"))  # fmt: skip
+    picked = st.dataframe(
+        table, hide_index=True, key="interventions.features", on_select="rerun",
+        height=min(HEIGHT, ROW * (len(table) + 1) + 3),
+        selection_mode="single-row", placeholder="–", column_config=_columns(table),
+    )  # fmt: skip
     rows = picked["selection"]["rows"]
     name = f"gloss-interventions-{chosen.place.cache.name}.csv"
     st.download_button("CSV of the table", lambda: table.to_csv(index=False), name, "text/csv",
                        key="interventions.csv", icon=":material/download:", type="tertiary",
                        on_click="ignore")  # fmt: skip
     return int(table["Feature"].iloc[rows[0]]) if rows and rows[0] < len(table) else None
+
+
+def _columns(table: pd.DataFrame) -> dict[str, Any]:
+    number, text = st.column_config.NumberColumn, st.column_config.TextColumn
+    scores = {name: number(format="%+.3f" if name.startswith("KL") else "%.3f", width=72)
+              for name in table.columns[3:]}  # fmt: skip
+    return scores | {
+        "Feature": number(width=70, format="%d"), "Explanation": text(width=360),
+        "Flags": number("No score", width=70, help="KLs at which it has no score; the row "
+                        "says why"),
+    }  # fmt: skip
 
 
 def features_table(chosen: Chosen) -> pd.DataFrame:
@@ -83,4 +102,4 @@ def features_table(chosen: Chosen) -> pd.DataFrame:
         elif row["value"] > best.get(row["feature"], -float("inf")):
             best[row["feature"]] = row["value"]
             found["Explanation"] = plain(row["text"] or "")
-    return pd.DataFrame(list(by_feature.values())).round(2)
+    return pd.DataFrame(list(by_feature.values())).round(4)

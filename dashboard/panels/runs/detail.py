@@ -145,8 +145,8 @@ def log(run: Row) -> None:
     file = _log(run)
     st.html(heading("Log", "its last lines"))
     if file is None:
-        st.html(sentence("A terminal or this dashboard has what it said: only commands that a "
-                         "page starts keep a log."))  # fmt: skip
+        st.html(sentence("Only commands that a page starts keep a log; what this one said went "
+                         "to the terminal or the page that it was started from."))  # fmt: skip
     else:
         st.code(launching.tail(file, LINES) or "nothing yet", language=None, wrap_lines=True)
 

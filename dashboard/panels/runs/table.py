@@ -28,6 +28,7 @@ def table() -> None:
     shown = readable(found.rows)
     st.dataframe(
         shown, key=TABLE, hide_index=True, selection_mode="single-cell", row_height=ROW,
+        placeholder="–",
         on_select=lambda: _open(found), height=ROW * (min(len(shown), SEEN) + 1) + 3,
         column_config={
             "Run": st.column_config.NumberColumn(width=52, format="%d"),
@@ -36,7 +37,9 @@ def table() -> None:
             "Done": st.column_config.ProgressColumn(min_value=0, max_value=100, format="%.0f%%",
                                                     width=96),
             "Settings": st.column_config.TextColumn(width=260),
-            "Error": st.column_config.TextColumn(width=260),
+            "Cost": st.column_config.TextColumn(width=68),
+            "Tokens": st.column_config.TextColumn(width=96, help="sent + received"),
+            "Error": st.column_config.TextColumn(width=200),
             "Started": st.column_config.DatetimeColumn(format="D MMM HH:mm:ss", width=120),
         },
     )  # fmt: skip
@@ -94,13 +97,13 @@ def readable(found: list[Row]) -> pd.DataFrame:
                 "Run": run["run_id"],
                 "Status": f"{MARKS.get(state(run), '?')} {state(run)}",
                 "Stage": run["stage"],
-                "Cache": run["cache"],
+                "Cache": plain(run["cache"] or ""),
                 "Hookpoint": run["hookpoint"] or "all",
                 "Settings": plain(labels(run)),
                 "Done": 100 * (run["done"] or 0) / run["total"] if run["total"] else None,
                 "Progress": f"{run['done'] or 0:,} / {run['total'] or 0:,}",
                 "Failed": run["failed"] or 0,
-                "Cost": spent(run),
+                "Cost": spent(run).removeprefix("cost "),
                 "Started": run["started_at"],
                 "Took": took(run),
                 "Calls": run["n_calls"] or 0,

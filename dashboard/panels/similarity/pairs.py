@@ -36,7 +36,7 @@ def show(chosen: Chosen) -> None:
     pairs = session.library().ask(likeness.pairs, row["similarity_id"], LISTED)
     if pairs.empty:
         return
-    bar = st.container(horizontal=True, vertical_alignment="bottom")
+    bar = st.container(horizontal=True, vertical_alignment="center")
     note = f"the first {len(pairs)} of {row['n_pairs']:,}; click either side to open that feature"
     bar.html(heading("Most similar pairs", note), width="content")
     bar.space("stretch")
@@ -79,6 +79,7 @@ def table(row: Row, pairs: pd.DataFrame) -> None:
     picked = st.dataframe(
         shown, key=f"similarity.pairs.{row['similarity_id']}", hide_index=True, on_select="rerun",
         selection_mode="single-cell", row_height=ROW, height=ROW * (min(len(shown), 14) + 1) + 3,
+        placeholder="–",
         column_config={
             names[0]: number(width=92, format="%d"), names[1]: number(width=92, format="%d"),
             "A is explained as": text(width=370), "B is explained as": text(width=370),

@@ -131,8 +131,9 @@ def _text(in_address: str, doing: Doing) -> str:
         st.session_state["try.text"] = in_address[:LONGEST]
         st.session_state["try.address"] = in_address
     label = "Text" if doing is Doing.FIRE else "Prompt"
+    # No max_chars: with it, a field drops a longer text that is pasted.
     text = st.text_area(
-        label, key="try.text", height=96, max_chars=LONGEST, label_visibility="collapsed",
+        label, key="try.text", height=96, label_visibility="collapsed",
         placeholder="Type or paste a text; Ctrl + Enter runs it.", on_change=_typed,
         persist_state="session",
     ) or ""  # fmt: skip
@@ -145,6 +146,9 @@ def _text(in_address: str, doing: Doing) -> str:
 def _typed() -> None:
     """A new text: what was chosen in the old one means nothing in it."""
     text = st.session_state["try.text"] or ""
+    if len(text) > LONGEST:
+        text = st.session_state["try.text"] = text[:LONGEST]
+        st.toast(f"The text was cut to {LONGEST:,} characters.", icon=":material/content_cut:")
     st.session_state["text"] = st.session_state["try.address"] = text[:IN_ADDRESS]
     choose_tokens([])
     st.session_state[ASKED] = bool(text.strip())

@@ -214,7 +214,7 @@ def _table(asked: Asked, reading: Reading, shown: list[Line], *, summed: bool) -
     addresses = [line.address for line in shown]
     key = f"try.table.{hash((asked.text, tuple(addresses), summed))}"
     st.dataframe(
-        frame, key=key, hide_index=True, row_height=ROW,
+        frame, key=key, hide_index=True, row_height=ROW, placeholder="–",
         height=ROW * (min(len(shown), 16) + 1) + 3,
         on_select=lambda: _picked(asked, key, addresses),
         selection_mode=["single-row", "single-cell"],
@@ -225,7 +225,7 @@ def _table(asked: Asked, reading: Reading, shown: list[Line], *, summed: bool) -
                                 help="of the largest activation in the cache"),
             "Sum": number(width=70, format="%.2f", help="over the tokens chosen, raw"),
             "Token": text(width=96, help="where it is strongest"),
-            "Detection": bar(min_value=0, max_value=1, format="%.2f", width=92),
+            "Detection": bar(min_value=0, max_value=1, format="%.2f", width=92, color="blue"),
             "Interval": text(width=150, help="95 % interval, usable verdicts, failed ones"),
             "Explanation": text(width=620),
         },

@@ -71,7 +71,7 @@ def settings(asked: Asked, reading: Reading) -> tuple[Steering, Writing]:
     edit = st.segmented_control("Edit", list(MODES), default="Add", required=True, key="edit",
                                 label_visibility="collapsed", **KEPT)  # fmt: skip
     unit = f"its largest activation ({largest:.2f})" if largest else "raw units: it never fired"
-    st.caption(f"{WHAT[edit]}. Strength in units of {unit}.")
+    st.caption(f"{WHAT[edit]}." + f" Strength in units of {unit}." * (edit != "Ablate"))
     strength = st.slider("Strength", -10.0, 20.0, 1.0, 0.25, key="strength", format="%.2f ×",
                          disabled=edit == "Ablate", **KEPT)  # fmt: skip
     where = st.segmented_control("Where", list(WHERE), default="From the last token on",

@@ -158,7 +158,8 @@ def nothing(records: Sequence[CacheRecord]) -> None:
         session.command(["gloss", "diff", "cache", name, "SUBJECT"])))  # fmt: skip
     launched.watch(PAGE)
     if able:
-        form(able)
+        with st.container(width=520):
+            form(able)
 
 
 def _start(bar: DeltaGenerator, caches: list[str]) -> None:

@@ -112,7 +112,7 @@ def table(view: View) -> None:
     """A page of features, a click on a row shows one; all of them as a file."""
     ask = session.library().ask
     total = ask(diffs.n_features, view.diff, view.wanted)
-    bar = st.container(horizontal=True, vertical_alignment="bottom")
+    bar = st.container(horizontal=True, vertical_alignment="center")
     bar.html(heading("Features", f"{_shown(total)}; differences are second minus first, on "
                      f"{view.diff.facts['n_held_out']:,} held-out sequences"),
              width="content")  # fmt: skip
@@ -146,7 +146,7 @@ def drawn(rows: pd.DataFrame, figure: Figure) -> None:
     number, text = st.column_config.NumberColumn, st.column_config.TextColumn
     clicked = st.dataframe(
         shown, key="two.table", hide_index=True, on_select="rerun", selection_mode="single-cell",
-        row_height=ROW, height=ROW * (min(len(shown), SEEN) + 1) + 3,
+        row_height=ROW, height=ROW * (min(len(shown), SEEN) + 1) + 3, placeholder="–",
         column_config={
             "Feature": number(width=64, format="%d", pinned=True),
             "Explanation": text(width=400),
@@ -175,7 +175,9 @@ def readable(rows: pd.DataFrame, figure: Figure) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "Feature": rows["feature"],
-            "Explanation": [plain(x) if isinstance(x, str) else "—" for x in rows["explanation"]],
+            "Explanation": [
+                plain(x) if isinstance(x, str) else "— not explained" for x in rows["explanation"]
+            ],
             "First": rows[f"first_{figure}"],
             "Second": rows[f"second_{figure}"],
             "Difference": rows[figure],

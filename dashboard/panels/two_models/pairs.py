@@ -96,7 +96,7 @@ def _figure(diff: DiffRecord, sides: list[int]) -> None:
 
 def _table(chosen: Chosen, diff: DiffRecord, side: int, text: str) -> None:
     rows = session.library().ask(diffs.reacting, diff, side, text)
-    bar = st.container(horizontal=True, vertical_alignment="bottom")
+    bar = st.container(horizontal=True, vertical_alignment="center")
     bar.html(heading("Features that react", f"{SIDES[side]}; the surest {len(rows)}; a row opens "
                      "the feature"), width="content")  # fmt: skip
     bar.space("stretch")
@@ -109,7 +109,8 @@ def _table(chosen: Chosen, diff: DiffRecord, side: int, text: str) -> None:
         return
     shown = pd.DataFrame({
         "Feature": rows["feature"],
-        "Explanation": [plain(x) if isinstance(x, str) else "—" for x in rows["explanation"]],
+        "Explanation": [plain(x) if isinstance(x, str) else "— not explained"
+                        for x in rows["explanation"]],
         "a − b": rows["difference"],
         "95 %": [f"[{low:+.3g}, {high:+.3g}]"
                  for low, high in zip(rows["low"], rows["high"], strict=True)],
@@ -119,6 +120,7 @@ def _table(chosen: Chosen, diff: DiffRecord, side: int, text: str) -> None:
     picked = st.dataframe(
         shown, key="two.pairs.table", hide_index=True, on_select="rerun", row_height=ROW,
         selection_mode="single-cell", height=ROW * (min(len(shown), SEEN) + 1) + 3,
+        placeholder="–",
         column_config={
             "Feature": number(width=64, format="%d", pinned=True),
             "Explanation": st.column_config.TextColumn(width=420),
