@@ -11,8 +11,6 @@ from dataclasses import dataclass, field
 from threading import Event, Lock, RLock, Thread
 from typing import Any, TypeVar
 
-from data.errors import GlossError
-
 T = TypeVar("T")
 UNMADE = object()
 
@@ -76,7 +74,7 @@ class Ahead:
             self._wake.clear()
             idle.wait(self._pause)
             while not self._wake.is_set() and (work := self._next()):
-                with suppress(GlossError, OSError):  # the page says so, if anybody goes there
+                with suppress(Exception):  # whoever goes there asks again, and is told
                     work()
 
     def _next(self) -> Callable[[], object] | None:

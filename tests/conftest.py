@@ -2,8 +2,10 @@
 
 import fcntl
 import os
+import re
 import shutil
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -24,6 +26,11 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # a second thread would take a co
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 
+# Stores are written to memory where there is enough of it: nobody waits for a disk then.
+MEMORY, ENOUGH = Path("/dev/shm"), 6 * 2**30  # bytes
+if "TMPDIR" not in os.environ and MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > ENOUGH:
+    tempfile.tempdir = os.environ["TMPDIR"] = str(MEMORY)
+
 FEATURES = "0-39"
 # Files that take longest, first: then all processes come to their end at about the same time.
 LONGEST = (
@@ -43,7 +50,28 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     browsers = sorted({item.path.stem for item in items if item.path.parent.name == "browser"})
     order = {name: 2 * at for at, name in enumerate(browsers)}
     order |= {name: 2 * at + 1 for at, name in enumerate(LONGEST)}
-    items.sort(key=lambda item: order.get(item.path.stem, 2 * len(items)))
+    last = 2 * len(items)  # while a list is being sorted its length is 0
+    items.sort(key=lambda item: order.get(item.path.stem, last))
+
+
+@pytest.fixture
+def tmp_path(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of a test's own; not removed at once, for a page may still be read ahead from it."""
+    made = tmp_path_factory.mktemp(re.sub(r"\W", "_", request.node.name)[:30])
+    _made.setdefault(request.path, []).append(made)
+    return made
+
+
+_made: dict[Path, list[Path]] = {}  # the folders of tests by test file
+
+
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
+    """Remove what all files but the last three wrote; after a failure everything is kept."""
+    if item.session.testsfailed or nextitem is None or nextitem.path == item.path:
+        return
+    for old in list(_made)[:-3]:
+        for folder in _made.pop(old):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], object]) -> Path:

@@ -25,7 +25,7 @@ from data.errors import StoreTrouble
 from data.replies import ReplyStore
 
 PREFIX = (Message("system", "Judge these texts."),)
-QUESTIONS = [Request(PREFIX, f"question {number}", 20) for number in range(400)]
+QUESTIONS = [Request(PREFIX, f"question {number}", 20) for number in range(240)]
 CHUNK = 20
 
 
@@ -96,7 +96,7 @@ def wait_for(n: int, base_url: str, pid: int) -> None:
     while len(times_asked(base_url)) < n:
         if os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT):
             return
-        time.sleep(0.005)
+        time.sleep(0.02)
 
 
 def full_disk(store: Path, base_url: str, used: Path, said: Path) -> None:

@@ -15,7 +15,7 @@ from data.catalogue import Catalogue
 from data.corpus import documents
 
 HOOKPOINT, FEATURE = "gpt_neox.layers.2", 100
-LENGTH, STEPS, STEP, TOKENS = 64, 8, 3e-4, 6_000
+LENGTH, STEPS, STEP, TOKENS = 64, 8, 3e-4, 3_000
 
 
 def fine_tune(folder):

@@ -98,9 +98,11 @@ class Catalogue:
             self.store.mkdir(parents=True, exist_ok=True)
             raw = opened(draft, self.patience)
             try:
+                raw.execute("begin")  # else every table is brought to the disk by itself
                 raw.execute(SCHEMA.read_text(encoding="utf-8"))
                 raw.execute("insert into schema_version values (?, ?, now()::timestamp)",
                             [VERSION, schema_sha256()])  # fmt: skip
+                raw.execute("commit")
                 raw.execute("checkpoint")
             finally:
                 closed(draft, raw)

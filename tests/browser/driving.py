@@ -5,6 +5,7 @@ from time import monotonic
 from playwright.sync_api import Browser, Error, Page
 
 VIEWPORT = {"width": 1440, "height": 1000}
+LOOKS_EVERY = 30  # milliseconds; by default a page is asked as often as it is painted
 QUIET = 0.15  # seconds without a change after which the page counts as still
 IDLE = """() => {
     const app = document.querySelector('[data-testid=stApp]');
@@ -45,6 +46,11 @@ class Visitor:
         if not url.startswith((self.address, self.address.replace("http", "ws"), "data:", "blob:")):
             self.left.append(url)
 
+    def look(self, scheme: str, width: int, height: int = VIEWPORT["height"]) -> None:
+        """Make the window so large, and its colours those of a light or a dark machine."""
+        self.page.set_viewport_size({"width": width, "height": height})
+        self.page.emulate_media(color_scheme=scheme)
+
     def open(self, path: str = "/") -> None:
         """Go to an address and wait."""
         self.page.goto(self.address + path)
@@ -55,7 +61,7 @@ class Visitor:
         give_up = monotonic() + patience
         before = None
         while monotonic() < give_up:
-            self.page.wait_for_function(IDLE, timeout=patience * 1000)
+            self.page.wait_for_function(IDLE, timeout=patience * 1000, polling=LOOKS_EVERY)
             now = self.page.evaluate("document.body.innerHTML.length")
             if now == before:
                 return
@@ -108,8 +114,7 @@ class Windows:
             self._free.append(Visitor(self._browser.new_page(), address))
         visitor = self._free.pop()
         visitor.begin(address)
-        visitor.page.set_viewport_size(viewport or VIEWPORT)
-        visitor.page.emulate_media(color_scheme=scheme)
+        visitor.look(scheme, **viewport or VIEWPORT)
         return visitor
 
     def take_back(self, visitor: Visitor) -> None:

@@ -39,16 +39,16 @@ def test_a_badly_explained_feature_is_two_clicks_away_and_back_keeps_the_list(vi
 
 def test_a_header_sorts_all_pages_and_its_next_click_turns_the_order(visitor):
     visitor.open("/?explained=explained")
-    header = visitor.page.locator("[data-testid=stDataFrame] canvas").first.bounding_box()
-    where = header["x"] + header["width"] * 0.38, header["y"] + ROW / 2  # "Detection"
     for order in ("low", "high"):
-        click_until(visitor, where, order)
+        click_until(visitor, order)
         visitor.still()
 
 
-def click_until(visitor, where, order):
+def click_until(visitor, order):
     """Click a header until the order is this one: a grid that is being drawn hears no click."""
     for _ in range(4):
+        header = visitor.page.locator("[data-testid=stDataFrame] canvas").first.bounding_box()
+        where = header["x"] + header["width"] * 0.38, header["y"] + ROW / 2  # "Detection"
         visitor.page.mouse.move(where[0] - 5, where[1], steps=3)
         visitor.page.mouse.click(*where)
         with suppress(TimeoutError):
