@@ -9,7 +9,7 @@ import torch
 from planted_subject import POINT, Planted
 from scripted import ScriptedClient, queue
 
-from core.bench.interventions import read
+from core.bench.interventions import read, reason
 from core.intervening.figures import difference, differences, figures
 from core.intervening.pooled import pooled
 from core.intervening.prompts import ROLES, Text, draw_prompts
@@ -25,6 +25,7 @@ from core.steered import Change
 from data.activations import FeatureActivations
 from data.cachefiles import CacheFiles
 from data.errors import BadInput, EndpointRefused
+from data.records import Interval
 from data.vocabulary import Vocabulary
 
 SMALL = Sizes(explain=4, select=4, score=8, context=40, candidates=3)
@@ -347,3 +348,8 @@ def test_the_bench_says_how_near_the_strengths_are_and_what_beats_what():
     assert said[0] == "KL achieved, largest distance from its target: 5 % (bar <= 10: met)"
     assert said[1].startswith("interventions at KL 1, feature: 3.5 nats (")
     assert "the features beat the random SAE" in said[-1]
+    beaten, equal = (pooled(rows[:4] + [row("random-sae", i, value) for i in range(4)])
+                     for value in (0.0, 3.5))  # fmt: skip
+    assert reason(Interval(0.03, 0.02, 0.04), beaten) == ""
+    assert "worded by the tokens that they raise" in reason(Interval(0.03, 0.02, 0.04), equal)
+    assert "cannot tell even that" in reason(Interval(0.0, -0.1, 0.1), beaten)

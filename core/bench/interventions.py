@@ -7,7 +7,7 @@ beside: its score of texts that go on with the explained word and nothing else.
 """
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
@@ -31,6 +31,7 @@ from core.prompts.intervention import CLOSING, named
 from data import caches, interventions
 from data.catalogue import Catalogue, Row
 from data.interventions import Place
+from data.records import Interval
 
 FEATURES, QUICK_FEATURES = 50, 8
 SECONDS, QUICK_SECONDS = 900, 60  # of the judge's training
@@ -87,8 +88,21 @@ def _at_best(catalogue: Catalogue, folder: Path) -> Figure:
     name = "the judge on texts that repeat the word"
     if mean is None:
         return context(name, float("nan"), "nats: fewer than two features have a word")
-    verdict = "" if mean.low > 0 else "; it cannot tell even that: train it longer, or take another"
-    return context(name, mean.value, f"nats ({mean.low:.3g} to {mean.high:.3g}){verdict}")
+    why = reason(mean, pooled(_rows(catalogue)))
+    return context(name, mean.value, f"nats ({mean.low:.3g} to {mean.high:.3g}){why}")
+
+
+def reason(at_best: Interval, targets: Sequence[Target]) -> str:
+    """Why random directions are not beaten at every KL, as far as measured; "" = they are."""
+    if at_best.low <= 0:
+        return "; it cannot tell even that: train it longer, or take another"
+    compared = [t.arms["random-sae"].more for t in targets if "random-sae" in t.arms]
+    if compared and all(more is not None and more.low > 0 for more in compared):
+        return ""
+    return (
+        ": the most that a push can gain by this judge, shared by features and by random "
+        "directions, which are worded by the tokens that they raise, as features are"
+    )
 
 
 def read(rows: list[Row]) -> Iterator[Figure]:
