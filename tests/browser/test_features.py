@@ -46,10 +46,11 @@ def test_a_header_sorts_all_pages_and_its_next_click_turns_the_order(visitor):
 
 def detection_header(visitor):
     """Where it is: labels and judges, which other tests may have brought, stand before it."""
-    names = visitor.page.locator("[data-testid=stDataFrame] th").all_text_contents()
+    headers = visitor.page.locator("[data-testid=stDataFrame] th")
+    headers.get_by_text("Detection", exact=True).wait_for(state="attached")
+    names = headers.all_text_contents()
     x = 528 + 130 * ("Label" in names) + 90 * ("Judge" in names)  # pixels, as in table.py
     box = visitor.page.locator("[data-testid=stDataFrame] canvas").first.bounding_box()
-    assert "Detection" in names
     return box["x"] + x, box["y"] + ROW / 2
 
 
