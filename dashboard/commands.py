@@ -12,6 +12,7 @@ from typing import Any
 from core.drawing.words import explain_words, is_grammar
 from data.catalogue import Row
 
+UNKNOWN = "unknown"
 UNITS = {  # else features
     "cache": "tokens", "train": "steps", "baselines": "parts", "diff": "parts",
     "similarity": "comparisons",
@@ -159,10 +160,16 @@ def progress_words(run: Row, rate: float | None) -> list[str]:
 
 
 def spent(run: Row) -> str:
+    """What a run's calls cost, for a line of words, e.g. "$0.0123" or "cost unknown"."""
+    said = dollars(run)
+    return f"cost {said}" if said == UNKNOWN else said
+
+
+def dollars(run: Row) -> str:
     """Dollars of a run's calls, e.g. "$0.0123"; unknown is said, never shown as 0."""
     if not run.get("n_calls"):
         return ""
-    return "cost unknown" if run["cost_usd"] is None else f"${run['cost_usd']:,.4f}"
+    return UNKNOWN if run["cost_usd"] is None else f"${run['cost_usd']:,.4f}"
 
 
 def took(run: Row) -> str:

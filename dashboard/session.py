@@ -13,7 +13,7 @@ from typing import Literal, NoReturn, ParamSpec, TypedDict
 import streamlit as st
 from streamlit.runtime.scriptrunner_utils.script_run_context import get_script_run_ctx
 
-from core.drawing.cards import capital, sentence
+from core.drawing.cards import sentence, told
 from core.pipeline.workbench import Workbench
 from dashboard.commands import resume, with_store
 from dashboard.library import Library, Place
@@ -177,7 +177,7 @@ def guarded(draw: Callable[P, None]) -> Callable[P, None]:
         try:
             draw(*args, **kwargs)
         except GlossError as error:
-            st.html(sentence(f"{capital(str(error)).rstrip('.!')}."))
+            st.html(sentence(told(error)))
             if isinstance(error, StoreTrouble):
                 st.button("Try again", key=f"again.{draw.__name__}", icon=":material/refresh:")
 

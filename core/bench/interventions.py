@@ -52,8 +52,9 @@ def figures(quick: bool = False) -> Iterator[Figure]:
         start = perf_counter()
         list(intervene_stage(catalogue, request))
         seconds = perf_counter() - start
-        yield from read(_rows(catalogue))
-        yield _at_best(catalogue, judge)
+        rows = _rows(catalogue)
+        yield from read(rows)
+        yield _at_best(catalogue, judge, rows)
         yield context("interventions, all arms", seconds / n, "s/feature")
 
 
@@ -64,13 +65,13 @@ def _rows(catalogue: Catalogue) -> list[Row]:
         return interventions.figures(con, Place(row["study_id"], row["hookpoint_id"]))
 
 
-def _at_best(catalogue: Catalogue, folder: Path) -> Figure:
+def _at_best(catalogue: Catalogue, folder: Path, rows: list[Row]) -> Figure:
     """What the judge gives to a text that only repeats the word: no push can be told better."""
     judge = LocalJudge(Causal.load(str(folder)), LONGEST)
     files = Workbench.open(catalogue, caches.cache(catalogue, REQUEST.name)).files
     spelt, flat = spelling(files), files.tokens.matrix().reshape(-1)
     values: list[float] = []
-    for row in [row for row in _rows(catalogue) if row["arm"] == "feature" and row["candidates"]]:
+    for row in [row for row in rows if row["arm"] == "feature" and row["candidates"]]:
         place = Place(row["study_id"], row["hookpoint_id"])
         with catalogue.reading() as con:
             found = interventions.prompts(con, place, "feature", row["feature"], row["target"])
@@ -88,7 +89,7 @@ def _at_best(catalogue: Catalogue, folder: Path) -> Figure:
     name = "the judge on texts that repeat the word"
     if mean is None:
         return context(name, float("nan"), "nats: fewer than two features have a word")
-    why = reason(mean, pooled(_rows(catalogue)))
+    why = reason(mean, pooled(rows))
     return context(name, mean.value, f"nats ({mean.low:.3g} to {mean.high:.3g}){why}")
 
 

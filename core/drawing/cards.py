@@ -316,6 +316,11 @@ def capital(text: str) -> str:
     return text[:1].upper() + text[1:] if re.match("[a-z]+ ", text) else text
 
 
+def told(error: Exception) -> str:
+    """What went wrong as a sentence with one full stop."""
+    return f"{capital(str(error)).rstrip('.!')}."
+
+
 def sentence(text: str, command: str = "") -> str:
     """One sentence in place of a panel, with the command that helps."""
     extra = f" <code>{escape(command)}</code>" if command else ""

@@ -16,6 +16,7 @@ from core.exporting.delphi_rows import rows_of, seen_rows
 from core.exporting.reading import Bench, Known
 from core.exporting.windows import Windows
 from core.hookpoints import family_of
+from core.pipeline.variations import GRAMMAR
 from data.catalogue import Catalogue, Connection
 from data.errors import BadInput, NotFound
 from data.exports import folder, queries
@@ -33,7 +34,6 @@ from data.results import headline
 
 STEP = 16  # features between two signs of life
 NEAR_BLOCK = 4096  # features whose neighbours are read together
-LEARNER = "grammar"  # learns from sequences that no judge is asked about: its list is empty
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +145,8 @@ def _judged(bench: Bench, place: Place, draft: Path, written: Written) -> Iterat
             write_json(draft / "scores" / FOLDERS[scorer] / file, rows)
             written.rows[f"{FOLDERS[scorer]} verdicts"] += len(rows)
         seen = seen_rows(bench.work.context_length, known, found, windows, written.kept)
-        if seen or found.explainer == LEARNER:
+        # Rules are learnt from sequences that no judge is asked about: their list is empty.
+        if seen or found.explainer == GRAMMAR:
             write_json(draft / "train" / file, seen)
             written.rows["contexts that explainers saw"] += len(seen)
         if number % STEP == 0 or number == len(features):

@@ -47,9 +47,9 @@ class Size(NamedTuple):
     norm: str = ""  # of the input: names of core/sae/normalise.py joined by "+", first one first
 
     @property
-    def steps(self) -> tuple[Step, ...]:
-        """What is done to the input; an error names what is none."""
-        return tuple(Step(NORMS[name]) for name in self.norm.split("+") if name)
+    def norms(self) -> tuple[str, ...]:
+        """What is done to the input, one name a step."""
+        return tuple(self.norm.split("+")) if self.norm else ()
 
 
 def is_random(source: object) -> bool:
@@ -64,8 +64,8 @@ def read_size(source: str) -> Size:
     """
     found = SPEC.fullmatch(source)
     size = found and Size(int(found[1]), int(found[2]), int(found[3] or 0), found[4] or "")
-    is_known = size and all(name in NORMS for name in size.norm.split("+") if size.norm)
-    if not size or not is_known or not 1 <= size.k <= size.n_features <= MOST:
+    is_size = size and 1 <= size.k <= size.n_features <= MOST
+    if not size or not is_size or not NORMS.keys() >= set(size.norms):
         raise BadInput(
             f"--sae {source} is no random SAE: write random:FEATURES:K or random:FEATURES:K:SEED "
             f"with 1 <= K <= FEATURES <= {MOST:,}, e.g. random:2048:32, and behind it what is done "
@@ -91,7 +91,7 @@ def draw_sae(source: str, hookpoint: str, width: int) -> Random:
         notes=(NOTE,),
     )  # fmt: skip
     drawn = Random(weights, size.k, origin=origin)
-    drawn.transforms = size.steps
+    drawn.transforms = tuple(Step(NORMS[name]) for name in size.norms)
     return drawn
 
 

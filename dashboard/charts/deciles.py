@@ -19,6 +19,7 @@ from dashboard.charts.parts import (
     LEFT,
     Figure,
     axis,
+    between,
     common,
     heading,
     legend_above,
@@ -206,12 +207,10 @@ def _hover(scorer: str, spot: Spot) -> list[str]:
 
 
 def whiskers_note(lines: Iterable[Line], what: str) -> str:
-    """What a whisker is and how many verdicts stand behind a decile, e.g. "…, n = 10 each"."""
-    sizes = {s.n for one in lines for spots in one.panels.values() for s in spots
-             if not isinstance(s.place, str)}  # fmt: skip
-    low, high = min(sizes, default=0), max(sizes, default=0)
-    n = f"n = {low:,} a decile" if low == high else f"n = {low:,} to {high:,} a decile"
-    return f"{what}, {n}"
+    """What a whisker is and how many verdicts stand behind a decile, e.g. "…, n = 10 a decile"."""
+    sizes = (s.n for one in lines for spots in one.panels.values() for s in spots
+             if not isinstance(s.place, str))  # fmt: skip
+    return f"{what}, n = {between(sizes)} a decile"
 
 
 def decile_table(lines: Sequence[Line]) -> pd.DataFrame:

@@ -16,6 +16,7 @@ from dashboard.charts.parts import (
     NEUTRAL,
     Figure,
     axis,
+    between,
     coloured,
     common,
     heading,
@@ -149,8 +150,7 @@ def position_figure(found: Profile, note: str) -> Figure:
 
 def _sequences(found: Profile) -> str:
     """How many sequences have an ordinary token at a position, e.g. "312" or "298 to 312"."""
-    low, high = int(found.n_sequences.min()), int(found.n_sequences.max())
-    return f"{low:,}" if low == high else f"{low:,} to {high:,}"
+    return between(found.n_sequences.tolist())
 
 
 def position_table(found: Profile) -> pd.DataFrame:

@@ -16,6 +16,7 @@ from dashboard.charts.parts import (
     Figure,
     axis,
     band,
+    between,
     coloured,
     common,
     heading,
@@ -80,8 +81,7 @@ def _headings(found: Comparison) -> list[dict]:
 
 def _verdicts(found: Comparison) -> str:
     """How many verdicts stand behind a decile of either side, e.g. "5,611 to 5,634"."""
-    sizes = [s.n for curve in found.curves for s in curve if s.place.isdecimal()] or [0]
-    return f"{min(sizes):,}" if min(sizes) == max(sizes) else f"{min(sizes):,} to {max(sizes):,}"
+    return between(s.n for curve in found.curves for s in curve if s.place.isdecimal())
 
 
 def _points(found: Comparison) -> tuple[list[dict], float, float]:

@@ -81,6 +81,13 @@ def short(name: str, width: int) -> str:
     return name if len(name) <= width else name[: width - 1] + "…"
 
 
+def between(sizes: Iterable[int]) -> str:
+    """The smallest and the largest of some numbers, e.g. "312" or "298 to 5,634"; of none "0"."""
+    found = set(sizes)
+    low, high = min(found, default=0), max(found, default=0)
+    return f"{low:,}" if low == high else f"{low:,} to {high:,}"
+
+
 def line(*, dash: str, **place: float | str) -> dict[str, Any]:
     """A thin grey line, e.g. line(dash="dash", x0=0, x1=1, y0=0, y1=1)."""
     return {"type": "line", "line": {"dash": dash, "width": 1, "color": NEUTRAL}, **place}

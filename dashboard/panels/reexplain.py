@@ -50,7 +50,7 @@ def offer(
     try:
         ask.check()
     except BadInput as error:
-        st.html(cards.sentence(f"{cards.capital(str(error))}."))
+        st.html(cards.sentence(cards.told(error)))
         st.button("Start", type="primary", key="reexplain.start", disabled=True)
         return
     known = answer(session.library().catalogue, place.hookpoint, feature, ask)

@@ -8,8 +8,9 @@ from data.corpora import streams
 from data.corpora.columns import TextColumn
 from data.corpora.document import Choice, Document
 from data.errors import BadInput
+from data.filled import filled
 
-MOST_BLANK = 1_000_000  # empty lines of one file: gzip folds billions into a few megabytes
+MOST_BLANK = 1_000_000  # empty lines of one file
 MAY_HOLD = "a .json file holds a list of objects, one object, or one object a line"
 
 
@@ -23,14 +24,8 @@ def read_lines(path: Path, source: str, choice: Choice) -> Iterator[Document]:
 
 def _filled(path: Path) -> Iterator[tuple[int, str]]:
     """The lines that are not blank, each with its number."""
-    blank = 0
-    for number, line in enumerate(streams.lines(path), start=1):
-        if line.strip():
-            yield number, line
-            continue
-        blank += 1
-        if blank > MOST_BLANK:
-            raise BadInput(f"{path} has more than {MOST_BLANK:,} blank lines: take them out")
+    refusal = f"{path} has more than {MOST_BLANK:,} blank lines: take them out"
+    return filled(streams.lines(path), MOST_BLANK, refusal)
 
 
 def read_list(path: Path, source: str, choice: Choice) -> Iterator[Document]:

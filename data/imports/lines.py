@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from data.errors import BadInput
+from data.filled import filled
 from data.imports.foreign import parsed, shown
 
 MOST_INFLATED = 4_000_000_000  # bytes of one file
 LONGEST_LINE = 64_000_000  # bytes
-MOST_BLANK = 100_000  # empty lines of one file: gzip folds billions of them into a few megabytes
+MOST_BLANK = 100_000  # empty lines of one file
 
 
 def objects(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -23,14 +24,9 @@ def objects(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
 
     Bare NaN and Infinity are accepted; `data/imports/fields.py` says where.
     """
-    blank = 0
-    for number, line in enumerate(_lines(path), start=1):
-        if line.isspace():
-            blank += 1
-            if blank > MOST_BLANK:
-                raise BadInput(f"{shown(path)} has more than {MOST_BLANK:,} empty lines: it is no "
-                               "file of such an export")  # fmt: skip
-            continue
+    refusal = (f"{shown(path)} has more than {MOST_BLANK:,} empty lines: it is no file of such an "
+               "export")  # fmt: skip
+    for number, line in filled(_lines(path), MOST_BLANK, refusal):
         where = f"{shown(path)}: line {number}"
         yield where, parsed(line, dict, where)
 

@@ -4,7 +4,7 @@ import streamlit as st
 
 from core.collections.listing import LARGEST
 from core.collections.words import repeated_words
-from core.drawing.cards import capital, sentence
+from core.drawing.cards import sentence, told
 from core.pipeline.collecting import make
 from dashboard import session
 from dashboard.library import Place
@@ -50,7 +50,7 @@ def _create() -> None:
             state["collections.list"], "pasted",
         )  # fmt: skip
     except GlossError as error:
-        state[WRONG] = f"{capital(str(error))}."
+        state[WRONG] = told(error)
         return
     if repeated:
         state[TOLD] = f"{repeated_words(repeated)}."

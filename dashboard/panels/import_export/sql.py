@@ -6,7 +6,7 @@ from typing import NamedTuple
 import pandas as pd
 import streamlit as st
 
-from core.drawing.cards import capital, sentence
+from core.drawing.cards import sentence, told
 from core.drawing.spans import heading, plain
 from dashboard import session
 from dashboard.commands import counted
@@ -113,7 +113,7 @@ def _ask(text: str) -> None:
         found = inspecting.query(session.library().catalogue, text, ROWS, SECONDS, waiting)
         st.session_state[ANSWER] = Found(text, found)
     except GlossError as error:
-        st.session_state[SAID] = f"{capital(str(error)).rstrip('.!')}."
+        st.session_state[SAID] = told(error)
     slot.empty()
 
 
@@ -168,4 +168,4 @@ def _write(name: str, text: str | None) -> None:
         notes.save(session.library().catalogue, "query", name, text)
         st.session_state[SAID] = None
     except GlossError as error:
-        st.session_state[SAID] = f"{capital(str(error))}."
+        st.session_state[SAID] = told(error)

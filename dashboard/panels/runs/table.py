@@ -5,7 +5,7 @@ import streamlit as st
 
 from core.drawing.spans import block, heading, plain
 from dashboard import session
-from dashboard.commands import known, labels, spent, took
+from dashboard.commands import dollars, known, labels, took
 from dashboard.run_words import MARKS, state
 from dashboard.session import KEPT
 from data import run_queries
@@ -103,7 +103,7 @@ def readable(found: list[Row]) -> pd.DataFrame:
                 "Done": 100 * (run["done"] or 0) / run["total"] if run["total"] else None,
                 "Progress": f"{run['done'] or 0:,} / {run['total'] or 0:,}",
                 "Failed": run["failed"] or 0,
-                "Cost": spent(run).removeprefix("cost "),
+                "Cost": dollars(run),
                 "Started": run["started_at"],
                 "Took": took(run),
                 "Calls": run["n_calls"] or 0,

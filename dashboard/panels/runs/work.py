@@ -11,7 +11,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from core import launching
-from core.drawing.cards import capital, sentence
+from core.drawing.cards import sentence, told
 from core.drawing.spans import block, escape, heading
 from dashboard import session, strip
 from dashboard.commands import counted, duration, resume, settings_of, spent, unit_of
@@ -131,7 +131,7 @@ def said_if_refused(act: Callable[P, None]) -> Callable[P, None]:
         try:
             act(*args, **kwargs)
         except GlossError as error:
-            st.session_state[SAID] = f"{capital(str(error))}."
+            st.session_state[SAID] = told(error)
 
     return acted
 

@@ -8,12 +8,13 @@ part=             features, pairs, noise, game
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+import pandas as pd
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from core.diffing.words import fit_warning
 from core.drawing.cards import Fact, fact_strip, sentence
-from core.drawing.spans import block, escape
+from core.drawing.spans import block, escape, plain
 from dashboard import session
 from dashboard.panels import launched
 from data import diffs
@@ -121,6 +122,11 @@ def put(name: str) -> None:
     """Put the chosen value of a widget in the address; a default or nothing leaves it out."""
     value = st.session_state[f"two.{name}"]
     st.query_params[name] = [] if value in (None, "", False) else str(value)
+
+
+def explained(rows: pd.DataFrame) -> list[str]:
+    """The explanations of a table's rows, for its cells."""
+    return [plain(x) if isinstance(x, str) else "— not explained" for x in rows["explanation"]]
 
 
 def fit(first: HookpointRecord, second: HookpointRecord) -> None:

@@ -17,12 +17,12 @@ from streamlit.delta_generator import DeltaGenerator
 
 from core.diffing.words import NAMES, found_words, settings_words
 from core.drawing.cards import sentence
-from core.drawing.spans import block, escape, heading, plain
+from core.drawing.spans import block, escape, heading
 from dashboard import session
 from dashboard.charts.two_models import diff_figure, diff_table
 from dashboard.panels import chart
 from dashboard.panels.two_models import one_feature
-from dashboard.panels.two_models.choice import Chosen, measured, picked, put, start
+from dashboard.panels.two_models.choice import Chosen, explained, measured, picked, put, start
 from dashboard.session import KEPT
 from data import diffs
 from data.diffs import DiffRecord, Figure, Wanted
@@ -175,9 +175,7 @@ def readable(rows: pd.DataFrame, figure: Figure) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "Feature": rows["feature"],
-            "Explanation": [
-                plain(x) if isinstance(x, str) else "— not explained" for x in rows["explanation"]
-            ],
+            "Explanation": explained(rows),
             "First": rows[f"first_{figure}"],
             "Second": rows[f"second_{figure}"],
             "Difference": rows[figure],

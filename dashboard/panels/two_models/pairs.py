@@ -17,7 +17,7 @@ from core.drawing.spans import block, escape, heading, plain
 from dashboard import session
 from dashboard.charts.two_models import reaction_figure
 from dashboard.panels import chart
-from dashboard.panels.two_models.choice import Chosen, measured, picked, put, start
+from dashboard.panels.two_models.choice import Chosen, explained, measured, picked, put, start
 from data import diffs
 from data.diffs import DiffRecord
 
@@ -109,8 +109,7 @@ def _table(chosen: Chosen, diff: DiffRecord, side: int, text: str) -> None:
         return
     shown = pd.DataFrame({
         "Feature": rows["feature"],
-        "Explanation": [plain(x) if isinstance(x, str) else "— not explained"
-                        for x in rows["explanation"]],
+        "Explanation": explained(rows),
         "a − b": rows["difference"],
         "95 %": [f"[{low:+.3g}, {high:+.3g}]"
                  for low, high in zip(rows["low"], rows["high"], strict=True)],
