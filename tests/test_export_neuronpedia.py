@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from commands import gloss
 from exported import done, lines, reader_of
 from imported_runs import shown
 from stores import HOOKPOINT, make_store
 
-from core import cli
 from core.drawing.feature import open_reader
 from core.exporting import neuronpedia_about as about
 from core.exporting.neuronpedia import NeuronpediaRequest, export_neuronpedia
@@ -265,15 +265,12 @@ def test_decoder_rows_and_logits_are_written_when_asked_for(cached_store, tmp_pa
     assert all(sum(row["logits_hist_data_bar_heights"]) > 10 for row in rows)
 
 
-def test_the_command_takes_its_options_and_says_what_it_wrote(made, tmp_path, monkeypatch, capsys):
+def test_the_command_takes_its_options_and_says_what_it_wrote(made, tmp_path):
     out = tmp_path / "out"
-    words = ["gloss", "export", "neuronpedia", "made", "--out", str(out), "--store",
-             str(made.folder), "--features", "0,2", "--model-id", "tiny", "--set", "mine",
-             "--user-id", "me", "--hookpoint", HOOKPOINT]  # fmt: skip
-    monkeypatch.setattr("sys.argv", words)
-    with pytest.raises(SystemExit) as ended:
-        cli.main()
-    assert ended.value.code in (0, None)
-    assert "2 features" in capsys.readouterr().out
+    ended = gloss("export", "neuronpedia", "made", "--out", str(out), "--store",
+                 str(made.folder), "--features", "0,2", "--model-id", "tiny", "--set", "mine",
+                 "--user-id", "me", "--hookpoint", HOOKPOINT)  # fmt: skip
+    assert ended.returncode == 0
+    assert "2 features" in ended.stdout
     assert (out / "v1" / "tiny" / "1-mine" / "features").is_dir()
     assert {row["creatorId"] for row in lines(out, "features")} == {"me"}

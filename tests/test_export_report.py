@@ -6,10 +6,10 @@ import re
 from html.parser import HTMLParser
 
 import pytest
+from commands import gloss
 from exported import done
 from stores import HOOKPOINT, make_store
 
-from core import cli
 from core.drawing.curves import Histogram, curve
 from core.exporting.neuronpedia import NeuronpediaRequest, export_neuronpedia
 from core.exporting.report import ReportRequest, export_report
@@ -192,13 +192,8 @@ def test_a_chart_says_every_value_on_hover():
     assert histogram(Histogram(1.0, [])) == accuracy([]) == ""
 
 
-def test_the_command_says_where_it_begins_and_how_large_it_is(made, tmp_path, monkeypatch, capsys):
-    out = tmp_path / "out"
-    monkeypatch.setattr("sys.argv", ["gloss", "export", "html", "made", "--out", str(out),
-                                     "--store", str(made.folder), "--features", "0-2"])  # fmt: skip
-    with pytest.raises(SystemExit) as ended:
-        cli.main()
-    assert ended.value.code in (0, None)
-    assert re.search(
-        r"3 pages of made, 0\.\d MB, begin with .*index\.html", capsys.readouterr().out
-    )
+def test_the_command_says_where_it_begins_and_how_large_it_is(made, tmp_path):
+    ended = gloss("export", "html", "made", "--out", str(tmp_path / "out"), "--store",
+                 str(made.folder), "--features", "0-2")  # fmt: skip
+    assert ended.returncode == 0
+    assert re.search(r"3 pages of made, 0\.\d MB, begin with .*index\.html", ended.stdout)

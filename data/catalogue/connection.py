@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 
+from data.catalogue.heard import heard
+
 if TYPE_CHECKING:  # a command that only looks needs neither
     import pandas as pd
     import pyarrow as pa
@@ -33,13 +35,13 @@ class Connection:
     def run(self, sql: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> None:
         """Execute a statement for its effect; parameters by place (?) or by name ($name)."""
         given = dict(parameters) if isinstance(parameters, Mapping) else list(parameters)
-        self._raw.execute(sql, given)
+        heard(self._raw, lambda: self._raw.execute(sql, given))
 
     def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[Row]:
         """All result rows, each as a dictionary by column name."""
-        result = self._raw.execute(sql, list(parameters))
-        names = [column[0] for column in result.description or ()]
-        return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
+        found = self._all(sql, parameters)
+        names = [column[0] for column in self._raw.description or ()]
+        return [dict(zip(names, row, strict=True)) for row in found]
 
     def row(self, sql: str, parameters: Sequence[Any] = ()) -> Row | None:
         """The first result row, or None."""
@@ -48,26 +50,28 @@ class Connection:
 
     def value(self, sql: str, parameters: Sequence[Any] = ()) -> Any:
         """The first column of the first row, or None."""
-        # All rows are fetched: an unfinished result would block the connection's next statement.
-        found = self._raw.execute(sql, list(parameters)).fetchall()
+        found = self._all(sql, parameters)
         return found[0][0] if found else None
 
     def frame(self, sql: str, parameters: Sequence[Any] = ()) -> "pd.DataFrame":
         """The result as a DataFrame."""
-        return self._raw.execute(sql, list(parameters)).df()
+        return heard(self._raw, lambda: self._raw.execute(sql, list(parameters)).df())
 
     def ids(self, sequence: str, n: int) -> list[int]:
         """Take n consecutive numbers from a sequence, e.g. ids("item_ids", 3) -> [7, 8, 9]."""
-        taken = self._raw.execute(f"select nextval('{sequence}') from range({n})").fetchall()
-        return [number for (number,) in taken]
+        return [n for (n,) in self._all(f"select nextval('{sequence}') from range({n})")]
 
     def append(self, table: str, rows: "pa.Table") -> None:
         """Add rows, matched by column name; bulk loads through Arrow, which is the fast way."""
         if rows.num_rows:
             self._raw.register("incoming", rows)
             columns = ", ".join(rows.column_names)
-            self._raw.execute(f"insert into {table} ({columns}) select {columns} from incoming")
+            self.run(f"insert into {table} ({columns}) select {columns} from incoming")
             self._raw.unregister("incoming")
+
+    def _all(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """All rows: a result that is not read to its end would block the next statement."""
+        return heard(self._raw, lambda: self._raw.execute(sql, list(parameters)).fetchall())
 
     def question(self, sql: str) -> duckdb.DuckDBPyRelation | None:
         """A question not yet answered, to look at its columns first.

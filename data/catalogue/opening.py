@@ -83,10 +83,7 @@ def _taking(key: str) -> _Instance:
     if not _instances or _instances[-1].is_broken:
         spill = str(Path(key).with_name("spilled.tmp"))
         settings: dict[str, Any] = SETTINGS | {"temp_directory": spill}
-        raw = duckdb.connect(config=settings)
-        # With one thread (one core, or $OMP_NUM_THREADS) a query would hear no signal to its end.
-        raw.execute("set threads = greatest(2, current_setting('threads'))")
-        _instances.append(_Instance(raw))
+        _instances.append(_Instance(duckdb.connect(config=settings)))
     return _instances[-1]
 
 
