@@ -18,6 +18,7 @@ from core.encoder import Encoder
 from core.pipeline.variations import differences, named
 from data import caches, vectors
 from data.catalogue import Catalogue
+from data.percents import percent
 from data.records import HookpointRecord
 
 ALIKE = 0.95  # cosine above which two explanations say the same
@@ -43,7 +44,7 @@ class Collisions(NamedTuple):
     def words(self) -> str:
         """In a line, for people."""
         who = f"{self.explainer} by {self.model}" if self.model else self.explainer
-        share = "" if self.share is None else f" ({self.share:.1%})"
+        share = "" if self.share is None else f" ({percent(self.share, 1)})"
         return (
             f"{self.hookpoint}  {who}: {self.collided:,} of {self.n:,} features{share} share their "
             f"explanation with another (cosine above {ALIKE}, {self.encoder})"

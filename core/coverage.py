@@ -18,6 +18,7 @@ from core.nulls.figures import FEWEST, HIGH, summarise
 from data import caches, coverage, nulls
 from data.catalogue import Catalogue, Connection, Row
 from data.nulls import Series
+from data.percents import percent
 from data.records import CacheRecord, HookpointRecord, Interval
 
 SUMS = ("alive", "explainable", "scorable", "explained", "failed")  # that add up over hookpoints
@@ -188,7 +189,7 @@ def scored_words(one: Covered, part: Scored) -> str:
     said = f"scored {_of(one, part.n)}"
     if part.n_above is None:
         return f"{said}; {lacking(one, part)}"
-    high = f"{HIGH:.0%}"
+    high = percent(HIGH)
     limit = "" if part.threshold is None else f" ({part.threshold:.2f})"
     return f"{said}; above {high} of the null{limit} {_of(one, part.n_above)}"
 
@@ -208,5 +209,5 @@ def _of(one: Covered, n: int) -> str:
 
 
 def whole(share: float) -> str:
-    """A share as a whole per cent; what there is of is never nought, e.g. 0.004 -> "<1%"."""
-    return "<1%" if 0 < share < 0.005 else f"{share:.0%}"
+    """A share as a whole per cent; what there is of is never nought, e.g. 0.004 -> "< 1 %"."""
+    return "< 1 %" if 0 < share < 0.005 else f"{percent(share)}"

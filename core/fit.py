@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
+from data.percents import percent
 from data.records import HookpointRecord, Losses
 
 
@@ -25,7 +26,7 @@ def _recovered(losses: Losses) -> dict[str, float | None]:
 
 
 def in_words(fit: Mapping[str, Any]) -> str:
-    """Say what was measured, e.g. "FVU 0.18, L0 16.0, loss recovered 96% (mean), 99% (zero)"."""
+    """Say what was measured, e.g. "FVU 0.18, L0 16.0, loss recovered 96 % (mean), 99 % (zero)"."""
     said = [
         f"{name} {fit[key]:{form}}"
         for name, key, form in (("FVU", "fvu", ".2f"), ("L0", "l0", ".1f"))
@@ -43,8 +44,8 @@ def share_words(share: float | None, against: str, *, with_name: bool = True) ->
     """Say how much of the loss is recovered; None: replacing what is rebuilt hardly costs any.
 
     >>> share_words(0.957, "mean")
-    '96% of the loss recovered (mean)'
+    '96 % of the loss recovered (mean)'
     """
     if share is None:
         return f"{'loss recovered ' * with_name}not meaningful ({against}: the loss hardly changes)"
-    return f"{share:.0%}{' of the loss recovered' * with_name} ({against})"
+    return f"{percent(share)}{' of the loss recovered' * with_name} ({against})"

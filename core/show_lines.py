@@ -5,6 +5,7 @@ from typing import Any
 
 from core.examples.activating import N_DECILES
 from core.nulls.figures import FEWEST
+from data.percents import percent
 
 
 def paragraphs(found: dict[str, Any]) -> Iterator[str]:
@@ -37,10 +38,10 @@ def paragraphs(found: dict[str, Any]) -> Iterator[str]:
 def _activity(found: dict[str, Any]) -> str:
     """How often a feature fires; an import of contexts may say it as a share, or not at all."""
     if found["n_active"] is None and found["frequency"] is not None:
-        return f"active on {found['frequency']:.3%} of the tokens, as the import says"
+        return f"active on {percent(found['frequency'], 3)} of the tokens, as the import says"
     if found["n_active"] is None:
         return "its number of firings is not in the import"
-    return f"active on {found['n_active']:,} tokens ({found['frequency'] or 0:.3%})"
+    return f"active on {found['n_active']:,} tokens ({percent(found['frequency'] or 0, 3)})"
 
 
 def _said_by(score: dict[str, Any]) -> str:
@@ -61,7 +62,7 @@ def _cut(score: dict[str, Any]) -> str:
 def _among_nulls(score: dict[str, Any]) -> str:
     """Where it stands among null scores, e.g. ", above 97 % of 150 shuffled"."""
     return "".join(
-        f", above {place['value']:.0%} of {place['n']} {kind}"
+        f", above {percent(place['value'])} of {place['n']} {kind}"
         for kind, place in score["percentile"].items()
         if place["n"] >= FEWEST
     )

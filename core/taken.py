@@ -16,6 +16,7 @@ import numpy as np
 from core.packing import Layout, Sequences, Starts
 from data.corpora.token_rows import Block, TokenRows
 from data.errors import BadInput
+from data.percents import percent
 
 MASKED = -100  # what labels have where nothing is to be predicted
 NARROW = 65_536  # ids of 16 bits
@@ -80,8 +81,8 @@ class Taken(Sequences):
         found = []
         if self._bos_id is not None and share < 1:
             found.append(
-                f"{share:.0%} of the sequences begin with BOS, which the subject's tokenizer has: "
-                "activations differ if it was trained so"
+                f"{percent(share)} of the sequences begin with BOS, which the subject's tokenizer "
+                "has: activations differ if it was trained so"
             )
         if "tokenizer_name" in self._rows.facts:
             found.append(f"made with the tokenizer {self._rows.facts['tokenizer_name']}")

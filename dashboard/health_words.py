@@ -7,6 +7,7 @@ from dashboard.commands import counted
 from dashboard.run_words import Fact
 from data.health import REASONS, CacheHealth, Check, HookpointHealth
 from data.inspecting import ColumnFacts
+from data.percents import percent
 
 MEANING = {
     "dead": "never fired",
@@ -59,7 +60,7 @@ def _special(found: CacheHealth) -> str:
     if not found.n_tokens:
         return "not known"
     share = found.n_special / found.n_tokens
-    return f"{found.n_special:,}, {share:.2%} of all positions (BOS and separators)"
+    return f"{found.n_special:,}, {percent(share, 2)} of all positions (BOS and separators)"
 
 
 def size(n: int) -> str:
@@ -91,7 +92,8 @@ def _hookpoint(one: HookpointHealth) -> str:
     known = [f"{one.n_features:,}", *(_share(n, one.n_features) for n in counts)]
     unknown = [f"{one.n_alive:,} known", *["unknown"] * len(REASONS)]
     recovered = one.losses and one.losses.recovered_mean
-    share = "not meaningful" if one.losses and recovered is None else _figure(recovered, ".1%")
+    none = "not meaningful" if one.losses else "not measured"
+    share = none if recovered is None else percent(recovered, 1)
     cells = [*(known if one.is_size_known else unknown), _figure(one.fvu, ".3f"),
              _figure(one.l0, ".1f"), share]  # fmt: skip
     return f"<tr><th>{one_line(one.name)}</th>{''.join(f'<td>{c}</td>' for c in cells)}</tr>"
@@ -100,7 +102,7 @@ def _hookpoint(one: HookpointHealth) -> str:
 def _share(n: int, total: int) -> str:
     if not n or not total:
         return f"{n:,}"
-    return f"{n:,} ({n / total:.1%})" if n / total >= 0.0005 else f"{n:,} (&lt; 0.1%)"
+    return f"{n:,} ({percent(n / total, 1)})" if n / total >= 0.0005 else f"{n:,} (&lt; 0.1 %)"
 
 
 def _figure(value: float | None, form: str) -> str:

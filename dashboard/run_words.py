@@ -11,6 +11,7 @@ from core.drawing.spans import block, escape, one_line
 from dashboard.commands import counted, in_a_page, known, labels, settings_of, spent, took, unit_of
 from data import runs
 from data.catalogue import Row
+from data.percents import percent
 from data.run_queries import Judged, Made
 
 MARKS = {"running": "▶", "queued": "…", "done": "✓", "interrupted": "‖", "cancelled": "■",
@@ -184,7 +185,7 @@ def _judged(one: Judged) -> str:
 
 def _share(one: Judged) -> str:
     asked = one.n_judged + one.n_failed
-    share = f" ({one.n_failed / asked:.1%})" if one.n_failed and asked else ""
+    share = f" ({percent(one.n_failed / asked, 1)})" if one.n_failed and asked else ""
     return f"{one.n_failed:,}{share}"
 
 

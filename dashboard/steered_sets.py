@@ -11,6 +11,7 @@ from core.drawing.cards import short
 from core.drawing.spans import block, escape
 from core.prompts.judged_texts import one_line
 from data.catalogue import Row
+from data.percents import percent
 
 TURNED = ((1, "Turned up"), (-1, "Turned down"))
 
@@ -72,7 +73,7 @@ def _text(text: Sequence[str]) -> str:
 
 def originals(found: Mapping[str, Any]) -> str:
     """How the contexts did that the new texts were to be like."""
-    share = "" if found["share"] is None else f" ({found['share']:.0%})"
+    share = "" if found["share"] is None else f" ({percent(found['share'])})"
     return block(
         f'<p class="mut">Run again as texts by themselves, {found["hits"]} of {found["n"]} '
         f"of the contexts that were shown activate the feature{share}: no new text can be "

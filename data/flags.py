@@ -13,6 +13,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from data.catalogue import Connection, Row
+from data.percents import percent
 
 FIRINGS = 50  # fewest firings for positions and tokens
 ENTROPY_FIRINGS = 100  # fewest firings for entropies, and for the stronger half
@@ -55,11 +56,6 @@ class Rule:
     known: str  # SQL: whether that can be said of a feature
     words: str  # the same for people, with the limit
     source: str  # of the limit
-
-
-def percent(share: float) -> str:
-    """A limit as people write it, e.g. 0.8 -> "80 %"."""
-    return f"{100 * share:.0f} %"
 
 
 EVER = "f.n_active is not null"

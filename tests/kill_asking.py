@@ -154,7 +154,7 @@ def main(root: Path, base_url: str, hanging: str) -> None:
     say(f"nothing acknowledged lost {acknowledged <= stored(root / 'full', root / 's')}")
 
     os.waitpid(child(lambda: Catalogue(root / "hanging")), 0)
-    say(f"quick end {interrupted(root / 'hanging', hanging) < 1.0}")
+    say(f"quick end {interrupted(root / 'hanging', hanging) < 5}")
 
 
 main(Path(sys.argv[1]), *sys.argv[2:4])

@@ -111,5 +111,5 @@ def test_trials_show_every_set_and_which_was_chosen():
 def test_contexts_that_were_run_again_are_counted():
     drawn = steered_sets.originals({"n": 15, "hits": 12, "share": 0.8})
     assert "12 of 15 of the contexts" in drawn
-    assert "(80%)" in drawn
+    assert "(80 %)" in drawn
     assert "(" not in steered_sets.originals({"n": 0, "hits": 0, "share": None})

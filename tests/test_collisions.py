@@ -39,4 +39,4 @@ def test_explanations_of_one_explainer_are_compared(made):
 def test_nothing_is_said_of_one_feature():
     assert Collisions("h", "grammar", None, "e", 1, 0).share is None
     assert "(" not in Collisions("h", "grammar", None, "e", 1, 0).words.split("share")[0]
-    assert "2 of 4 features (50.0%)" in Collisions("h", "cot", "m", "e", 4, 2).words
+    assert "2 of 4 features (50.0 %)" in Collisions("h", "cot", "m", "e", 4, 2).words

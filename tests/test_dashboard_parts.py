@@ -344,6 +344,6 @@ def test_the_exact_check_is_said_in_tokens():
 
 def test_positions_are_a_sentence_with_the_share_at_the_most_frequent_one():
     words = facts.position_sentence([0, 30, 10], 50)
-    assert words.startswith("75.0% of its firings are at position 1")
+    assert words.startswith("75.0 % of its firings are at position 1")
     # f = .6 and .2, mean .4: ½(.6 ln 1.5 + .4 ln ⅔ + .2 ln ½ + .8 ln 4/3)
     assert "0.086 nats" in words

@@ -176,7 +176,7 @@ def test_a_subject_rebuilt_worse_than_by_its_mean_has_no_share_left_unexplained(
     first, second = (replace(one, fvu=fvu) for one, fvu in zip(shared, (0.1, 2250.6), strict=True))
     assert fit_warning(first, second).startswith(
         "The SAE rebuilds the second subject worse than its mean vector would (FVU 2,250.6), and "
-        "leaves 10% of the first subject's variance unexplained")  # fmt: skip
+        "leaves 10 % of the first subject's variance unexplained")  # fmt: skip
 
 
 def test_a_second_cache_is_named_after_its_subject():

@@ -106,7 +106,7 @@ def test_a_line_ends_at_a_line_feed_only_and_half_a_character_is_replaced(tmp_pa
     ("n", "words"),
     [
         (5, "with 5 pairs p is at least 0.062, so that no feature can react at q .05: give more"),
-        (6, "with 6 pairs p is at least 0.031: q .05 takes that p in 62% of the features tested"),
+        (6, "with 6 pairs p is at least 0.031: q .05 takes that p in 62 % of the features tested"),
         (20, "with 20 pairs p is at least 1.9e-06"),
     ],
 )

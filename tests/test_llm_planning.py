@@ -103,7 +103,7 @@ def test_an_estimate_widens_the_range_by_a_tenth():
     plan = planning.plan()
     dollars = plan.total.input_tokens * 1e-3
     assert plan.dollars == pytest.approx((0.9 * dollars, 1.1 * dollars))
-    assert f"input: {plan.total.input_tokens:,} tokens (estimated, ±10%)" in plan.lines()
+    assert f"input: {plan.total.input_tokens:,} tokens (estimated, ±10 %)" in plan.lines()
 
 
 def test_a_plan_reads_well():

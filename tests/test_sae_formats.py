@@ -201,7 +201,7 @@ def test_what_is_odd_is_noted(tmp_path):
     notes = load_sae(tmp_path).origin.notes
     assert "5 thresholds are negative: these features fire at any positive value" in notes
     assert "tensors that were not used: extra" in notes
-    assert "100% of the decoder norms are outside of 1 ± 0.01" in notes
+    assert "100 % of the decoder norms are outside of 1 ± 0.01" in notes
 
 
 def test_k_of_the_record_is_kept(tmp_path):

@@ -162,7 +162,7 @@ def test_sequences_are_taken_as_they_are_and_measured():
     assert taken.table()[1].tolist() == [[0, 1], [0, 1], [0, 2], [0, 3], [0, 3]]
     assert (taken.n_sequences, taken.n_unmasked, taken.exhausted) == (3, 8, True)
     assert taken.facts == {"begin_with_bos": 2 / 3, "with_eos_inside": 1 / 3, "n_masked": 0}
-    assert taken.note.startswith("67% of the sequences begin with BOS")
+    assert taken.note.startswith("67 % of the sequences begin with BOS")
 
 
 def test_no_more_sequences_are_taken_than_asked_for():

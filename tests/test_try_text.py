@@ -107,7 +107,7 @@ def test_chips_show_what_is_hidden_and_break_lines_once():
 
 def test_figures_of_one_feature_are_a_sentence():
     values = np.array([0.0, 3.0, 1.5])
-    whole = "Fires on 2 of 3 tokens; at most 3.00, 50% of its largest in the cache (6.00)."
+    whole = "Fires on 2 of 3 tokens; at most 3.00, 50 % of its largest in the cache (6.00)."
     assert figures(values, 6.0) == whole
     assert figures(values, 0.0).endswith("at most 3.00; it never fired in the cache.")
     assert figures(np.zeros(3), 6.0) == "Silent on all 3 tokens of this text."

@@ -29,7 +29,7 @@ def test_the_page_shows_every_row_with_its_n_and_how_to_read_it(monkeypatch, com
     assert all(word in text for word in ("random SAE", "paired"))
     (figure,) = figures(app)
     assert "n 5" in [note["text"] for note in figure["layout"]["annotations"]]
-    assert "6 (75%)" in text  # explained, of eight features that fire
+    assert "6 (75 %)" in text  # explained, of eight features that fire
 
 
 def test_what_is_missing_has_its_command_and_a_button(monkeypatch, compared):

@@ -36,7 +36,7 @@ def test_health_names_state_size_and_features_that_cannot_be_judged(monkeypatch,
     drawn = html_of(open_data(monkeypatch, made.folder))
     assert "Health of made" in drawn
     assert "nothing is missing" in drawn
-    assert "1 (6.2%)" in drawn  # one feature of 16 is dead, one scarce
+    assert "1 (6.2 %)" in drawn  # one feature of 16 is dead, one scarce
     assert "<dt>tokens</dt><dd>tttt" in drawn
 
 

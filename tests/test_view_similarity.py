@@ -71,7 +71,7 @@ def test_the_address_says_with_which_cache_by_what_and_which_cell(monkeypatch, c
     layout = figures(app)[0]["layout"]
     titles = [layout[name]["title"]["text"] for name in ("yaxis", "xaxis")]
     assert titles == ["cache one", "cache two"]
-    assert "24 shared (100.0%)" in html_of(app)
+    assert "24 shared (100.0 %)" in html_of(app)
     assert set(app.dataframe[0].value["Encoder"]) == {1.0}
 
 

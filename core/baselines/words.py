@@ -16,6 +16,7 @@ from core.baselines.kinds import (
 from core.baselines.table import Question, Row, Scored, Table
 from core.comparing.figures import Figure
 from core.comparing.words import counted, short, signed, spanned
+from data.percents import percent
 
 UNITS = {"detection": "balanced accuracy", "fuzzing": "balanced accuracy",
          "exact": "F1 over all test tokens"}  # fmt: skip
@@ -95,7 +96,7 @@ def aside(row: Row, problem: str = "") -> str:
     if row.alive:
         parts.append(f"{row.alive[0]:,} of {row.alive[1]:,} features fire")
     if row.density is not None:
-        parts.append(f"the median one looked at on {row.density:.2%} of tokens")
+        parts.append(f"the median one looked at on {percent(row.density, 2)} of tokens")
     if row.entropy:
         parts.append(f"median token entropy {row.entropy.median:.2f} nats over "
                      f"{counted(row.entropy.n)}")  # fmt: skip

@@ -139,7 +139,7 @@ def _paragraph(found: Comparison, records: Sequence[SideRecord]) -> Iterator[str
             yield f"  {which}{group.name}: B minus A {spanned(group.difference)}, n {group.n:,}"
     for letter, is_second in (("B", True), ("A", False)):
         chosen = found.largest(LISTED, second=is_second)
-        names = (f"{found.address(i)} {found.pairs.difference[i]:+.2f}" for i in chosen)
+        names = (f"{found.address(i)} {found.pairs.difference[i]:+z.2f}" for i in chosen)
         if chosen:
             yield f"  {letter} better by most: {', '.join(names)}"
 

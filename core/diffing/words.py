@@ -9,6 +9,7 @@ from core.comparing.words import p_words
 from core.diffing.game import Tally
 from core.drawing.spans import plain
 from data.diffs import DiffRecord, Figure, Point
+from data.percents import percent
 from data.records import HookpointRecord
 
 NAMES: dict[Figure, str] = {"mean": "mean activation", "rate": "firing rate"}
@@ -46,7 +47,7 @@ def _fit(one: HookpointRecord) -> str:
     if one.fvu is None:
         return "reconstruction not measured"
     share = one.losses and one.losses.recovered_mean
-    lost = "" if share is None else f", {share:.1%} of the loss recovered against the mean"
+    lost = "" if share is None else f", {percent(share, 1)} of the loss recovered against the mean"
     l0 = "" if one.l0 is None else f", {one.l0:.1f} features a token"
     return f"FVU {one.fvu:.3f}{lost}{l0}"
 
@@ -65,7 +66,7 @@ def _left(fvu: float, which: str) -> str:
     """How badly a subject is rebuilt; above 1 a share of the variance would mean nothing."""
     if fvu > 1:
         return f"rebuilds the {which} subject worse than its mean vector would (FVU {fvu:,.1f})"
-    return f"leaves {fvu:.0%} of the {which} subject's variance unexplained"
+    return f"leaves {percent(fvu)} of the {which} subject's variance unexplained"
 
 
 def feature_line(row: Mapping[str, Any], figure: Figure = "mean") -> str:
@@ -89,7 +90,7 @@ def least_words(n_pairs: int) -> str:
     if least > LEVEL:
         return f"{said}, so that no feature can react at q .05: give more pairs"
     share = least / LEVEL  # Benjamini-Hochberg: q = p m / k of k features with that p among m
-    return f"{said}: q .05 takes that p in {share:.0%} of the features tested" if (
+    return f"{said}: q .05 takes that p in {percent(share)} of the features tested" if (
         share >= FEW) else said  # fmt: skip
 
 
@@ -134,8 +135,8 @@ def tally_words(who: str, found: Tally) -> str:
     said, one = "no question is answered alike in both orders yet", found.interval
     if one is not None:
         said = (f"{found.right} of {found.n} questions answered alike in both orders are right, "
-                f"{one.value:.0%} [{one.low:.0%}, {one.high:.0%}], {p_words(found.p)} against a "
-                "coin")  # fmt: skip
+                f"{percent(one.value)} [{percent(one.low)}, {percent(one.high)}], "
+                f"{p_words(found.p)} against a coin")  # fmt: skip
     lost = f"; {found.failed} without a usable answer" * bool(found.failed)
     return (
         f"{plain(who)}: {said}; {found.split} answered differently in the two orders; "

@@ -12,6 +12,7 @@ from decimal import ROUND_HALF_UP, Decimal
 
 from core.drawing.spans import block, escape, in_brief, one_line, plain
 from core.drawing.words import HUMAN, explain_words, hand_words, pushed_words
+from data.percents import percent
 from data.records import ExplanationRecord, Score
 from data.results import headline
 
@@ -268,7 +269,7 @@ def logit_table(promoted: Effects, suppressed: Effects) -> str:
         lines = (
             f'<div class="lr"><code>{one_line(token)}</code>'
             f'<s class="{kind}" style="width:{abs(value) / scale:.0%}"></s>'
-            f"<em>{value:+.2f}</em></div>"
+            f"<em>{value:+z.2f}</em></div>"
             for token, value in effects
         )
         return f"<div><h6>{title}</h6>{''.join(lines)}</div>"
@@ -283,7 +284,8 @@ def token_table(tokens: Sequence[tuple[str, int, float]], total: int) -> str:
     lines = (
         f'<div class="lr wide"><code>{one_line(text)}</code>'
         f'<s class="pos" style="width:{n / top:.0%}"></s>'
-        f'<em title="{n / max(total, 1):.1%} of its firings">{n:,} · mean {mean:.2f}</em></div>'
+        f'<em title="{percent(n / max(total, 1), 1)} of its firings">{n:,} · mean {mean:.2f}</em>'
+        "</div>"
         for text, n, mean in tokens
     )
     return block("".join(lines))

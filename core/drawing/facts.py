@@ -13,6 +13,7 @@ from core.score.statistics import precision_at
 from core.statistics import positional_information
 from data.baselines import subject_words
 from data.catalogue import Row
+from data.percents import percent
 from data.records import CacheRecord, ExplanationRecord, HookpointRecord, Score
 
 FULL, SCORED, EXPLAINED = 200, 40, 10  # contexts from which a feature gets that much (methods 2.3)
@@ -221,8 +222,9 @@ def position_sentence(
     filters measured it, nats; they know which positions are filled up.
     """
     top, total = int(np.argmax(counts)), sum(counts)
-    words = f"{counts[top] / total:.1%} of its firings are at position {top}, the most frequent one"
-    spread = f"{1 / len(counts):.1%} each if they were spread evenly"
+    most = percent(counts[top] / total, 1)
+    words = f"{most} of its firings are at position {top}, the most frequent one"
+    spread = f"{percent(1 / len(counts), 1)} each if they were spread evenly"
     if n_sequences < 1 or len(counts) < 2:
         return f"{words}; {spread}."
     nats = information

@@ -6,6 +6,7 @@ import numpy as np
 
 from core.drawing.spans import GroupHeading
 from core.examples import FeatureExamples
+from data.percents import percent
 
 Interval = tuple[float, float, float]  # low, high, share of all tokens (NaN where not given)
 NOWHERE: Interval = (math.inf, math.inf, 0.0)  # of contexts that have none
@@ -28,5 +29,5 @@ def _heading(interval: Interval, n: int, *, is_only: bool) -> GroupHeading:
         name = "In no decile" if is_only else "Strongest of the export"
         return GroupHeading(name, f"{n} contexts")
     low, high, share = interval
-    said = "" if math.isnan(share) else f" · {share:.2%} of all tokens"
+    said = "" if math.isnan(share) else f" · {percent(share, 2)} of all tokens"
     return GroupHeading(f"Interval {low:.3g}–{high:.3g}", f"{n} contexts{said}")

@@ -21,8 +21,8 @@ from data.flags import (
     TOP_SHARE,
     Flag,
     in_short,
-    percent,
 )
+from data.percents import percent
 
 BY_FREQUENCY = (Flag.DENSE, Flag.VERY_DENSE, Flag.ONE_TOKEN)
 BY_CONTEXTS = (Flag.DEAD, Flag.RARE, Flag.SCARCE, Flag.REDUCED)  # said in a sentence of their own

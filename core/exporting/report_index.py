@@ -10,6 +10,7 @@ from core.drawing.cards import Fact
 from core.drawing.spans import one_line
 from core.exporting.report_frame import closing, opening
 from data.baselines import subject_words
+from data.percents import percent
 from data.records import CacheRecord, ExplanationRecord, Score
 
 COLUMNS = ("detection", "fuzzing", "exact")
@@ -98,7 +99,7 @@ def _row(place: int, one: Entry, used: Sequence[str]) -> str:
     text = one_line(one.text) if one.text else '<span class="mut">not explained</span>'
     by = f" <small>{html.escape(one.made_by)}</small>" if one.made_by else ""
     scores = "".join(_score(one.scores.get(name), name) for name in used)
-    density = "" if one.density is None else f"{one.density:.3%}"
+    density = "" if one.density is None else percent(one.density, 3)
     largest = "" if one.largest is None else f"{one.largest:.2f}"
     return (
         f'<tr><td data-v="{place}"><a href="{one.href}">{one_line(one.address)}</a></td>'

@@ -31,6 +31,7 @@ from data.imports.delphi_latents import (
 from data.imports.delphi_run import DelphiRun
 from data.imports.delphi_tensors import TensorLatents, read_latents
 from data.imports.report import Report
+from data.percents import percent
 from data.records import CacheRecord, HookpointRecord, Progress
 from data.strongest import write_strongest
 from data.tokens import sha256, token_dtype, write_documents, write_tokens
@@ -259,7 +260,7 @@ def _vocabulary(
         return spelling.vocabulary
     found = recovered(gathered, tables.matrix, activations_of(files, record))
     share = share_spelled(found, tables.matrix)
-    report.add("recovered_vocabulary", 1, f"{share:.0%} of the tokens have their text")
+    report.add("recovered_vocabulary", 1, f"{percent(share)} of the tokens have their text")
     return found
 
 

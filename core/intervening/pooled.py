@@ -61,7 +61,7 @@ class Target(NamedTuple):
             return f"{said}; directions of the random SAE with a score: {n}, flagged: {flagged}."
         than = f"those of {len(random.values)} random directions {_nats(random.mean)}"
         more = random.more
-        apart = f"{more.value:+.2f} nats, {more.low:+.2f} to {more.high:+.2f}"
+        apart = f"{more.value:+z.2f} nats, {more.low:+z.2f} to {more.high:+z.2f}"
         if more.low > 0:
             verdict = "the features beat the random SAE"
         elif more.high < 0:
@@ -72,7 +72,7 @@ class Target(NamedTuple):
 
 
 def _nats(one: Interval) -> str:
-    return f"{one.value:.2f} nats ({one.low:.2f} to {one.high:.2f})"
+    return f"{one.value:z.2f} nats ({one.low:z.2f} to {one.high:z.2f})"
 
 
 def pooled(rows: Sequence[Row], seed: int = 0) -> list[Target]:

@@ -1,6 +1,7 @@
 """Comparisons of SAEs in words, for the command line and for pages."""
 
 from data.catalogue import Row
+from data.percents import percent
 
 METHODS = {
     "exact": "one-to-one matching with the largest sum (linear assignment)",
@@ -50,7 +51,7 @@ def figures(row: Row) -> str:
         words.append(f"difference {row['value'] - row['baseline']:+.3f}{_interval(row)}")
     if row["n_shared"] is not None and row["n_pairs"]:
         share = row["n_shared"] / row["n_pairs"]
-        words.append(f"{row['n_shared']:,} shared ({share:.1%})")
+        words.append(f"{row['n_shared']:,} shared ({percent(share, 1)})")
     return ", ".join(words)
 
 

@@ -14,6 +14,7 @@ from core.llm.plausible import answer, logprobs, shortest
 from core.llm.prices import Price
 from core.llm.requests import Outcome, Reply, Request
 from core.llm.tokens import Counter
+from data.percents import percent
 
 ESTIMATE = 0.1  # relative error that an estimated count is given with
 
@@ -99,7 +100,7 @@ class Plan:
         """Write for people: the whole, then a line for each purpose."""
         total, dollars = self.total, self.dollars
         said = [f"{self.model}: {total.calls:,} calls{_free(total)}"]
-        how = self.counter if self.exact else f"{self.counter}, ±{ESTIMATE:.0%}"
+        how = self.counter if self.exact else f"{self.counter}, ±{percent(ESTIMATE)}"
         said.append(f"input: {total.input_tokens:,} tokens ({how})")
         said.append(f"output: {_range(total)} tokens (shortest answers to longest)")
         unknown = f"price unknown: add the model to {self.prices}"

@@ -19,6 +19,7 @@ from data.cachefiles import CacheFiles, CacheMeta, HookpointMeta
 from data.caches import SubjectFacts
 from data.catalogue import Catalogue
 from data.errors import BadInput
+from data.percents import percent
 from data.records import CacheRecord, HookpointRecord, Progress
 from data.vocabulary import Vocabulary
 
@@ -219,5 +220,5 @@ def fit_words(first: CacheRecord, second: CacheRecord) -> str:
 
 def _figure(one: HookpointRecord) -> str:
     recovered = one.losses and one.losses.recovered_mean
-    share = "" if recovered is None else f" ({recovered:.0%} of the loss recovered)"
+    share = "" if recovered is None else f" ({percent(recovered)} of the loss recovered)"
     return "not measured" if one.fvu is None else f"{one.fvu:.3f}{share}"

@@ -10,6 +10,7 @@ from torch import Tensor
 from core.sae.coder import Sae, Weights
 from core.sae.stored import Stored
 from data.errors import WrongSae
+from data.percents import percent
 
 NO_DECODER = "no decoder: no logit effects, decoder neighbours or reconstruction"
 OF_A_FEATURE = ("threshold", "b_gate", "r_mag")  # what some kinds have a number of for each
@@ -36,7 +37,7 @@ def decoder_notes(W_dec: Tensor) -> tuple[str, ...]:
     zero, off = int((norms == 0).sum()), float(((norms - 1).abs() > 0.01).float().mean())
     notes = []
     if off:
-        notes.append(f"{off:.0%} of the decoder norms are outside of 1 ± 0.01")
+        notes.append(f"{percent(off)} of the decoder norms are outside of 1 ± 0.01")
     if zero:
         notes.append(f"{zero} features have an all-zero decoder row")
     return tuple(notes)

@@ -14,6 +14,7 @@ import pandas as pd
 from core.figures.correlation import Cell, Matrix
 from core.figures.intervals import OUTCOMES, Picture
 from dashboard.charts.parts import INK, Figure, axis, common, heading, legend_above, short
+from data.percents import percent
 from data.run_figures import INTERVALS
 
 HEIGHT = 340  # pixels
@@ -80,7 +81,8 @@ def beside(panels: Sequence[Panel]) -> str:
     words = [f"{n:,} {what}" for what, n in counts.items() if n]
     silent = sum((p.picture.silent for p in panels), np.zeros(len(OUTCOMES), np.int64))
     shares = ", ".join(
-        f"{name} {n / max(silent.sum(), 1):.0%}" for name, n in zip(OUTCOMES, silent, strict=True)
+        f"{name} {percent(n / max(silent.sum(), 1))}"
+        for name, n in zip(OUTCOMES, silent, strict=True)
     )
     said = f"Silent contexts judged by both, n = {silent.sum():,}: {shares}. " * bool(silent.sum())
     return said + (f"Left out: {', '.join(words)}." if words else "No context is left out.")
@@ -111,7 +113,7 @@ def _bars(outcome: int, panels: Sequence[Panel], shares: bool) -> dict[str, Any]
         y += (counts[:, outcome] / scale).round(4).tolist()
         base += (below / scale).round(4).tolist()
         hover += [
-            [_interval_words(i), f"{n:,}", f"{n / max(all_, 1):.0%}"]
+            [_interval_words(i), f"{n:,}", percent(n / max(all_, 1))]
             for i, (n, all_) in enumerate(zip(counts[:, outcome], whole, strict=True))
         ]
     return {

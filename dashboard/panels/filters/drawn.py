@@ -22,7 +22,8 @@ from dashboard.panels import chart
 from data import filter_figures
 from data.cachefiles import CacheFiles
 from data.catalogue import Row
-from data.flags import ENTROPY_FIRINGS, FIRINGS, INFORMATION, POSITION_SHARE, in_short, percent
+from data.flags import ENTROPY_FIRINGS, FIRINGS, INFORMATION, POSITION_SHARE, in_short
+from data.percents import percent
 
 FEATURE = "views/feature.py"
 KEY = "filters.feature"  # the feature that is drawn by position

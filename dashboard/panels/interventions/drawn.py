@@ -33,7 +33,7 @@ def _prompt(one: Shown) -> str:
     tail = one.prompt if len(one.prompt) <= TAIL else f"…{one.prompt[-TAIL:]}"
     figures = [ROLES.get(one.role, one.role), f"fifth {one.quintile} of 5"]
     figures += [] if one.kl is None else [f"KL {one.kl:.2g}"]
-    figures += [] if one.difference is None else [f"{one.difference:+.2f} nats"]
+    figures += [] if one.difference is None else [f"{one.difference:+z.2f} nats"]
     risen = "".join(
         f"<code>{one_line(token)}</code> {percent(before)} → {percent(after)}"
         for token, before, after in one.rising
@@ -64,7 +64,7 @@ def candidates(found: Sequence[Sequence], chosen: str | None) -> str:
     lines = "".join(
         f"<li>{'<b>' if text == chosen else ''}{one_line(str(text))}"
         f"{'</b>' if text == chosen else ''} <span class=mut>"
-        f"{'no answer' if value is None else f'{value:+.2f} nats'} on the prompts for choosing"
+        f"{'no answer' if value is None else f'{value:+z.2f} nats'} on the prompts for choosing"
         "</span></li>"
         for text, value in found
     )

@@ -46,9 +46,9 @@ def _line(row: Row, other: float | None) -> str:
     push = "ablation" if row["target"] is None else f"KL {row['target']:g}"
     if row["reason"]:
         return f"<tr><td>{push}</td><td colspan=5 class=mut>{escape(row['reason'])}</td></tr>"
-    between = "" if row["low"] is None else f"{row['low']:.2f} to {row['high']:.2f}"
+    between = "" if row["low"] is None else f"{row['low']:z.2f} to {row['high']:z.2f}"
     cells = (
-        push, f'<span dir="auto">{one_line(row["text"] or "")}</span>', f"{row['value']:+.2f}",
-        between, "–" if other is None else f"{other:+.2f}", str(row["n_prompts"]),
+        push, f'<span dir="auto">{one_line(row["text"] or "")}</span>', f"{row['value']:+z.2f}",
+        between, "–" if other is None else f"{other:+z.2f}", str(row["n_prompts"]),
     )  # fmt: skip
     return f"<tr>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"

@@ -93,14 +93,14 @@ def figures(row: Row, other: Row | None) -> None:
 
 
 def _number(value: float | None) -> str:
-    return "–" if value is None else f"{value:+.2f}"
+    return "–" if value is None else f"{value:+z.2f}"
 
 
 def _interval(row: Row) -> str:
     if row["low"] is None:
         return "nats"
-    error = "" if row["error"] is None else f", ± {row['error']:.2f}"
-    return f"nats [{row['low']:.2f}, {row['high']:.2f}]{error}"
+    error = "" if row["error"] is None else f", ± {row['error']:z.2f}"
+    return f"nats [{row['low']:z.2f}, {row['high']:z.2f}]{error}"
 
 
 def prompts(chosen: Chosen, row: Row) -> None:

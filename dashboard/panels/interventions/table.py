@@ -43,7 +43,7 @@ def pooled_table(targets: list[Target]) -> pd.DataFrame:
             "95 % interval": _interval(arm),
             "Features more by": arm.more and arm.more.value,
             "95 % interval of that": "" if arm.more is None else
-            f"{arm.more.low:.2f} to {arm.more.high:.2f}",
+            f"{arm.more.low:z.2f} to {arm.more.high:z.2f}",
         }
         for k, target in enumerate(targets)
         for arm in target.arms.values()
@@ -53,7 +53,7 @@ def pooled_table(targets: list[Target]) -> pd.DataFrame:
 
 
 def _interval(arm: Arm) -> str:
-    return "" if arm.mean is None else f"{arm.mean.low:.2f} to {arm.mean.high:.2f}"
+    return "" if arm.mean is None else f"{arm.mean.low:z.2f} to {arm.mean.high:z.2f}"
 
 
 def features(chosen: Chosen) -> int | None:

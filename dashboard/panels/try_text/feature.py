@@ -10,6 +10,7 @@ from dashboard.panels.try_text import rules
 from dashboard.panels.try_text.asking import Asked, Doing
 from dashboard.panels.try_text.fired import FEATURE, Reading
 from dashboard.panels.try_text.rules import Claims
+from data.percents import percent
 
 
 def about(asked: Asked, reading: Reading, claims: Claims | None) -> None:
@@ -72,5 +73,5 @@ def figures(activations: np.ndarray, largest: float) -> str:
     peak = float(activations.max())
     share = "; it never fired in the cache"
     if largest:
-        share = f", {peak / largest:.0%} of its largest in the cache ({largest:.2f})"
+        share = f", {percent(peak / largest)} of its largest in the cache ({largest:.2f})"
     return f"Fires on {n:,} of {len(activations):,} tokens; at most {peak:.2f}{share}."

@@ -6,6 +6,7 @@ part=             features, pairs, noise, game
 """
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import NamedTuple
 
 import pandas as pd
@@ -19,6 +20,7 @@ from dashboard import session
 from dashboard.panels import launched
 from data import diffs
 from data.diffs import DiffRecord
+from data.percents import percent
 from data.records import CacheRecord, HookpointRecord
 
 PAGE = "two-models"
@@ -140,18 +142,18 @@ def fit_facts(first: HookpointRecord, second: HookpointRecord) -> list[Fact]:
     """Reconstruction of each subject by the same SAE."""
     a, b = (one.losses and one.losses.recovered_mean for one in (first, second))
     return [
-        Fact("FVU, first → second", _both(first.fvu, second.fvu, ".3f"), "",
+        Fact("FVU, first → second", _both(first.fvu, second.fvu, "{:.3f}".format), "",
              "variance of the subject's vectors that the SAE leaves unexplained; 0 is perfect"),
-        Fact("Loss recovered", _both(a, b, ".1%"), "against the mean",
+        Fact("Loss recovered", _both(a, b, partial(percent, digits=1)), "against the mean",
              "how much of the loss of replacing the vectors by their mean the SAE wins back"),
-        Fact("Features a token", _both(first.l0, second.l0, ".1f")),
+        Fact("Features a token", _both(first.l0, second.l0, "{:.1f}".format)),
         Fact("Features that fire", f"{first.n_alive:,} → {second.n_alive:,}",
              f"of {first.n_features:,}"),
     ]  # fmt: skip
 
 
-def _both(first: float | None, second: float | None, form: str) -> str:
-    return " → ".join("–" if one is None else f"{one:{form}}" for one in (first, second))
+def _both(first: float | None, second: float | None, form: Callable[[float], str]) -> str:
+    return " → ".join("–" if one is None else form(one) for one in (first, second))
 
 
 def nothing(records: Sequence[CacheRecord]) -> None:

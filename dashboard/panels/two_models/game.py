@@ -35,6 +35,7 @@ from dashboard.panels.two_models import features
 from dashboard.panels.two_models.choice import Chosen, start
 from data import guesses
 from data.guesses import PERSON, Guess
+from data.percents import percent
 
 GRID = "display:grid;grid-template-columns:1fr 1fr;gap:2px 16px;margin:2px 0 10px"
 
@@ -93,7 +94,8 @@ def _drawn(table: Table, question: Question, one: Detector) -> str:
     """One feature: what is said of it, its figures and a context, X left and Y right."""
     means, rates = in_order(question, *one.means), in_order(question, *one.rates)
     cells = [
-        f'<span class="mut">{letter}: activation {mean:.4g} a token, on {rate:.3%} of tokens</span>'
+        f'<span class="mut">{letter}: activation {mean:.4g} a token, '
+        f"on {percent(rate, 3)} of tokens</span>"
         for letter, mean, rate in zip("XY", means, rates, strict=True)
     ]
     if one.context is not None:
