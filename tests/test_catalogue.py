@@ -3,7 +3,6 @@
 import subprocess
 import sys
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
@@ -51,53 +50,6 @@ def test_a_failed_transaction_leaves_nothing(tmp_path):
         fail_halfway()
     with catalogue.reading() as con:
         assert con.value("select count(*) from note") == 0
-
-
-STOPPED = """
-import signal, sys
-from pathlib import Path
-from data.catalogue import Catalogue
-from data.errors import Halt
-
-def stop(*_):
-    raise Halt
-
-signal.signal(signal.SIGTERM, stop)
-try:
-    with Catalogue(Path(sys.argv[1])).writing() as con:
-        con.run("insert into note (tag) values ('lost')")
-        print("asking", flush=True)
-        con.value(sys.argv[2])
-except Halt:
-    print("halted")
-"""
-
-
-ENDLESS = {
-    "scan": "select count(*) from range(1000000000000) t(n) where n % 7 = n % 11",
-    "recursion": "with recursive t as (select 1 as a union all select a + 1 from t) "
-                 "select count(*) from t",
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("threads", ["1", "2"])
-@pytest.mark.parametrize("query", ENDLESS)
-def test_a_signal_during_a_query_ends_the_transaction_as_a_halt(
-    tmp_path, monkeypatch, query, threads
-):
-    monkeypatch.setenv("OMP_NUM_THREADS", threads)  # DuckDB takes it for its own threads, too
-    catalogue = Catalogue(tmp_path)
-    command = [sys.executable, "-c", STOPPED, str(tmp_path), ENDLESS[query]]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout
-        process.stdout.readline()
-        time.sleep(0.3)  # in the midst of the query
-        process.terminate()
-        assert process.communicate(timeout=60)[0] == "halted\n"
-    assert process.returncode == 0
-    with catalogue.writing() as con:
-        assert con.value("select count(*) from note") == 0
-        con.run("insert into note (tag) values ('kept')")
 
 
 def test_a_locked_file_is_waited_for(tmp_path):

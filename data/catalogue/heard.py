@@ -4,10 +4,10 @@ So DuckDB works in a thread beside the main one, which only waits. Left to itsel
 signals between pieces of work, and where the main thread takes the long piece, at its end only.
 """
 
+from _thread import allocate_lock, start_new_thread
 from collections.abc import Callable
-from concurrent.futures import Future, wait
-from threading import Thread, current_thread, main_thread
-from typing import TypeVar
+from threading import current_thread, main_thread
+from typing import Generic, TypeVar
 
 import duckdb
 
@@ -19,20 +19,44 @@ def heard(raw: duckdb.DuckDBPyConnection, question: Callable[[], T]) -> T:
     """Let a connection answer; what a signal's handler raises ends the question and is raised."""
     if current_thread() is not main_thread():
         return question()
-    answer: Future[T] = Future()
+    beside = _Beside(question)
     try:
-        Thread(target=_answer, args=(answer, question), daemon=True).start()
-        return answer.result()
+        start_new_thread(beside.run, ())
+        return beside.answer()
     finally:
-        if not answer.cancel():  # where a thread never begins, it never will
-            while not answer.done():
-                raw.interrupt()
-                wait([answer], AGAIN)
+        beside.is_unwanted = True
+        while beside.is_begun and not beside.is_over:
+            raw.interrupt()
+            beside.done.acquire(timeout=AGAIN)
 
 
-def _answer(answer: Future[T], question: Callable[[], T]) -> None:
-    if answer.set_running_or_notify_cancel():
+class _Beside(Generic[T]):
+    """A question answered in another thread.
+
+    A handler may raise at any step of the main thread, in the middle of `threading`'s own waiting,
+    too, which then is in disorder; a bare lock is taken in one step.
+    """
+
+    def __init__(self, question: Callable[[], T]) -> None:
+        self._question = question
+        self._found: list[T] = []
+        self._error: BaseException | None = None
+        self.is_begun = self.is_over = self.is_unwanted = False
+        self.done = allocate_lock()
+        self.done.acquire()
+
+    def run(self) -> None:
+        self.is_begun = True
         try:
-            answer.set_result(question())
+            if not self.is_unwanted:
+                self._found.append(self._question())
         except BaseException as error:
-            answer.set_exception(error)
+            self._error = error
+        self.is_over = True
+        self.done.release()
+
+    def answer(self) -> T:
+        self.done.acquire()
+        if self._error is not None:
+            raise self._error
+        return self._found[0]
