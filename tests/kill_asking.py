@@ -109,6 +109,7 @@ def full_disk(store: Path, base_url: str, used: Path, said: Path) -> None:
 
 def interrupted(store: Path, hanging: str) -> float:
     """Seconds from Ctrl+C to the end of a process that waits for an endpoint."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job begins without it
     pid = child(lambda: ask(store, hanging))
     time.sleep(0.7)
     start = time.monotonic()

@@ -17,7 +17,7 @@ HOSTILE = "<p class=a onclick='alert(1)'>a<img src=x onerror='alert(2)'><script>
 
 
 def words(visitor):
-    return [visitor.page.locator(one).inner_text() for one in (CARD, LIST, FACTS)]
+    return [visitor.page.locator(one).text_content() for one in (CARD, LIST, FACTS)]
 
 
 def bars(visitor):
