@@ -158,9 +158,12 @@ def command(words: list[str]) -> str:
 
 
 def command_about(stage: str, place: Place, feature: int) -> str:
-    """The command that does one stage for one feature."""
-    return command(["gloss", stage, place.cache.name, "--hookpoint", place.hookpoint.name,
-                    "--features", str(feature)])  # fmt: skip
+    """The command that does one stage for one feature; an import of contexts needs a model."""
+    words = ["gloss", stage, place.cache.name, "--hookpoint", place.hookpoint.name,
+             "--features", str(feature)]  # fmt: skip
+    if not place.cache.has_activations:
+        words += ["--judge" if stage == "score" else "--model", "MODEL"]
+    return command(words)
 
 
 def say(text: str, command: str = "") -> NoReturn:

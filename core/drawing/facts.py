@@ -149,8 +149,6 @@ def why_unexplained(found: Row | None) -> str | None:
         return "In no file of activations of the import, so it cannot be explained anew"
     if found["reason"] == "dead" or found["n_active"] == 0:
         return "Dead: it never fired, so there is nothing to explain"
-    if found["n_contexts"] is None:  # they are counted wherever there are activations
-        return "Imported without activations: gloss explain --model explains it, not this page"
     if found["reason"] == "rare":
         return f"Rare: fewer than {EXPLAINED} distinct contexts are too few to explain"
     return None

@@ -15,7 +15,7 @@ from core.llm.client import EndpointClient
 from core.llm.requests import Client
 from core.llm.settings import EndpointSettings
 from core.pipeline.ask import Ask
-from core.pipeline.explaining import ExplainRequest, explainer_of, plan_of
+from core.pipeline.explaining import ExplainRequest, explainer_of, plan_of, require_evidence
 from core.pipeline.explaining_grammar import GrammarMaker, GrammarWork, exact_scorer
 from core.pipeline.explaining_model import described, model_maker
 from core.pipeline.judging import Asked, Bench, ScoreRequest
@@ -48,7 +48,7 @@ def reexplain(
     reply that was paid for is kept.
     """
     ask.check()
-    bench.require_split()
+    require_evidence(bench, ask.settings)
     hearing = Hearing(stop or Event(), say)
     made = explain_one(catalogue, bench, hookpoint, feature, ask, hearing)
     if ask.means is not None and made.has_text:
@@ -154,7 +154,7 @@ def score_chosen(
     """Judge those of the given explanations that lack a score, all on the same items."""
     request = ScoreRequest(bench.record.name, (hookpoint.name,), str(feature), scorers,
                            explanations=tuple(explanations), preset=preset,
-                           means=means)  # fmt: skip
+                           means=means).fitted(bench.record)  # fmt: skip
     check(request)
     with opened(catalogue, bench, means) as tools:
         for group in groups(scorers, means):

@@ -42,11 +42,13 @@ def write_by_hand(
     """Store a person's explanation and give its explanation_id; the same words again give the same.
 
     rule: in the grammar's canonical language; figures behind an arrow may be left out and are then
-    measured on train tokens. With a rule it is checked and judged by the grammar at once.
+    measured on train tokens. With a rule it is checked and judged by the grammar at once, which
+    needs activations of the whole corpus; words alone can be written of any feature.
     """
-    bench.require_split()
     hearing = hearing or Hearing()
     rules = read_rule(rule)
+    if rules is not None:
+        bench.require_split()
     found = bench.slice(hookpoint, feature)
     if rules is not None:
         rules = measured(bench.corpus, rules, rule or "", found)

@@ -103,11 +103,16 @@ def open_bench(
 ) -> Workbench:
     """Open a cache for an explainer that it has all for."""
     bench = Workbench.open(catalogue, record)
-    if record.has_activations:
+    require_evidence(bench, settings)
+    return bench
+
+
+def require_evidence(bench: Workbench, settings: Settings | ExplainerSettings) -> None:
+    """Refuse a cache that has not all that an explainer needs."""
+    if bench.record.has_activations:
         bench.require_split()
     else:
-        require_explainer(record, settings)
-    return bench
+        require_explainer(bench.record, settings)
 
 
 def _explain_hookpoint(

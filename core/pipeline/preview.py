@@ -15,6 +15,7 @@ from core.llm.planning import Plan, PlanningClient
 from core.llm.requests import Message, Outcome, Request
 from core.pipeline.again import answer
 from core.pipeline.ask import Ask
+from core.pipeline.explaining import require_evidence
 from core.pipeline.explaining_model import ModelMaker
 from core.pipeline.judging import SIBLINGS, Asked, ScoreRequest
 from core.pipeline.materials import nearest_features
@@ -75,7 +76,7 @@ def preview(
     price_of: PriceOf = price_at,
 ) -> Preview:  # fmt: skip
     """Foretell an ask; price_of: where the price of a model's tokens is found."""
-    bench.require_split()
+    require_evidence(bench, ask.settings)
     known = answer(catalogue, hookpoint, feature, ask)
     made = _explained(catalogue, bench, hookpoint, feature, ask, price_of)
     if known is not None and not (ask.retry and known.status == "failed"):
@@ -137,7 +138,8 @@ def foretold_scoring(
     wanted = tuple(number for number in (known, ask.against) if number)
     names = tuple(name for name in ask.scorers if name not in JUDGELESS)
     request = ScoreRequest(bench.record.name, (hookpoint.name,), str(feature), names,
-                           explanations=wanted, preset=ask.preset, means=ask.means)  # fmt: skip
+                           explanations=wanted, preset=ask.preset,
+                           means=ask.means).fitted(bench.record)  # fmt: skip
     client = planner(catalogue, endpoint, price_of)
     tools = Tools(catalogue, bench, ask.means, client, ExitStack(), planned=True)
     (group,) = groups(names, ask.means)

@@ -84,16 +84,22 @@ def require_explainer(record: CacheRecord, settings: Settings | ExplainerSetting
                        f"{', '.join(EXPLAINING)}")  # fmt: skip
 
 
+def able(record: CacheRecord) -> tuple[str, ...]:
+    """Scorers that can be made on the contexts of such an import, by a model or without one."""
+    has_marks = any(hookpoint.n_activations for hookpoint in record.hookpoints)
+    return tuple(name for name in JUDGING if has_marks or name not in MARKING)
+
+
 def require_scorers(
     record: CacheRecord, scorers: Sequence[str], *, by_rules: bool, kinds: Sequence[str]
 ) -> None:
     """Refuse scorers that need what an import of contexts has not; kinds: of harder contexts."""
     here = f"cache '{record.name}' holds the contexts that were imported and no more"
-    able = f"{', '.join(JUDGING[:-1])} and {JUDGING[-1]} are made on them"
+    made = f"{', '.join(JUDGING[:-1])} and {JUDGING[-1]} are made on them"
     for name in scorers:
         if name in LACKING:
-            raise BadInput(f"{here}; {name} needs {LACKING[name]}: {able}")
-        if name in MARKING and not any(h.n_activations for h in record.hookpoints):
+            raise BadInput(f"{here}; {name} needs {LACKING[name]}: {made}")
+        if name in MARKING and name not in able(record):
             raise BadInput(
                 f"{here}, without an activation of any token, which {name} needs: detection, "
                 "embedding and surprisal are made on them"

@@ -13,7 +13,7 @@ import pyarrow as pa
 from core.explain.settings import ExplainerSettings
 from core.grammar.settings import Settings
 from core.llm.settings import EndpointSettings
-from core.pipeline.explaining import ExplainRequest, explain_stage
+from core.pipeline.explaining import ExplainRequest, explain_stage, require_evidence
 from core.pipeline.explaining_model import described
 from core.pipeline.judging import DEFAULT, ScoreRequest
 from core.pipeline.scorers import GRAMMAR, Means, asks_grammar
@@ -107,7 +107,8 @@ def open_sweep(catalogue: Catalogue, request: SweepRequest) -> Opened:
     """Open the cache and choose the features."""
     record = caches.cache(catalogue, request.cache)
     bench = Workbench.open(catalogue, record)
-    bench.require_split()
+    for settings in request.settings:
+        require_evidence(bench, settings)
     named = [caches.hookpoint(record, name) for name in request.hookpoints]
     chosen = [(one, bench.chosen(one, request.features)) for one in named or record.hookpoints]
     for hookpoint, features in chosen:
@@ -139,7 +140,7 @@ def score_request(
         cache=request.cache, hookpoints=request.hookpoints, features=request.features,
         scorers=request.scorers, explanations=explanations, preset=request.preset,
         workers=_workers(request, opened), means=request.means, command=request.command,
-    )  # fmt: skip
+    ).fitted(opened.record)  # fmt: skip
 
 
 def _workers(request: SweepRequest, opened: Opened) -> int:

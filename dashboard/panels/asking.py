@@ -27,10 +27,11 @@ from core.pipeline.scorers import (
     Means,
     judge_name,
 )
+from core.pipeline.stored import EXPLAINING, able
 from core.score import METHODS, named_tokens
 from dashboard.panels import endpoints, shown_parts
-from dashboard.panels.fields import KEEP, keep, record_fields, widget
-from data.records import ExplanationRecord
+from dashboard.panels.fields import KEEP, keep, offered, record_fields, widget
+from data.records import CacheRecord, ExplanationRecord
 
 PREFIX = "reexplain"
 MODEL, JUDGE = f"{PREFIX}.model", f"{PREFIX}.judge"  # prefixes of endpoints
@@ -39,11 +40,16 @@ ALL, SOME = "All train tokens", "Examples"
 FAMILIES = {"token": "Tokens", "form": "+ word forms", "context": "+ context before"}
 BY_GRAMMAR, SAME, OTHER, NOBODY = "The grammar", "Same model", "Another model", "Nobody"
 IN_FRONT = ("examples", "sampling", "highlight", "temperature")
+HELP = "The grammar needs no model; all others ask one and differ in what they show it."
+IMPORTED = (
+    "These ask a model about the contexts that were imported; rules are learnt from activations of "
+    "the whole corpus, which this import has not."
+)
 
 
-def chosen_ask(shown: ExplanationRecord | None) -> Ask:
+def chosen_ask(cache: CacheRecord, shown: ExplanationRecord | None) -> Ask:
     """Draw the whole form; shown: the explanation that may be scored beside the new one."""
-    explainer = chosen_explainer()
+    explainer = chosen_explainer(cache)
     endpoint, chooser = None, ""
     if explainer == GRAMMAR:
         settings = grammar_settings()
@@ -54,7 +60,7 @@ def chosen_ask(shown: ExplanationRecord | None) -> Ask:
             st.session_state.setdefault(f"{PREFIX}.chooser", "")
             chooser = st.text_input("Model that chooses", key=f"{PREFIX}.chooser",
                                     placeholder="the same", **KEEP).strip()  # fmt: skip
-    means, scorers, preset = chosen_judge(explainer, endpoint)
+    means, scorers, preset = chosen_judge(cache, explainer, endpoint)
     against = beside(shown, means)
     budget = None
     if endpoint is not None or (means is not None and means.judge != GRAMMAR):
@@ -62,14 +68,16 @@ def chosen_ask(shown: ExplanationRecord | None) -> Ask:
     return Ask(settings, endpoint, chooser, means, scorers, preset, against, budget=budget)
 
 
-def chosen_explainer() -> str:
+def chosen_explainer(cache: CacheRecord) -> str:
     """Who explains, and what that one is shown."""
-    st.session_state.setdefault(f"{PREFIX}.explainer", GRAMMAR)
-    explainer = st.selectbox(
-        "Explainer", list(EXPLAINERS), key=f"{PREFIX}.explainer", format_func=explainer_words,
-        help="The grammar needs no model; all others ask one and differ in what they show it.",
-        **KEEP,
-    )  # fmt: skip
+    options, helped = list(EXPLAINERS), HELP
+    if not cache.has_activations:
+        options, helped = list(EXPLAINING), IMPORTED
+    key = f"{PREFIX}.explainer"
+    if st.session_state.get(key) not in options:
+        st.session_state[key] = options[0]
+    explainer = st.selectbox("Explainer", options, key=key, format_func=explainer_words,
+                             help=helped, **KEEP)  # fmt: skip
     shown_parts.switches(explainer, f"{PREFIX}.explainer")
     return explainer
 
@@ -120,7 +128,7 @@ def model_settings(explainer: str) -> ExplainerSettings:
 
 
 def chosen_judge(
-    explainer: str, endpoint: EndpointSettings | None
+    cache: CacheRecord, explainer: str, endpoint: EndpointSettings | None
 ) -> tuple[Means | None, tuple[str, ...], str]:
     """Who judges, by which scorers, on which contexts."""
     first = BY_GRAMMAR if explainer == GRAMMAR else SAME
@@ -138,9 +146,11 @@ def chosen_judge(
     if who in (SAME, OTHER):
         assert endpoint is not None
         means = Means(judge=endpoint.model, endpoint=endpoint)
-    scorers = chosen_scorers(who)
+    scorers = chosen_scorers(cache, who)
     if not scorers:
         return None, (), "gloss"
+    if not cache.has_activations:
+        return means, scorers, "gloss"  # its contexts are judged as they came
     st.session_state.setdefault(f"{PREFIX}.preset", "gloss")
     preset = st.segmented_control("Test contexts", list(PRESETS), key=f"{PREFIX}.preset",
                                   required=True, help=_sizes(), **KEEP)  # fmt: skip
@@ -154,12 +164,13 @@ def _sizes() -> str:
     return f"How many contexts detection asks about. {'; '.join(sizes)}."
 
 
-def chosen_scorers(who: str | None) -> tuple[str, ...]:
+def chosen_scorers(cache: CacheRecord, who: str | None) -> tuple[str, ...]:
     """Scorers that this judge can answer, and those that need no judge and can be had."""
     options = scorer_options(who)
+    if not cache.has_activations:
+        options = [name for name in options if name in able(cache)]
     key = f"{PREFIX}.scorers.{who}"
-    first = [name for name in DEFAULT if name in options]
-    st.session_state.setdefault(key, first)
+    offered(key, options, DEFAULT)
     helped = "; ".join(f"{name}: {METHODS[name].measures}" for name in options)
     return tuple(st.pills("Scorers", options, selection_mode="multi", key=key,
                           help=f"{helped}.", **KEEP))  # fmt: skip
@@ -260,9 +271,12 @@ def judge_of(ask: Ask) -> str:
 
 
 def missing_scorers(
-    found: Sequence[ExplanationRecord], ask: Ask, numbers: Sequence[int]
+    found: Sequence[ExplanationRecord], ask: Ask, numbers: Sequence[int], preset: str
 ) -> list[str]:
-    """Scorers of an ask that one of the given explanations lacks; found: with all their scores."""
+    """Scorers of an ask that one of the given explanations lacks.
+
+    found: with all their scores; preset: as scores name it.
+    """
     if ask.means is None:
         return []
     lacking = []
@@ -270,7 +284,7 @@ def missing_scorers(
         for one in found:
             if one.explanation_id in numbers and one.text is not None:
                 has = any(
-                    s.scorer == name and s.preset == ask.preset
+                    s.scorer == name and s.preset == preset
                     and (name in JUDGELESS or s.judge == judge_name(name, ask.means))
                     for s in one.scores
                 )  # fmt: skip

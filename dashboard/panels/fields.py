@@ -5,7 +5,7 @@ Every widget keeps its value for the session, drawn or not; the first value is t
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import Field, fields
 from typing import Any, Literal, TypedDict, get_args, get_origin, get_type_hints
 
@@ -31,6 +31,12 @@ NAMES = {
 def record_fields(record: type) -> dict[str, Field]:
     """The fields of a record by name."""
     return {found.name: found for found in fields(record)}
+
+
+def offered(key: str, options: Sequence[str], first: Sequence[str] = ()) -> None:
+    """Keep of a widget's choices, at first `first`, those that can be had here."""
+    before = st.session_state.get(key, first)
+    st.session_state[key] = [one for one in before if one in options]
 
 
 def first_value(found: Field) -> Any:

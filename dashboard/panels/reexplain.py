@@ -10,6 +10,7 @@ from core.drawing import cards
 from core.drawing.spans import block
 from core.pipeline.again import Answer, answer, reexplain
 from core.pipeline.ask import Ask
+from core.pipeline.materials import Drawing
 from core.pipeline.watching import Say
 from dashboard import session
 from dashboard.labels import literal
@@ -35,7 +36,7 @@ def drawer(
             working.progress(KIND, job.key, shown)
         return  # what is asked next is asked when this has ended
     presets.choose()
-    offer(place, feature, record, shown, asking.chosen_ask(shown))
+    offer(place, feature, record, shown, asking.chosen_ask(place.cache, shown))
 
 
 def job_key(place: Place, feature: int, ask: Ask) -> tuple[Hashable, ...]:
@@ -97,7 +98,8 @@ def lacking_scores(
     hookpoint_id = place.hookpoint.hookpoint_id
     found = session.library().ask(results.explanations, hookpoint_id, feature).get(feature, [])
     numbers = [known.explanation_id, *([ask.against] if ask.against else [])]
-    return asking.missing_scorers(found, ask, numbers)
+    preset = Drawing(ask.preset, is_stored=not place.cache.has_activations).label
+    return asking.missing_scorers(found, ask, numbers, preset)
 
 
 def already(known: Answer, record: FeatureRecord, lacking: list[str]) -> str:

@@ -13,15 +13,16 @@ from core.pipeline.ask import check_judge
 from core.pipeline.by_hand import offline_offers, read_rule, read_text, write_by_hand
 from core.pipeline.judging import DEFAULT
 from core.pipeline.scorers import COUNTED, JUDGELESS, Means
+from core.pipeline.stored import able
 from core.pipeline.watching import Hearing, Say
 from dashboard import session
 from dashboard.commands import counted
 from dashboard.labels import literal
 from dashboard.library import FeatureRecord, Place
 from dashboard.panels import asking, endpoints, working
-from dashboard.panels.fields import KEEP
+from dashboard.panels.fields import KEEP, offered
 from data.errors import BadInput
-from data.records import ExplanationRecord
+from data.records import CacheRecord, ExplanationRecord
 
 KIND = "write"
 MODEL = "a language model"
@@ -56,7 +57,7 @@ def dialog(
     st.caption(f"Feature {feature} · {literal(place.hookpoint.name)} · stands beside {beside}")
     working.settle(KIND, place, feature, shown)
     begin(place, feature)
-    written = typed(shown)
+    written = typed(place.cache, shown)
     running = working.running_about(KIND, place, feature)
     for job in running:
         working.progress(KIND, job.key, shown)
@@ -72,22 +73,24 @@ def begin(place: Place, feature: int) -> None:
         st.session_state.update({"write.text": "", "write.rule": ""})
 
 
-def typed(shown: ExplanationRecord | None) -> Written:
+def typed(cache: CacheRecord, shown: ExplanationRecord | None) -> Written:
     """The widgets; what was typed stays for the session."""
     for name in ("text", "rule", "author"):
         st.session_state.setdefault(f"write.{name}", "")
     # No max_chars: with it, a field drops a longer text that is pasted.
     text = st.text_area("What the feature means", key="write.text", height=110,
                         placeholder="Names of days, where they date an event", **KEEP)  # fmt: skip
-    rule = st.text_area("As a rule that a program can check", key="write.rule", height=90,
-                        placeholder='here:word="monday"|"friday"', help=RULE_HELP,
-                        **KEEP)  # fmt: skip
-    if shown is not None and shown.rule and not rule.strip():
+    rule = ""
+    if cache.has_activations:  # or it could not be checked
+        rule = st.text_area("As a rule that a program can check", key="write.rule", height=90,
+                            placeholder='here:word="monday"|"friday"', help=RULE_HELP,
+                            **KEEP)  # fmt: skip
+    if cache.has_activations and shown is not None and shown.rule and not rule.strip():
         st.button(f"Begin with the rule of #{shown.explanation_id}", type="tertiary",
                   key="write.take", on_click=_take, args=(shown.rule,))  # fmt: skip
     author = st.text_input("Author", key="write.author", max_chars=80,
                            placeholder="may be left out", **KEEP)  # fmt: skip
-    scorers, means = chosen_scoring(has_rule=bool(rule.strip()))
+    scorers, means = chosen_scoring(cache, has_rule=bool(rule.strip()))
     return Written(text.strip(), rule.strip(), author.strip(), scorers, means)
 
 
@@ -95,11 +98,14 @@ def _take(rule: str) -> None:
     st.session_state["write.rule"] = rule
 
 
-def chosen_scoring(*, has_rule: bool) -> tuple[tuple[str, ...], Means]:
+def chosen_scoring(cache: CacheRecord, *, has_rule: bool) -> tuple[tuple[str, ...], Means]:
     """Who else judges the words; what cannot be had says why."""
-    offers = offline_offers((*COUNTED, *JUDGELESS))
+    judged, alone = DEFAULT, (*COUNTED, *JUDGELESS)
+    if not cache.has_activations:
+        judged, alone = (tuple(n for n in names if n in able(cache)) for names in (judged, alone))
+    offers = offline_offers(alone)
     options = [*(offer.scorer for offer in offers if offer.possible), MODEL]
-    st.session_state.setdefault("write.by", [])
+    offered("write.by", options)
     by = st.pills("Also scored by" if has_rule else "Scored by", options, selection_mode="multi",
                   key="write.by", **KEEP)  # fmt: skip
     said = [BY_GRAMMAR if has_rule else BY_NOBODY]
@@ -109,7 +115,7 @@ def chosen_scoring(*, has_rule: bool) -> tuple[tuple[str, ...], Means]:
     if MODEL not in by:
         return offline, Means()
     endpoint = endpoints.chosen_endpoint(asking.JUDGE, "Judge's model")
-    return (*DEFAULT, *offline), Means(judge=endpoint.model, endpoint=endpoint)
+    return (*judged, *offline), Means(judge=endpoint.model, endpoint=endpoint)
 
 
 def problem(written: Written) -> str | None:

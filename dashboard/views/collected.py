@@ -32,7 +32,7 @@ def page() -> None:
     if found is None:
         return
     record = next(one for one in session.library().caches() if one.cache_id == found.cache_id)
-    work.buttons(bar, found, can=record.has_activations)
+    work.buttons(bar, found, record)
     launched.watch(work.PAGE)
     if told := st.session_state.pop(paste.TOLD, None):
         st.html(block(f'<p class="mut">{escape(told)}</p>'))

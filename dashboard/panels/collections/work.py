@@ -6,11 +6,14 @@ from streamlit.delta_generator import DeltaGenerator
 from core.llm.settings import EndpointSettings
 from core.pipeline.judging import DEFAULT
 from core.pipeline.scorers import GRAMMAR
+from core.pipeline.stored import able
 from core.pipeline.sweep_words import endpoint_words
 from dashboard import session
 from dashboard.panels import launched
 from dashboard.panels.endpoints import chosen_endpoint
+from dashboard.panels.fields import offered
 from data.collections import Collection
+from data.records import CacheRecord
 
 PAGE = "collections"
 RULES, MODEL = "the grammar", "a language model"
@@ -22,13 +25,12 @@ HOW = {
 SCORERS = (*DEFAULT, "output-side")
 
 
-def buttons(bar: DeltaGenerator, found: Collection, *, can: bool) -> None:
-    """Explain and Score; greyed where the cache has no activations."""
-    why = None if can else "This cache was imported without activations"
-    with bar.popover("Explain", icon=":material/edit:", disabled=not can, help=why):
-        _start("explain", explain_words(found.name, *_explainer()))
-    with bar.popover("Score", icon=":material/rule:", disabled=not can, help=why):
-        _start("score", score_words(found.name, *_judge()))
+def buttons(bar: DeltaGenerator, found: Collection, cache: CacheRecord) -> None:
+    """Explain and Score; of an import of contexts by a model."""
+    with bar.popover("Explain", icon=":material/edit:"):
+        _start("explain", explain_words(found.name, *_explainer(cache)))
+    with bar.popover("Score", icon=":material/rule:"):
+        _start("score", score_words(found.name, *_judge(cache)))
 
 
 def _start(what: str, words: list[str] | None) -> None:
@@ -41,24 +43,31 @@ def _start(what: str, words: list[str] | None) -> None:
               args=(PAGE, words))  # fmt: skip
 
 
-def _explainer() -> tuple[str, EndpointSettings | None]:
+def _who(cache: CacheRecord, label: str, key: str) -> str:
+    """Rules or a model; rules are learnt and checked where all activations are."""
+    options = [RULES, MODEL] if cache.has_activations else [MODEL]
+    return st.segmented_control(label, options, default=options[0], required=True,
+                                key=f"{key}.{len(options)}")  # fmt: skip
+
+
+def _explainer(cache: CacheRecord) -> tuple[str, EndpointSettings | None]:
     """How it is explained: an explainer and the endpoint of its model, None without one."""
-    who = st.segmented_control("Explained by", [RULES, MODEL], default=RULES, required=True,
-                               key="collections.explain.who")  # fmt: skip
+    who = _who(cache, "Explained by", "collections.explain.who")
     said = HOW[who]
     how = st.radio("Saying", list(said), format_func=said.__getitem__,
                    key=f"collections.explain.how.{who}")  # fmt: skip
     return how, None if who == RULES else chosen_endpoint("collections.explain", "Model")
 
 
-def _judge() -> tuple[list[str], EndpointSettings | None]:
+def _judge(cache: CacheRecord) -> tuple[list[str], EndpointSettings | None]:
     """Which scorers, and the endpoint of the judge."""
-    scorers = st.pills("Scores", SCORERS, selection_mode="multi", default=list(DEFAULT),
-                       key="collections.score.what",
+    options = [name for name in SCORERS if cache.has_activations or name in able(cache)]
+    key = "collections.score.what"
+    offered(key, options, DEFAULT)
+    scorers = st.pills("Scores", options, selection_mode="multi", key=key,
                        help="Output-side writes texts with the feature turned up: it tells "
                        "features that act on predictions, and loads the subject.")  # fmt: skip
-    who = st.segmented_control("Judged by", [RULES, MODEL], default=RULES, required=True,
-                               key="collections.score.who")  # fmt: skip
+    who = _who(cache, "Judged by", "collections.score.who")
     return list[str](scorers), None if who == RULES else chosen_endpoint(
         "collections.score", "Model"
     )

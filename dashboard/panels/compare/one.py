@@ -132,9 +132,8 @@ def without(place: Place, feature: int, record: FeatureRecord) -> str:
     """Why there is nothing to compare."""
     if unable := why_unexplained(record.facts):
         return sentence(f"There is nothing to compare. {unable}.")
-    words = ["gloss", "explain", place.cache.name, "--hookpoint", place.hookpoint.name,
-             "--features", str(feature)]  # fmt: skip
-    return sentence("This feature is not explained yet; this explains it:", session.command(words))
+    return sentence("This feature is not explained yet; this explains it:",
+                    session.command_about("explain", place, feature))  # fmt: skip
 
 
 def chosen(found: list[ExplanationRecord]) -> list[ExplanationRecord]:
@@ -244,15 +243,12 @@ def _list(place: Place, feature: int, ids: list[int]) -> str:
     library = session.library()
     record = library.feature(place, feature)
     is_judged = any(row["explanation_id"] in ids for row in record.verdicts)
-    if not is_judged and not place.cache.has_activations:
-        return sentence("None of these was judged on single contexts. This cache was imported "
-                        "without activations: a language model can judge its contexts, "
-                        f"gloss score {place.cache.name} --judge MODEL.")  # fmt: skip
     if not is_judged:
-        words = ["gloss", "score", place.cache.name, "--hookpoint", place.hookpoint.name,
-                 "--features", str(feature)]  # fmt: skip
-        return sentence("None of these is judged yet; this judges them on contexts that no "
-                        "explainer has seen:", session.command(words))  # fmt: skip
+        why = "on contexts that no explainer has seen:"
+        if not place.cache.has_activations:
+            why = "by a language model, on the contexts that were imported:"
+        return sentence(f"None of these is judged yet; this judges them {why}",
+                        session.command_about("score", place, feature))  # fmt: skip
     scale = (record.facts or {}).get("max_activation") or 0.0
     reader = library.reader(place, feature)
     found = side_by_side.context_list(reader, record.verdicts, ids, scale)

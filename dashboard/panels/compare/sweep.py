@@ -14,7 +14,9 @@ from core.explain import EXPLAINERS
 from core.grammar.settings import Families, Objective, Sampling
 from core.launching import launch
 from core.llm.settings import EndpointSettings
+from core.pipeline.judging import DEFAULT
 from core.pipeline.scorers import GRAMMAR
+from core.pipeline.stored import EXPLAINING, able
 from core.pipeline.sweep_plan import SweepPlan, plan_sweep
 from core.pipeline.sweep_words import Wish, request_of, words_of
 from core.pipeline.sweeping import SweepRequest, check
@@ -22,8 +24,10 @@ from core.pipeline.variations import NONE
 from dashboard import session
 from dashboard.jobs import Job
 from dashboard.library import Place
+from dashboard.panels.asking import HELP, IMPORTED
 from dashboard.panels.compare.sweep_watch import LAUNCHED, Begun
 from dashboard.panels.endpoints import chosen_endpoint
+from dashboard.panels.fields import offered
 from dashboard.session import store
 
 EVERY = 0.2  # seconds between looks at the plan
@@ -36,12 +40,8 @@ MODELS = [name for name in EXPLAINERS if name != GRAMMAR]
 def button(place: Place, bar: DeltaGenerator | None = None) -> None:
     """The button that opens the drawer."""
     at = bar or st.container()
-    can = place.cache.has_activations
     said = "Explain and score a sample of features under several settings"
-    if not can:
-        said = "This cache was imported without activations, which a sweep needs"
-    if at.button("Sweep settings", key="sweep.open", icon=":material/tune:", help=said,
-                 disabled=not can):  # fmt: skip
+    if at.button("Sweep settings", key="sweep.open", icon=":material/tune:", help=said):
         drawer(place)
 
 
@@ -64,9 +64,13 @@ def drawer(place: Place) -> None:
 
 def chosen(place: Place) -> Wish:
     """The widgets; drafts, so they are not in the address."""
-    st.session_state.setdefault("sweep.explainers", [GRAMMAR])
-    explainers = st.multiselect("Explainers", list(EXPLAINERS), key="sweep.explainers",
-                                help="The grammar needs no model; the others ask one.")  # fmt: skip
+    cache = place.cache
+    options, scorers, helped = list(EXPLAINERS), DEFAULT, HELP
+    if not cache.has_activations:
+        options, helped = list(EXPLAINING), IMPORTED
+        scorers = tuple(name for name in DEFAULT if name in able(cache))
+    offered("sweep.explainers", options, options[:1])
+    explainers = st.multiselect("Explainers", options, key="sweep.explainers", help=helped)
     vary: list[tuple[str, tuple[str, ...]]] = []
     has_model = any(name != GRAMMAR for name in explainers)
     if GRAMMAR in explainers:
@@ -77,8 +81,8 @@ def chosen(place: Place) -> Wish:
                                     "sampling")))  # fmt: skip
     features, hookpoints = _features(place)
     endpoint, judge = _judge(has_model=has_model)
-    return Wish(place.cache.name, tuple(explainers), tuple(vary), hookpoints, features, endpoint,
-                judge)  # fmt: skip
+    return Wish(cache.name, tuple(explainers), tuple(vary), hookpoints, features, endpoint, judge,
+                scorers)  # fmt: skip
 
 
 def _grammar(*, with_models: bool) -> list[tuple[str, tuple[str, ...]]]:
