@@ -14,6 +14,7 @@ from core.llm.settings import EndpointSettings
 from core.pipeline.again import reexplain
 from core.pipeline.ask import Ask
 from core.pipeline.by_hand import write_by_hand
+from core.pipeline.collecting import make
 from core.pipeline.preview import preview
 from core.pipeline.scorers import Means
 from core.pipeline.sweep_plan import plan_sweep
@@ -127,3 +128,21 @@ def test_a_person_writes_words_and_no_rule(monkeypatch, store):
     assert not [area for area in app.text_area if area.key == "write.rule"]
     app.text_area(key="write.text").set_value("the article").run()
     assert not next(b for b in app.button if b.key == "write.save").disabled
+
+
+def test_a_sweep_offers_models_alone(monkeypatch, store):
+    app = open_page(monkeypatch, store, "compare", cache="run", mode="many")
+    app.button(key="sweep.open").click().run()
+    assert not app.exception
+    offered = app.multiselect(key="sweep.explainers")
+    assert offered.value == ["plain"]
+    assert "grammar" not in offered.options
+
+
+def test_a_collection_is_explained_and_judged_by_a_model(monkeypatch, store, one):
+    make(one.catalogue, "mine", "run", f"{one.hookpoint.name}/0 days", "pasted")
+    app = open_page(monkeypatch, store, "collected")
+    assert not app.exception
+    options = {group.label: group.options for group in app.get("button_group")}
+    assert options["Explained by"] == options["Judged by"] == ["a language model"]
+    assert "output-side" not in options["Scores"]

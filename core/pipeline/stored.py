@@ -12,6 +12,7 @@ import numpy as np
 from core.examples import FeatureExamples
 from core.examples.contexts import TEST, TRAIN
 from core.examples.stored import shuffled, stored_contexts, with_split
+from core.explain import EXPLAINERS
 from core.explain.settings import ExplainerSettings
 from core.grammar.settings import Settings
 from core.seeds import draws, seed_of
@@ -84,10 +85,18 @@ def require_explainer(record: CacheRecord, settings: Settings | ExplainerSetting
                        f"{', '.join(EXPLAINING)}")  # fmt: skip
 
 
-def able(record: CacheRecord) -> tuple[str, ...]:
-    """Scorers that can be made on the contexts of such an import, by a model or without one."""
+def able(record: CacheRecord, names: Sequence[str]) -> tuple[str, ...]:
+    """Those of some scorers that a cache has what they need for: all, but for such an import."""
+    if record.has_activations:
+        return tuple(names)
     has_marks = any(hookpoint.n_activations for hookpoint in record.hookpoints)
-    return tuple(name for name in JUDGING if has_marks or name not in MARKING)
+    can = [name for name in JUDGING if has_marks or name not in MARKING]
+    return tuple(name for name in names if name in can)
+
+
+def explainers(record: CacheRecord) -> tuple[str, ...]:
+    """Explainers that a cache has what they need for."""
+    return tuple(EXPLAINERS) if record.has_activations else EXPLAINING
 
 
 def require_scorers(
@@ -99,7 +108,7 @@ def require_scorers(
     for name in scorers:
         if name in LACKING:
             raise BadInput(f"{here}; {name} needs {LACKING[name]}: {made}")
-        if name in MARKING and name not in able(record):
+        if not able(record, [name]):
             raise BadInput(
                 f"{here}, without an activation of any token, which {name} needs: detection, "
                 "embedding and surprisal are made on them"

@@ -27,7 +27,7 @@ from core.pipeline.scorers import (
     Means,
     judge_name,
 )
-from core.pipeline.stored import EXPLAINING, able
+from core.pipeline.stored import able, explainers
 from core.score import METHODS, named_tokens
 from dashboard.panels import endpoints, shown_parts
 from dashboard.panels.fields import KEEP, keep, offered, record_fields, widget
@@ -40,11 +40,6 @@ ALL, SOME = "All train tokens", "Examples"
 FAMILIES = {"token": "Tokens", "form": "+ word forms", "context": "+ context before"}
 BY_GRAMMAR, SAME, OTHER, NOBODY = "The grammar", "Same model", "Another model", "Nobody"
 IN_FRONT = ("examples", "sampling", "highlight", "temperature")
-HELP = "The grammar needs no model; all others ask one and differ in what they show it."
-IMPORTED = (
-    "These ask a model about the contexts that were imported; rules are learnt from activations of "
-    "the whole corpus, which this import has not."
-)
 
 
 def chosen_ask(cache: CacheRecord, shown: ExplanationRecord | None) -> Ask:
@@ -70,16 +65,21 @@ def chosen_ask(cache: CacheRecord, shown: ExplanationRecord | None) -> Ask:
 
 def chosen_explainer(cache: CacheRecord) -> str:
     """Who explains, and what that one is shown."""
-    options, helped = list(EXPLAINERS), HELP
-    if not cache.has_activations:
-        options, helped = list(EXPLAINING), IMPORTED
-    key = f"{PREFIX}.explainer"
+    options, key = explainers(cache), f"{PREFIX}.explainer"
     if st.session_state.get(key) not in options:
         st.session_state[key] = options[0]
     explainer = st.selectbox("Explainer", options, key=key, format_func=explainer_words,
-                             help=helped, **KEEP)  # fmt: skip
+                             help=about_explainers(cache), **KEEP)  # fmt: skip
     shown_parts.switches(explainer, f"{PREFIX}.explainer")
     return explainer
+
+
+def about_explainers(cache: CacheRecord) -> str:
+    """What there is to choose from."""
+    if cache.has_activations:
+        return "The grammar needs no model; all others ask one and differ in what they show it."
+    return ("These ask a model about the contexts that were imported; rules are learnt from "
+            "activations of the whole corpus, which this import has not.")  # fmt: skip
 
 
 def explainer_words(name: str) -> str:
@@ -166,9 +166,7 @@ def _sizes() -> str:
 
 def chosen_scorers(cache: CacheRecord, who: str | None) -> tuple[str, ...]:
     """Scorers that this judge can answer, and those that need no judge and can be had."""
-    options = scorer_options(who)
-    if not cache.has_activations:
-        options = [name for name in options if name in able(cache)]
+    options = able(cache, scorer_options(who))
     key = f"{PREFIX}.scorers.{who}"
     offered(key, options, DEFAULT)
     helped = "; ".join(f"{name}: {METHODS[name].measures}" for name in options)

@@ -100,10 +100,7 @@ def _take(rule: str) -> None:
 
 def chosen_scoring(cache: CacheRecord, *, has_rule: bool) -> tuple[tuple[str, ...], Means]:
     """Who else judges the words; what cannot be had says why."""
-    judged, alone = DEFAULT, (*COUNTED, *JUDGELESS)
-    if not cache.has_activations:
-        judged, alone = (tuple(n for n in names if n in able(cache)) for names in (judged, alone))
-    offers = offline_offers(alone)
+    offers = offline_offers(able(cache, (*COUNTED, *JUDGELESS)))
     options = [*(offer.scorer for offer in offers if offer.possible), MODEL]
     offered("write.by", options)
     by = st.pills("Also scored by" if has_rule else "Scored by", options, selection_mode="multi",
@@ -115,7 +112,7 @@ def chosen_scoring(cache: CacheRecord, *, has_rule: bool) -> tuple[tuple[str, ..
     if MODEL not in by:
         return offline, Means()
     endpoint = endpoints.chosen_endpoint(asking.JUDGE, "Judge's model")
-    return (*judged, *offline), Means(judge=endpoint.model, endpoint=endpoint)
+    return (*able(cache, DEFAULT), *offline), Means(judge=endpoint.model, endpoint=endpoint)
 
 
 def problem(written: Written) -> str | None:

@@ -61,8 +61,7 @@ def _explainer(cache: CacheRecord) -> tuple[str, EndpointSettings | None]:
 
 def _judge(cache: CacheRecord) -> tuple[list[str], EndpointSettings | None]:
     """Which scorers, and the endpoint of the judge."""
-    options = [name for name in SCORERS if cache.has_activations or name in able(cache)]
-    key = "collections.score.what"
+    options, key = able(cache, SCORERS), "collections.score.what"
     offered(key, options, DEFAULT)
     scorers = st.pills("Scores", options, selection_mode="multi", key=key,
                        help="Output-side writes texts with the feature turned up: it tells "

@@ -16,7 +16,7 @@ from core.launching import launch
 from core.llm.settings import EndpointSettings
 from core.pipeline.judging import DEFAULT
 from core.pipeline.scorers import GRAMMAR
-from core.pipeline.stored import EXPLAINING, able
+from core.pipeline.stored import able, explainers
 from core.pipeline.sweep_plan import SweepPlan, plan_sweep
 from core.pipeline.sweep_words import Wish, request_of, words_of
 from core.pipeline.sweeping import SweepRequest, check
@@ -24,7 +24,7 @@ from core.pipeline.variations import NONE
 from dashboard import session
 from dashboard.jobs import Job
 from dashboard.library import Place
-from dashboard.panels.asking import HELP, IMPORTED
+from dashboard.panels.asking import about_explainers
 from dashboard.panels.compare.sweep_watch import LAUNCHED, Begun
 from dashboard.panels.endpoints import chosen_endpoint
 from dashboard.panels.fields import offered
@@ -65,24 +65,22 @@ def drawer(place: Place) -> None:
 def chosen(place: Place) -> Wish:
     """The widgets; drafts, so they are not in the address."""
     cache = place.cache
-    options, scorers, helped = list(EXPLAINERS), DEFAULT, HELP
-    if not cache.has_activations:
-        options, helped = list(EXPLAINING), IMPORTED
-        scorers = tuple(name for name in DEFAULT if name in able(cache))
+    options = explainers(cache)
     offered("sweep.explainers", options, options[:1])
-    explainers = st.multiselect("Explainers", options, key="sweep.explainers", help=helped)
+    picked = st.multiselect("Explainers", options, key="sweep.explainers",
+                            help=about_explainers(cache))  # fmt: skip
     vary: list[tuple[str, tuple[str, ...]]] = []
-    has_model = any(name != GRAMMAR for name in explainers)
-    if GRAMMAR in explainers:
+    has_model = any(name != GRAMMAR for name in picked)
+    if GRAMMAR in picked:
         vary += _grammar(with_models=has_model)
-    elif explainers:
+    elif picked:
         vary += _shown()
     vary.append(("sampling", _pills("Sampling of examples", get_args(Sampling), "quantiles",
                                     "sampling")))  # fmt: skip
     features, hookpoints = _features(place)
     endpoint, judge = _judge(has_model=has_model)
-    return Wish(cache.name, tuple(explainers), tuple(vary), hookpoints, features, endpoint, judge,
-                scorers)  # fmt: skip
+    return Wish(cache.name, tuple(picked), tuple(vary), hookpoints, features, endpoint, judge,
+                able(cache, DEFAULT))  # fmt: skip
 
 
 def _grammar(*, with_models: bool) -> list[tuple[str, tuple[str, ...]]]:
