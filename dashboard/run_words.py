@@ -8,7 +8,16 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from core.drawing.spans import block, escape, one_line
-from dashboard.commands import counted, in_a_page, known, labels, settings_of, spent, took, unit_of
+from dashboard.commands import (
+    counted,
+    dollars,
+    in_a_page,
+    known,
+    labels,
+    settings_of,
+    took,
+    unit_of,
+)
 from data import runs
 from data.catalogue import Row
 from data.percents import percent
@@ -77,7 +86,7 @@ def facts(run: Row) -> list[Fact]:
         found += [
             Fact("Tokens sent", known(run["input_tokens"])),
             Fact("Tokens received", known(run["output_tokens"])),
-            Fact("Cost", spent(run)),
+            Fact("Cost", dollars(run)),
         ]
     return [*found, Fact("Process", f"{run['pid'] or UNSET} on {run['host'] or UNSET}")]
 

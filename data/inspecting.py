@@ -28,7 +28,7 @@ if TYPE_CHECKING:  # the process of a question starts without it
 
 LONGEST = 20_000  # characters of a question
 PATIENCE = 10.0  # seconds to wait for another process to let go of the catalogue
-LATE = 1  # exit code of a process that did not end in time
+LATE = 1  # exit code of a process that did not end in time, and of one that broke
 ALONE = 3.0  # seconds for a question that others wait for
 LOOK = 0.2  # seconds between two looks at whether the answer is still wanted
 STARTING = 5.0  # seconds for a process to start and to end
@@ -95,12 +95,13 @@ def _answered(asked: dict[str, Any], seconds: float, waiting: Callable[[], None]
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
         env=environment(), start_new_session=True,
     )  # fmt: skip
+    began = monotonic()
     with process:
         try:
             out = _awaited(process, json.dumps(asked).encode(), seconds, waiting)
         finally:
             process.kill()
-    if process.returncode == LATE:
+    if process.returncode == LATE and monotonic() > began + seconds:
         raise BadInput(too_long(seconds))
     try:
         return json.loads(out)

@@ -91,6 +91,12 @@ def test_a_mistake_is_one_sentence(made, sql, words):
     assert "\n" not in str(refused.value)
 
 
+def test_a_process_that_breaks_is_not_called_slow(made, monkeypatch):
+    monkeypatch.setattr("data.inspecting.environment", lambda: {"PYTHONHOME": "/nowhere"})
+    with pytest.raises(BadInput, match="broke off"):
+        ask(made, "select 1")
+
+
 WRITE = """
 import sys, time
 from pathlib import Path

@@ -35,8 +35,9 @@ def record_fields(record: type) -> dict[str, Field]:
 
 def offered(key: str, options: Sequence[str], first: Sequence[str] = ()) -> None:
     """Keep of a widget's choices, at first `first`, those that can be had here."""
-    before = st.session_state.get(key, first)
-    st.session_state[key] = [one for one in before if one in options]
+    kept = [one for one in st.session_state.get(key, first) if one in options]
+    if st.session_state.get(key) != kept:  # or a choice made meanwhile would be undone
+        st.session_state[key] = kept
 
 
 def first_value(found: Field) -> Any:
