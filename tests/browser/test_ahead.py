@@ -47,7 +47,7 @@ def test_a_press_shows_the_next_words_before_the_server_has_heard_of_it(visitor,
     )
     assert page.locator(".st-key-head input").input_value() == "1"
     page.wait_for_function(
-        f"old => document.querySelector('{CARD}').innerText === old", arg=before[0]
+        f"old => document.querySelector('{CARD}').textContent === old", arg=before[0]
     )  # nothing came
     page.wait_for_function(
         f"old => document.querySelector('{BARS}').innerHTML === old", arg=bars_before
