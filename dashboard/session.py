@@ -111,6 +111,20 @@ def _chosen_hookpoint(record: CacheRecord) -> HookpointRecord:
     return by_name.get(asked or last, record.hookpoints[0])
 
 
+def last_feature(hookpoint: HookpointRecord) -> int | None:
+    """The feature of a hookpoint whose page was drawn last; None before there was one."""
+    return st.session_state.get(_last(hookpoint))
+
+
+def note_feature(hookpoint: HookpointRecord, feature: int) -> None:
+    """This feature's page is being drawn."""
+    st.session_state[_last(hookpoint)] = feature
+
+
+def _last(hookpoint: HookpointRecord) -> str:
+    return f"feature.last.{hookpoint.hookpoint_id}"
+
+
 def go_to(place: Place, feature: int) -> None:
     """Put a feature in the address: a step that Back undoes, unlike a bound widget's.
 

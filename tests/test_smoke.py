@@ -93,7 +93,7 @@ def test_what_was_measured_is_shown(cached_store):
     assert 0.8 < recovered < 1
     line = next(show.cache_lines(catalogue, "small", None, as_json=True))
     assert json.loads(line)["fit"] == found
-    words = f"loss recovered {recovered:.0%} (mean)"
+    words = f"loss recovered {100 * recovered:.0f} % (mean)"
     assert words in next(show.cache_lines(catalogue, "small", None, as_json=False))
     assert any(words in line for line in status.lines(catalogue, as_json=False))
 

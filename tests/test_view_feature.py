@@ -60,6 +60,20 @@ def test_the_key_of_pin_says_why_it_does_nothing(opened):
     assert "against" not in app.query_params
 
 
+def test_a_number_that_is_typed_opens_its_feature_from_this_page_alone(opened, monkeypatch, made):
+    app = opened(feature="0")
+    app.number_input(key="feature.number.0").set_value(3).run()
+    assert app.query_params["feature"].endswith("/3")
+    place, moved = Place(made.cache, made.cache.hookpoints[0]), []
+    monkeypatch.setattr(session, "go_to", lambda _place, number: moved.append(number))
+    monkeypatch.setattr(session, "last_feature", lambda _hookpoint: 3)
+    monkeypatch.setattr(header.st, "session_state", {"feature.number.0": 3, "feature.number.3": 5})
+    header.go_to_typed(place, 0, "feature.number.0")  # a field of the page before
+    assert moved == []
+    header.go_to_typed(place, 3, "feature.number.3")
+    assert moved == [5]
+
+
 def test_the_next_feature_leaves_the_explanations_and_keeps_the_view(opened):
     app = opened(feature="0", explanation="1", against="5", show="Strongest", shade="log")
     button(app, "Next").click().run()

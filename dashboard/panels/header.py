@@ -67,7 +67,7 @@ def walk(bar: DeltaGenerator, place: Place, feature: int) -> None:
     key = f"feature.number.{feature}"
     bar.number_input("Feature", 0, place.hookpoint.n_features - 1, feature, key=key, width=116,
                      label_visibility="collapsed",
-                     on_change=go_to_typed, args=(place, key))  # fmt: skip
+                     on_change=go_to_typed, args=(place, feature, key))  # fmt: skip
     bar.button("Next", icon=":material/chevron_right:", icon_position="right", shortcut="Right",
                on_click=session.go_to, args=(place, after))  # fmt: skip
     bar.button("Random", icon=":material/shuffle:", shortcut="N", key="random",
@@ -82,9 +82,13 @@ def beside(place: Place, feature: int) -> tuple[int, int]:
     return session.library().ask(results.beside, place.hookpoint.hookpoint_id, feature)
 
 
-def go_to_typed(place: Place, key: str) -> None:
-    """Go to the number in the field."""
-    session.go_to(place, st.session_state[key])
+def go_to_typed(place: Place, feature: int, key: str) -> None:
+    """Go to the number in the field of a feature, while that is the one on the page.
+
+    For a moment a browser sends the fields of the page before it, too, which count as changed.
+    """
+    if session.last_feature(place.hookpoint) == feature:
+        session.go_to(place, st.session_state[key])
 
 
 def go_random(place: Place) -> None:

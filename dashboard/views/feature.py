@@ -58,13 +58,13 @@ def chosen_feature(place: Place) -> int | None:
         feature = int(named.rpartition("/")[2])
     else:
         feature = last_feature(place)
-    st.session_state[f"feature.last.{place.hookpoint.hookpoint_id}"] = feature
+    session.note_feature(place.hookpoint, feature)
     return feature
 
 
 def last_feature(place: Place) -> int:
     """The feature looked at last, else the first that fired."""
-    last = st.session_state.get(f"feature.last.{place.hookpoint.hookpoint_id}")
+    last = session.last_feature(place.hookpoint)
     return first_live(place) if last is None else last
 
 

@@ -83,7 +83,7 @@ def chosen_feature(place: Place) -> int | None:
 
 
 def _last(place: Place) -> int:
-    last = st.session_state.get(f"feature.last.{place.hookpoint.hookpoint_id}")
+    last = session.last_feature(place.hookpoint)
     if last is not None:
         return last
     return session.library().ask(results.live_feature, place.hookpoint.hookpoint_id, 0) or 0
