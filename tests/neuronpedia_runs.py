@@ -140,3 +140,11 @@ def write_dashboard(root: Path, *, features: list[dict] | None = None, number: i
     put(root / "run_settings.json", {"sae_set": "res-mine"})
     put(root / "skipped_indexes.json", {"model_id": MODEL, "skipped_indexes": [4]})
     return root
+
+
+def write_contexts(root: Path) -> Path:
+    """24 contexts of feature 0, of different peaks, and 12 silent ones; no token stands twice."""
+    active = [context(0, n, [f"w{n}", "Ġthe"], [0.0, 1.0 + n]) for n in range(24)]
+    silent = [context(0, n, [f"w{n}", "Ġno"], [0.0, 0.0], binMin=None, binMax=None,
+                      binContains=None) for n in range(30, 42)]  # fmt: skip
+    return write_export(root, features=[feature(0)], activations=active + silent)

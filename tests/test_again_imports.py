@@ -2,7 +2,7 @@
 
 import pytest
 from answering import by_text
-from neuronpedia_runs import context, feature, write_export
+from neuronpedia_runs import write_contexts
 from one_store import MODEL, One
 from pages import html_of, open_page
 from scripted_server import serving
@@ -28,11 +28,7 @@ from data.errors import BadInput
 
 @pytest.fixture
 def store(tmp_path):
-    """24 contexts of one feature and 12 silent ones."""
-    active = [context(0, n, [f"w{n}", "Ġthe"], [0.0, 1.0 + n]) for n in range(24)]
-    silent = [context(0, n, [f"w{n}", "Ġno"], [0.0, 0.0], binMin=None, binMax=None,
-                      binContains=None) for n in range(30, 42)]  # fmt: skip
-    export = write_export(tmp_path / "np", features=[feature(0)], activations=active + silent)
+    export = write_contexts(tmp_path / "np")
     list(import_neuronpedia(tmp_path / "s", ImportRequest(export, name="run")))
     return tmp_path / "s"
 

@@ -8,7 +8,7 @@ import pytest
 from answering import TEXT, plausible
 from delphi_runs import write_text_run
 from imported_runs import bring, feature_of, rows_in
-from neuronpedia_runs import SOURCE, context, feature, write_export
+from neuronpedia_runs import SOURCE, context, feature, write_contexts, write_export
 from scripted_server import serving
 
 from core.examples.stored import sampled
@@ -99,10 +99,7 @@ def test_contexts_without_activations_are_not_marked(tmp_path):
 
 
 def test_an_explainer_is_shown_other_imported_contexts_than_its_judge(tmp_path):
-    contexts = [context(0, n, [f"w{n}", "Ġthe"], [0.0, 1.0 + n]) for n in range(24)]
-    silent = [context(0, n, [f"w{n}", "Ġno"], [0.0, 0.0], binMin=None, binMax=None,
-                      binContains=None) for n in range(30, 42)]  # fmt: skip
-    export = write_export(tmp_path / "np", features=[feature(0)], activations=contexts + silent)
+    export = write_contexts(tmp_path / "np")
     list(import_neuronpedia(tmp_path / "s", ImportRequest(export, name="run")))
     catalogue = Catalogue(tmp_path / "s")
     with serving(knows_the) as server:

@@ -66,7 +66,7 @@ def _percent(share: float | None) -> str:
         return "–"
     if share == 0:
         return "0 %"
-    return f"{100 * share:.2g} %" if share < 0.1 else f"{100 * share:.0f} %"
+    return f"{100 * share:.2g} %" if share < 0.1 else percent(share)
 
 
 def _number(value: float | None) -> str:
